@@ -1,0 +1,148 @@
+"""The command line: `main` runs it, `app` is what it is made of.
+
+Commands are thin: they read options, call one function of the product, and show what it returned.
+Whatever is heavy to import is imported inside the command that needs it, so that help is quick.
+
+Exit codes are those of sysexits(3): 0 done, 64 the command was called wrongly, the others as in
+`recorder.errors`; 130 stopped by Ctrl-C, 141 the reader of our output went away.
+"""
+
+import inspect
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from recorder.cli import demo, look, record, venue
+from recorder.cli.terminal import plain
+from recorder.errors import RecorderError, UsageError
+
+SUMMARY = """Record Coinbase market data: every frame, in order, with every gap written down.
+
+`recorder demo` shows it all in half a minute, without a network: it starts a small Coinbase on
+this machine, records it, and reads back what was written.
+
+`recorder run` records BTC-USD and ETH-USD from Coinbase into ./data until Ctrl-C.
+"""
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+# Typer has no public name for the class of all usage errors, only for this child of it.
+_TYPER_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def help_text(docstring: str) -> str:
+    """Give a docstring as Typer shows it well: paragraphs flow, indented examples stand."""
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    shown = []
+    for paragraph in paragraphs:
+        text = escape(paragraph)
+        if text.startswith("Examples:\n"):
+            shown += ["[bold]Examples[/bold]", textwrap.dedent(text.partition("\n")[2])]
+        else:
+            shown.append(" ".join(text.split()))
+    return "\n\n".join(shown)
+
+
+app = typer.Typer(
+    name="recorder",
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every command explains itself with examples: [bold]recorder run --help[/bold]",
+)
+
+_PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
+    ("Try it", {"demo": demo.demo, "venue": venue.venue}),
+    (
+        "Record",
+        {
+            "run": record.run,
+            "check-config": record.check_config,
+            "import": record.import_,
+            "seal": record.seal,
+        },
+    ),
+    ("Look", {"book": look.book, "coverage": look.coverage, "products": look.products}),
+)
+for _panel, _commands in _PANELS:
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel, help=help_text(_command.__doc__ or ""))(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"recorder {version('recorder')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True, help=help_text(SUMMARY))
+def _recorder(
+    context: typer.Context,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    # The help of the whole program is `SUMMARY`.
+    if context.invoked_subcommand is None:
+        context.get_help()
+        raise typer.Exit(UsageError.exit_code)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; mistakes become one message on stderr.
+
+    A bug of ours is not caught: its traceback is what somebody has to see.
+    """
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="recorder",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except RecorderError as error:
+        return _fail(str(error), error.exit_code)
+    except _TYPER_USAGE_ERROR as error:
+        return _fail(_usage(error), UsageError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as stop:
+        # Typer meets a closed pipe before we do, and leaves with 1.
+        return _pipe_closed() if stop.code == 1 else _exit_code(stop.code)
+    return _exit_code(code)
+
+
+def _fail(message: str, code: int) -> int:
+    lines = [plain(line) for line in message.split("\n")]
+    separator = "\n  " if len(lines) > 1 else ""
+    print("recorder: " + separator + separator.join(lines), file=sys.stderr)
+    return code
+
+
+def _exit_code(code: object) -> int:
+    return code if isinstance(code, int) else 0
+
+
+def _pipe_closed() -> int:
+    """Leave without a word, and keep the interpreter from flushing into the closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _PIPE_CLOSED
+
+
+def _usage(error: Exception) -> str:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "recorder"
+    return f"{message.rstrip('.')}. Try `{path} --help`."

@@ -1,0 +1,72 @@
+"""A venue in a process of its own, for as long as it is needed."""
+
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from recorder.cli.venue import READY
+from recorder.errors import UnavailableError
+
+_READY_WAIT_S = 30
+_STOP_WAIT_S = 5
+
+
+@contextmanager
+def embedded_venue(*, rate: float, seed: int) -> Iterator[str]:
+    """Run `recorder venue` on a free port; gives its address, and stops it at the end.
+
+    It is out of reach of the terminal's Ctrl-C, so that the recording is stopped first; and it
+    stops by itself when this process has gone.
+
+    Raises:
+        UnavailableError: It did not start; the message says what it said.
+    """
+    options = ("--port", "0", "--rate", str(rate), "--seed", str(seed), "--while-stdin")
+    process = subprocess.Popen(  # noqa: S603  this interpreter, and numbers
+        [sys.executable, "-m", "recorder", "venue", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield _wait_ready(process.stdout)
+    finally:
+        process.stdin.close()
+        process.terminate()
+        try:
+            process.wait(_STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_ready(said: IO[str]) -> str:
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(said, lines), daemon=True).start()
+    heard = []
+    try:
+        while line := lines.get(timeout=_READY_WAIT_S):
+            if line.startswith(READY):
+                return line.removeprefix(READY).strip()
+            heard.append(line)
+    except queue.Empty:
+        heard.append(f"it was not ready after {_READY_WAIT_S} s")
+    raise UnavailableError(
+        "the embedded venue did not start; try `recorder venue --port 0` by itself. It said:\n"
+        + "".join(heard[-20:]).rstrip()
+    )
+
+
+def _read(said: IO[str], lines: "queue.SimpleQueue[str]") -> None:
+    """Pass on every line, and an empty text at the end; keeps the pipe from filling up."""
+    for line in said:
+        lines.put(line)
+    lines.put("")

@@ -1,0 +1,384 @@
+"""Settings: one frozen value, read once from one TOML file, checked whole.
+
+`KEYS` is the only list of what can be set. Parsing, defaults, the messages about mistakes, the
+start log and the commented example of ``recorder check-config --example`` are all made from it,
+so code and documentation cannot disagree. A new setting is one entry there and one field in the
+dataclass of its table; a new table is one more dataclass.
+
+All mistakes of a file are reported at once, one a line:
+``file:line: key: what is wrong; what is allowed; the nearest valid key``.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from recorder.config import checks
+from recorder.config.checks import WrongValueError, did_you_mean, kind_of, shown
+from recorder.config.lines import KeyPath, lines_of, nearest_line
+from recorder.errors import ConfigError, NoInputError, UsageError
+
+CONFIG_BYTES_MAX = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConfig:
+    """What is recorded, and where it comes from."""
+
+    venue: Literal["advanced", "exchange"]
+    url: str
+    rest_url: str
+    products: tuple[str, ...]
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """How it rests on disk. `keep_capture_s` is None for ever."""
+
+    part_seconds: int
+    keep_capture_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. `source` is the file they were read from, None for the defaults."""
+
+    data: Path
+    feed: FeedConfig
+    store: StoreConfig
+    source: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting: its dotted name, its default as TOML, and what a person has to know.
+
+    `check` makes the setting of what TOML gives; `as_toml` is the way back where it is not the
+    same. `field` is the name in the dataclass where that differs.
+    """
+
+    name: str
+    default: str
+    meaning: str
+    allowed: str
+    check: checks.Check
+    field: str = ""
+    as_toml: Callable[[Any], object] | None = None
+
+    @property
+    def table(self) -> str:
+        """The table that the key is in; empty at the top."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def word(self) -> str:
+        """The key as it is written inside its table."""
+        return self.name.rpartition(".")[2]
+
+
+KEYS = (
+    Key(
+        name="data",
+        default='"data"',
+        meaning="The directory that everything is recorded into. One recorder writes to it.",
+        allowed="a path: absolute, relative to the current directory, or below ~",
+        check=checks.directory,
+        as_toml=lambda path: str(path.absolute()),
+    ),
+    Key(
+        name="feed.venue",
+        default='"advanced"',
+        meaning="Whose protocol is spoken.",
+        allowed='"advanced" (Coinbase Advanced Trade)',
+        check=checks.venue,
+    ),
+    Key(
+        name="feed.url",
+        default='"wss://advanced-trade-ws.coinbase.com"',
+        meaning="The WebSocket that is recorded.",
+        allowed="wss://…; ws://… when the host is this machine; no user, password or query",
+        check=checks.socket_url,
+    ),
+    Key(
+        name="feed.rest_url",
+        default='"https://api.coinbase.com"',
+        meaning="The REST service of the same venue.",
+        allowed="https://…; http://… when the host is this machine; no user, password or query",
+        check=checks.http_url,
+    ),
+    Key(
+        name="feed.products",
+        default='["BTC-USD", "ETH-USD"]',
+        meaning="The products that are recorded.",
+        allowed="at least one product id in capitals, none twice",
+        check=checks.products,
+        as_toml=list,
+    ),
+    Key(
+        name="feed.channels",
+        default='["level2", "ticker", "market_trades", "heartbeats", "status"]',
+        meaning='The channels that are subscribed to. "heartbeats" must be there: it is the only '
+        "sign of life on a quiet connection.",
+        allowed=f"{', '.join(checks.CHANNELS)}; none twice",
+        check=checks.channels,
+        as_toml=list,
+    ),
+    Key(
+        name="store.part_seconds",
+        default="10",
+        meaning="How often the open hour is written for readers: it is at most so far behind.",
+        allowed="a whole number of seconds, 1 to 600",
+        check=checks.part_seconds,
+    ),
+    Key(
+        name="store.keep_capture",
+        default='"48h"',
+        meaning="How long the raw frames of a sealed hour are kept.",
+        allowed='a whole number with s, m, h or d, such as "90s", "48h", "7d"; or "forever"',
+        check=checks.keep,
+        field="keep_capture_s",
+        as_toml=checks.keep_text,
+    ),
+)
+
+_KEY_OF = {key.name: key for key in KEYS}
+_TABLES: dict[str, type[FeedConfig | StoreConfig]] = {"feed": FeedConfig, "store": StoreConfig}
+_SYNTAX_LINE = re.compile(r"\(at line (\d+), column (\d+)\)")
+_ONE_LINE_PAIR = re.compile(r"\s*[A-Za-z0-9_.\"'-]+\s*=(?!.*[\[\]{}])(?!.*(\"{3}|'{3}))")
+_SYNTAX_MISTAKES_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One mistake and where it is; ordered by where."""
+
+    line: int
+    key: str
+    text: str
+
+
+def load(path: Path | None) -> Config:
+    """Read the settings from a TOML file; None gives the defaults.
+
+    Raises:
+        NoInputError: There is no such file, or it cannot be read.
+        ConfigError: It has mistakes; the message lists all of them.
+    """
+    if path is None:
+        return parse("", None)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(CONFIG_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NoInputError(
+            f"cannot read the configuration {_shown_path(path)}: {reason}; "
+            "`recorder check-config --example` prints one to start from"
+        ) from None
+    if len(raw) > CONFIG_BYTES_MAX:
+        raise ConfigError(
+            f"{_place(path, 1)}: is longer than {CONFIG_BYTES_MAX // 1024} KiB; "
+            "this does not look like a configuration"
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{_place(path, line)}: is not UTF-8; save the file as UTF-8") from None
+    return parse(text, path)
+
+
+def parse(text: str, source: Path | None) -> Config:
+    """Make the settings from TOML text. `source` is the file named in messages.
+
+    Raises:
+        ConfigError: The text has mistakes; the message lists all of them.
+    """
+    document, found = _document(text)
+    settings: dict[str, object] = {key.name: _default(key) for key in KEYS}
+    lines = lines_of(text)
+    found += _check_table(document, "", lines, settings)
+    if found:
+        raise ConfigError(_report(found, source))
+    return _config(settings, source)
+
+
+def override(config: Config, options: Mapping[str, tuple[str, object]]) -> Config:
+    """Give the settings with some replaced from the command line, by the same checks.
+
+    `options` has, for the name of a key, the option's name for messages, and the value as TOML
+    would give it.
+
+    Raises:
+        UsageError: A value is refused; the message lists all of them.
+    """
+    settings = {key.name: _setting(config, key) for key in KEYS}
+    mistakes: list[str] = []
+    for name, (option, value) in options.items():
+        try:
+            settings[name] = _KEY_OF[name].check(value)
+        except WrongValueError as wrong:
+            mistakes += [f"{option}: {mistake.text}" for mistake in wrong.mistakes]
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+    return _config(settings, config.source)
+
+
+def describe(config: Config) -> dict[str, object]:
+    """Give every setting by its dotted name, as TOML would have it; there are no secrets in it."""
+    described: dict[str, object] = {"source": str(config.source) if config.source else None}
+    for key in KEYS:
+        value = _setting(config, key)
+        described[key.name] = key.as_toml(value) if key.as_toml else value
+    return described
+
+
+def example() -> str:
+    """Give a complete configuration with every key at its default, each with a comment."""
+    blocks = [_comment("Configuration of the recorder. A key that is left out has the value here.")]
+    table = ""
+    for key in KEYS:
+        if key.table != table:
+            table = key.table
+            blocks.append(f"[{table}]")
+        blocks.append(
+            f"{_comment(key.meaning)}\n{_comment(f'Allowed: {key.allowed}.')}\n"
+            f"{key.word} = {key.default}"
+        )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _comment(text: str) -> str:
+    lines: list[str] = ["#"]
+    for word in text.split():
+        if len(lines[-1]) + len(word) + 1 > 96:
+            lines.append("#")
+        lines[-1] += f" {word}"
+    return "\n".join(lines)
+
+
+def _default(key: Key) -> object:
+    return key.check(tomllib.loads(f"value = {key.default}")["value"])
+
+
+def _setting(config: Config, key: Key) -> object:
+    table = getattr(config, key.table) if key.table else config
+    value: object = getattr(table, key.field or key.word)
+    return value
+
+
+def _config(settings: Mapping[str, object], source: Path | None) -> Config:
+    tables: dict[str, dict[str, Any]] = {name: {} for name in ("", *_TABLES)}
+    for key in KEYS:
+        tables[key.table][key.field or key.word] = settings[key.name]
+    top: dict[str, Any] = {name: table(**tables[name]) for name, table in _TABLES.items()}
+    return Config(**tables[""], **top, source=source)
+
+
+def _document(text: str) -> tuple[dict[str, Any], list[_Found]]:
+    """Parse TOML as far as it can be.
+
+    After a mistake in a line that is a key and a value and nothing else, the rest is read without
+    that line, so that a forgotten quote hides no other mistake. After any other, only the
+    mistakes of syntax are known, and nothing is said about keys that may be misread.
+    """
+    found: list[_Found] = []
+    rows = text.split("\n")
+    while True:
+        try:
+            return tomllib.loads("\n".join(rows)), found
+        except RecursionError:
+            return {}, [*found, _Found(1, "", "is not valid TOML: it is nested too deeply")]
+        except ValueError as error:  # also of int(): a number of thousands of digits
+            place = _SYNTAX_LINE.search(str(error))
+            line = int(place[1]) if place else len(rows)
+            found.append(_Found(line, "", _syntax(error, rows[line - 1], place)))
+        if not _ONE_LINE_PAIR.match(rows[line - 1]) or len(found) >= _SYNTAX_MISTAKES_MAX:
+            return {}, found
+        rows[line - 1] = ""
+
+
+def _syntax(error: ValueError, row: str, place: re.Match[str] | None) -> str:
+    reason = _SYNTAX_LINE.sub("", str(error)).replace("(at end of document)", "at the end").strip()
+    reason = "".join(c if c.isprintable() else repr(c)[1:-1] for c in reason)
+    column = f" (column {place[2]})" if place else ""
+    hint = "; a text needs quotes around it" if reason == "Invalid value" else ""
+    if not row.strip():
+        hint = "; something before this line is not closed"
+    return f"is not valid TOML{column}: {reason[:120]}{hint}"
+
+
+def _check_table(
+    table: Mapping[str, Any],
+    prefix: str,
+    lines: Mapping[KeyPath, int],
+    settings: dict[str, object],
+) -> Iterator[_Found]:
+    """Check one table and those inside it; put what is right into `settings`."""
+    for word, value in table.items():
+        name = f"{prefix}.{word}" if prefix else word
+        path: KeyPath = (prefix, word) if prefix else (word,)
+        line = nearest_line(lines, path)
+        if not prefix and word in _TABLES:
+            if isinstance(value, dict):
+                yield from _check_table(value, word, lines, settings)
+            else:
+                yield _Found(line, name, f"is {kind_of(value)}; a table is wanted: [{word}]")
+        elif name in _KEY_OF and "." not in word:
+            try:
+                settings[name] = _KEY_OF[name].check(value)
+            except WrongValueError as wrong:
+                for mistake in wrong.mistakes:
+                    inner = path if mistake.position is None else (*path, mistake.position)
+                    yield _Found(nearest_line(lines, inner), name, mistake.text)
+        else:
+            yield _Found(line, _shown_name(prefix, word), _unknown(prefix, word, value))
+
+
+def _unknown(prefix: str, word: str, value: object) -> str:
+    here = [key.word for key in KEYS if key.table == prefix]
+    if not prefix:
+        here += list(_TABLES)
+    elsewhere = {key.word: key.name for key in KEYS if key.table != prefix}
+    if word in elsewhere:
+        hint = f'did you mean "{elsewhere[word]}"?'
+    else:
+        near = did_you_mean(word, here) or did_you_mean(word, list(elsewhere))
+        hint = re.sub(r'"(\w+)"', lambda m: f'"{_full(prefix, m[1], elsewhere)}"', near)
+    what = "table" if isinstance(value, dict) and not prefix else "key"
+    where = f"in [{prefix}]" if prefix else "at the top"
+    known = f"is not a known {what}; {where} there can be {', '.join(here)}"
+    return f"{known}; {hint}" if hint else known
+
+
+def _full(prefix: str, word: str, elsewhere: Mapping[str, str]) -> str:
+    name = f"{prefix}.{word}" if prefix else word
+    return name if name in _KEY_OF or word in _TABLES else elsewhere.get(word, word)
+
+
+def _shown_name(prefix: str, word: str) -> str:
+    bare = word if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", word) else shown(word)
+    return f"{prefix}.{bare}" if prefix else bare
+
+
+def _place(source: Path | None, line: int) -> str:
+    return f"{_shown_path(source) if source else 'configuration'}:{line}"
+
+
+def _shown_path(path: Path) -> str:
+    name = str(path)
+    return name if name.isprintable() else shown(name)
+
+
+def _report(found: list[_Found], source: Path | None) -> str:
+    rows = sorted(found, key=lambda one: one.line)
+    return "\n".join(
+        f"{_place(source, one.line)}: {one.key}: {one.text}"
+        if one.key
+        else f"{_place(source, one.line)}: {one.text}"
+        for one in rows
+    )

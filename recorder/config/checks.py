@@ -1,0 +1,270 @@
+"""What a value in the configuration may be: one function for each kind of value.
+
+Each takes what TOML gave and returns the setting, or raises `WrongValueError` with every mistake
+in it. Texts from the file are shown escaped and cut, and never when they may hold a secret.
+"""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+PRODUCT = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}")
+CHANNELS = (
+    "level2",
+    "ticker",
+    "ticker_batch",
+    "market_trades",
+    "heartbeats",
+    "status",
+    "candles",
+)
+
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_KEEP_S_MAX = 36_500 * 86_400
+_HOST_CHARACTERS_MAX = 253
+_LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
+_SHOWN_CHARACTERS_MAX = 60
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+Check = Callable[[object], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong with a value; `position` is the element of a list, None for the whole."""
+
+    text: str
+    position: int | None = None
+
+
+class WrongValueError(Exception):
+    """A value is refused; for the parser, which knows the line and the key."""
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        super().__init__("; ".join(mistake.text for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+def shown(value: object) -> str:
+    """Give a value as it can be shown: texts in quotes, escaped, and cut when long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, hundreds of brackets
+        return "too large to be shown"
+    body = text[1:-1] if isinstance(value, str) else text
+    if len(body) > _SHOWN_CHARACTERS_MAX:
+        body = f"{body[:_SHOWN_CHARACTERS_MAX]}…"
+    return f'"{body}"' if isinstance(value, str) else body
+
+
+def kind_of(value: object) -> str:
+    """Name the TOML type of a value, as a person would: ``a text``, ``a list``, ``a table``."""
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a table"
+    return _KINDS.get(type(value), "a date or time")
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Ask whether the nearest of `known` was meant; empty when none is near."""
+    near = difflib.get_close_matches(word.lower()[:64], known, n=1, cutoff=0.6)
+    return f'did you mean "{near[0]}"?' if near else ""
+
+
+def venue(value: object) -> str:
+    """Check the venue. ``exchange`` is known, and refused with the reason."""
+    text = _text(value)
+    if text == "advanced":
+        return text
+    if text == "exchange":
+        raise _wrong(
+            '"exchange" cannot be recorded yet',
+            'this version records "advanced" (Coinbase Advanced Trade) only',
+        )
+    raise _wrong(f"{shown(text)} is not a venue", 'allowed is "advanced"')
+
+
+def socket_url(value: object) -> str:
+    """Check a WebSocket address: wss, or ws to this machine."""
+    return _url(value, secure="wss", plain="ws")
+
+
+def http_url(value: object) -> str:
+    """Check an HTTP address: https, or http to this machine."""
+    return _url(value, secure="https", plain="http")
+
+
+def products(value: object) -> tuple[str, ...]:
+    """Check the product ids: at least one, none twice, in Coinbase's spelling."""
+    return _unique_texts(value, 'product ids, such as ["BTC-USD"]', _product_mistake)
+
+
+def channels(value: object) -> tuple[str, ...]:
+    """Check the channels: known ones, none twice, ``heartbeats`` among them."""
+    found = _unique_texts(value, 'channels, such as ["level2", "heartbeats"]', _channel_mistake)
+    if "heartbeats" not in found:
+        raise _wrong(
+            '"heartbeats" is missing',
+            "it must be there: it is the only sign of life on a quiet connection, and without it "
+            "silence cannot be told from a lost connection",
+        )
+    return found
+
+
+def part_seconds(value: object) -> int:
+    """Check a whole number of seconds from 1 to 600; true and false are not numbers."""
+    if type(value) is not int:
+        raise _wrong(f"is {kind_of(value)}, {shown(value)}", "a whole number, 1 to 600, is wanted")
+    if not 1 <= value <= 600:
+        raise _wrong(f"{shown(value)} is out of range", "allowed is 1 to 600")
+    return value
+
+
+def keep(value: object) -> int | None:
+    """Check how long to keep something; seconds, or None for ever."""
+    allowed = 'allowed is a whole number with s, m, h or d, such as "48h", or "forever"'
+    text = _text(value, allowed)
+    if text == "forever":
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise _wrong(f"{shown(text)} is not a length of time", allowed)
+    keep_s = int(match[1]) * _UNIT_S[match[2]]
+    if keep_s > _KEEP_S_MAX:
+        raise _wrong(f"{shown(text)} is more than 100 years", 'write "forever"')
+    return keep_s
+
+
+def keep_text(keep_s: int | None) -> str:
+    """Give what `keep` reads, in the largest unit that fits."""
+    if keep_s is None:
+        return "forever"
+    unit = next(unit for unit in ("d", "h", "m", "s") if keep_s % _UNIT_S[unit] == 0)
+    return f"{keep_s // _UNIT_S[unit]}{unit}"
+
+
+def directory(value: object) -> Path:
+    """Check a path: absolute, relative to the current directory, or below ``~``."""
+    text = _text(value)
+    if not text or not text.isprintable():
+        raise _wrong(f"{shown(text)} cannot be a directory", "a path in plain characters is wanted")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise _wrong(f"{shown(text)} names no home directory", "write the path in full") from None
+
+
+def _text(value: object, allowed: str = "a text in quotes is wanted") -> str:
+    if not isinstance(value, str):
+        raise _wrong(f"is {kind_of(value)}, {shown(value)}", allowed)
+    return value
+
+
+def _unique_texts(
+    value: object, what: str, mistake_in: Callable[[str], str | None]
+) -> tuple[str, ...]:
+    wanted = f"a list of {what} is wanted"
+    if not isinstance(value, list):
+        raise _wrong(f"is {kind_of(value)}, {shown(value)}", wanted)
+    if not value:
+        raise _wrong("is an empty list", wanted)
+    mistakes: list[Mistake] = []
+    found: dict[str, None] = {}
+    for position, item in enumerate(value):
+        if not isinstance(item, str):
+            text: str | None = f"holds {kind_of(item)}, {shown(item)}; {wanted}"
+        elif item in found:
+            text = f"{shown(item)} is there twice; write it once"
+        else:
+            found[item] = None
+            text = mistake_in(item)
+        if text is not None:
+            mistakes.append(Mistake(text, position))
+    if mistakes:
+        raise WrongValueError(*mistakes)
+    return tuple(found)
+
+
+def _product_mistake(item: str) -> str | None:
+    if PRODUCT.fullmatch(item):
+        return None
+    better = item.strip().upper().replace("/", "-").replace("_", "-")
+    near = f'; did you mean "{better}"?' if PRODUCT.fullmatch(better) else ""
+    return (
+        f"{shown(item)} is not a product id; allowed are capitals and digits joined by 1 to 3 "
+        f'"-", such as "BTC-USD"{near}'
+    )
+
+
+def _channel_mistake(item: str) -> str | None:
+    if item in CHANNELS:
+        return None
+    near = '"level2"' if item.lower() in {"l2_data", "l2", "level2_batch"} else ""
+    hint = f"did you mean {near}?" if near else did_you_mean(item, CHANNELS)
+    allowed = f"{shown(item)} is not a channel; allowed are {', '.join(CHANNELS)}"
+    return f"{allowed}; {hint}" if hint else allowed
+
+
+def _url(value: object, *, secure: str, plain: str) -> str:
+    text = _text(value)
+    wanted = f"{secure}://host is wanted, or {plain}://host when the host is this machine"
+    if "@" in text:
+        # Not shown: what stands before the @ is a secret.
+        raise _wrong("holds a user name or password", "secrets do not belong into an address")
+    if not re.fullmatch(r"[!-~]+", text):
+        raise _wrong(f"{shown(text)} holds characters that no address has", wanted)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise _wrong(f"{shown(text)} is not an address", wanted) from None
+    if parts.scheme not in {secure, plain}:
+        raise _wrong(f"{shown(text)} is not a {secure} address", wanted)
+    host = parts.hostname or ""
+    if not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
+        raise _wrong(f"{shown(text)} has no valid host and port", wanted)
+    if parts.query or parts.fragment or text[-1] in "?#":
+        # Not shown: a query is where tokens travel.
+        raise _wrong('has a "?" or a "#"', "an address ends with its path")
+    if parts.scheme == plain and not is_loopback(parts):
+        raise _wrong(f"{shown(text)} would send in the clear", wanted, f"use {secure}://{host}")
+    return text
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return True
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _HOST_CHARACTERS_MAX and all(
+        re.fullmatch(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", label) for label in labels
+    )
+
+
+def is_loopback(url: SplitResult) -> bool:
+    """Whether an address can only be this machine. Names other than localhost never are."""
+    host = url.hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return address in _LOOPBACK
+    return address == ipaddress.IPv6Address("::1")
+
+
+def _wrong(*sentences: str) -> WrongValueError:
+    return WrongValueError(Mistake("; ".join(sentences)))

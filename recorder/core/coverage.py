@@ -1,0 +1,191 @@
+"""What was recorded and what was not: intervals of a channel and product, with both ends and a cause.
+
+A *track* is one channel of one product (product None for channels without products). At any moment
+it is recorded by one or more connections, or by none: then a gap is pending. Intervals are given
+out as `Interval` when they end; an hour's end cuts them all, so that every hour tells its own.
+"""
+
+from dataclasses import dataclass, field
+
+RECORDED = "recorded"
+GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One row of the table `coverage`; times in nanoseconds, ``end_ns`` exclusive."""
+
+    channel: str
+    product_id: str | None
+    start_ns: int
+    end_ns: int
+    state: str
+    reason: str | None = None
+    sequence_before: int | None = None
+    sequence_after: int | None = None
+    messages_missing: int | None = None
+    ingest_seq_first: int | None = None
+    ingest_seq_last: int | None = None
+    connection_id: str | None = None
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class Recording:
+    """A connection records a track since ``start_ns``; the rows it gave since then."""
+
+    start_ns: int
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(slots=True)
+class Missing:
+    """Nobody records a track since ``start_ns``."""
+
+    start_ns: int
+    reason: str
+    sequence_before: int | None = None
+    sequence_after: int | None = None
+    messages_missing: int | None = None
+    connection_id: str | None = None
+    detail: str | None = None
+    # A track that was never recorded misses nothing before its first data.
+    quiet: bool = False
+
+
+@dataclass(slots=True)
+class Track:
+    """The present state of one channel and product."""
+
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    missing: Missing | None = None
+
+
+Key = tuple[str, str | None]
+
+
+class Coverage:
+    """Every track, and the intervals that ended."""
+
+    __slots__ = ("tracks",)
+
+    def __init__(self) -> None:
+        self.tracks: dict[Key, Track] = {}
+
+    def expect(self, key: Key, at_ns: int, reason: str, *, quiet: bool) -> None:
+        """Begin a gap on a track that is not known yet: it is wanted, and nobody records it."""
+        if key not in self.tracks:
+            self.tracks[key] = Track(missing=Missing(at_ns, reason, quiet=quiet))
+
+    def saw(self, key: Key, connection_id: str, first: int, last: int) -> None:
+        """Note rows of a track, by their first and last ``ingest_seq``."""
+        track = self.tracks.get(key)
+        recording = track.recordings.get(connection_id) if track else None
+        if recording is None:
+            return
+        if recording.first is None:
+            recording.first = first
+        recording.last = last
+
+    def records(self, key: Key, connection_id: str) -> bool:
+        """Whether a connection records a track now."""
+        track = self.tracks.get(key)
+        return track is not None and connection_id in track.recordings
+
+    def begin(self, key: Key, connection_id: str, at_ns: int) -> list[Interval]:
+        """A connection records a track from here; ends the pending gap."""
+        track = self.tracks.setdefault(key, Track())
+        if connection_id in track.recordings:
+            return []
+        track.recordings[connection_id] = Recording(at_ns)
+        missing, track.missing = track.missing, None
+        if missing is None or missing.quiet:
+            return []
+        return _gap(key, missing, at_ns)
+
+    def end(self, key: Key, connection_id: str, at_ns: int, missing: Missing) -> list[Interval]:
+        """A connection stops to record a track; a gap begins where it was the last."""
+        track = self.tracks.get(key)
+        recording = track.recordings.pop(connection_id, None) if track else None
+        if track is None or recording is None:
+            return []
+        end_ns = max(at_ns, recording.start_ns)
+        if not track.recordings:
+            missing.start_ns = end_ns
+            track.missing = missing
+        return _recorded(key, connection_id, recording, end_ns)
+
+    def end_all(self, connection_id: str, at_ns: int, missing: Missing) -> list[Interval]:
+        """A connection stops to record anything."""
+        ended: list[Interval] = []
+        for key in self.recorded_by(connection_id):
+            own = Missing(
+                at_ns,
+                missing.reason,
+                missing.sequence_before,
+                missing.sequence_after,
+                missing.messages_missing,
+                missing.connection_id,
+                missing.detail,
+            )
+            ended += self.end(key, connection_id, at_ns, own)
+        return ended
+
+    def recorded_by(self, connection_id: str) -> list[Key]:
+        """The tracks that a connection records now, in the order they began."""
+        return [key for key, track in self.tracks.items() if connection_id in track.recordings]
+
+    def cut(self, at_ns: int) -> list[Interval]:
+        """End every interval here and begin it again: an hour ends."""
+        ended: list[Interval] = []
+        for key, track in self.tracks.items():
+            for connection_id, recording in track.recordings.items():
+                ended += _recorded(key, connection_id, recording, at_ns)
+                track.recordings[connection_id] = Recording(at_ns)
+            if track.missing is not None:
+                ended += _gap(key, track.missing, at_ns)
+                track.missing.start_ns = at_ns
+                track.missing.quiet = False
+        return ended
+
+    def finish(self, at_ns: int) -> list[Interval]:
+        """End every interval: the recorder stopped. No track is known afterwards."""
+        ended = self.cut(at_ns)
+        self.tracks.clear()
+        return ended
+
+
+def _recorded(key: Key, connection_id: str, recording: Recording, end_ns: int) -> list[Interval]:
+    if end_ns <= recording.start_ns and recording.first is None:
+        return []
+    return [
+        Interval(
+            *key,
+            recording.start_ns,
+            end_ns,
+            RECORDED,
+            ingest_seq_first=recording.first,
+            ingest_seq_last=recording.last,
+            connection_id=connection_id,
+        )
+    ]
+
+
+def _gap(key: Key, missing: Missing, end_ns: int) -> list[Interval]:
+    if end_ns <= missing.start_ns and missing.messages_missing is None:
+        return []
+    return [
+        Interval(
+            *key,
+            missing.start_ns,
+            end_ns,
+            GAP,
+            missing.reason,
+            missing.sequence_before,
+            missing.sequence_after,
+            missing.messages_missing,
+            connection_id=missing.connection_id,
+            detail=missing.detail,
+        )
+    ]

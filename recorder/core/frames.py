@@ -1,0 +1,115 @@
+"""What arrives: the vocabulary between the feed, the capture and the pipeline.
+
+An *arrival* is one thing that happened to the recorder, in the order it happened. The first four
+kinds concern a connection and come from the feed (or from a file that is imported); the last two
+are the recorder's own marks, so that every hour of capture can be replayed alone:
+
+* every stretch of capture (a start of the recorder, a new hour) begins with ``Carried``;
+* every stretch that ended in order ends with ``Ended``.
+
+All of them are written to the capture before they are understood, and replaying a capture gives
+the pipeline exactly these values again. Times are nanoseconds since 1970 UTC and never go back
+within a capture. ``connection_id`` is one word (no white space, not empty, not starting with one
+of ``+ - > ~ *``), unique to one session: a reconnect is a new one.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection was established.
+
+    ``first_sequence`` is the number its first frame must carry (0 on Advanced Trade), or None
+    where the record begins in the middle of a connection and the first number is taken as found.
+    """
+
+    recv_ns: int
+    connection_id: str
+    url: str
+    first_sequence: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of the socket, untouched, stamped right after the socket read."""
+
+    recv_ns: int
+    connection_id: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One text that we sent; never one that holds a secret (`jwt`, `signature` are cut out)."""
+
+    recv_ns: int
+    connection_id: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A connection ended. ``code`` is the WebSocket close code (1006: no close frame)."""
+
+    recv_ns: int
+    connection_id: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the recorder knew when a stretch of capture began.
+
+    ``cause`` is ``start`` (a process began to record) or ``hour`` (recording went on into a new
+    hour). ``state`` is the JSON that `recorder.core.pipeline.State` describes.
+    """
+
+    recv_ns: int
+    cause: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A stretch of capture ended in order.
+
+    ``cause`` is ``hour`` (recording goes on in the next), ``stop`` (the recorder stopped) or
+    ``lost`` (the process died; written by the next one, with the time of the last arrival that
+    the capture holds).
+    """
+
+    recv_ns: int
+    cause: str
+
+
+Arrival = Opened | Frame | Sent | Closed | Carried | Ended
+
+HOUR_NS = 3_600_000_000_000
+
+
+def hour_of(recv_ns: int) -> int:
+    """The hour that a time falls in, as hours since 1970-01-01T00 UTC."""
+    return recv_ns // HOUR_NS
+
+FIRST_OFFSET = 1 << 24
+"""Where the capture of an hour begins; the offsets below are the recorder's own checkpoint rows."""
+
+_HOUR_SHIFT = 35
+_HOUR_2020 = 438_288  # hours from 1970-01-01T00 to 2020-01-01T00
+
+
+def hour_base(hour: int) -> int:
+    """The ``ingest_seq`` of offset 0 of an hour (given as hours since 1970); negative before 2020."""
+    return (hour - _HOUR_2020) << _HOUR_SHIFT
+
+
+def hour_of_seq(ingest_seq: int) -> int:
+    """The hour (as hours since 1970) that an ``ingest_seq`` belongs to."""
+    return (ingest_seq >> _HOUR_SHIFT) + _HOUR_2020
+
+
+def offset_of_seq(ingest_seq: int) -> int:
+    """The offset in its hour that an ``ingest_seq`` stands for."""
+    return ingest_seq & ((1 << _HOUR_SHIFT) - 1)

@@ -1,0 +1,174 @@
+"""What a frame says, in our own types: the vocabulary between the wire modules and the pipeline.
+
+A wire module turns one text into a `Decoded`: the envelope, the messages in it, and what was wrong
+with it. Prices and sizes are float64; a ``*_texts`` list is there only where at least one value
+does not survive that, with None for those that do. Times are int: ``*_ns`` nanoseconds, ``*_us``
+microseconds since 1970 UTC.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+BID = "bid"
+ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """The venue's full set of subscriptions of the connection: channel (subscribe name) → ids."""
+
+    channels: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """One beat. ``product_id`` and ``last_trade_id`` exist on the Exchange feed only."""
+
+    heartbeat_counter: int | None
+    product_id: str | None = None
+    last_trade_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level2:
+    """Changes of one product's book, in the order to apply; a snapshot replaces the book.
+
+    The lists are parallel. ``sides`` holds `BID` or `ASK`; sizes are absolute, in base currency,
+    and 0 removes the level. ``event_us`` is the engine's time of each change, or one int for all.
+    """
+
+    product_id: str
+    snapshot: bool
+    sides: list[str]
+    prices: list[float]
+    sizes: list[float]
+    event_us: list[int | None] | int | None
+    price_texts: list[str | None] | None = None
+    size_texts: list[str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One trade. ``side`` is the maker's, as sent; ``taker_side`` its inverse where it is known."""
+
+    product_id: str
+    trade_id: int
+    side: str
+    taker_side: str | None
+    price: float
+    size: float
+    trade_us: int | None
+    price_text: str | None = None
+    size_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """Trades of one product, oldest first."""
+
+    product_id: str
+    snapshot: bool
+    trades: list[Trade]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """One product's ticker. ``values`` has one entry a number column of the table `ticker`.
+
+    ``inexact`` maps a column to its wire text where the float does not give the value back.
+    """
+
+    product_id: str
+    snapshot: bool
+    values: dict[str, float | None]
+    trade_id: int | None = None
+    last_side: str | None = None
+    inexact: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductStatus:
+    """One product's rules, as sent: increments stay text."""
+
+    product_id: str
+    snapshot: bool
+    rules: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One five-minute candle; the forming one is sent again and again."""
+
+    product_id: str
+    snapshot: bool
+    start_us: int
+    values: dict[str, float]
+
+
+Message = Subscriptions | Heartbeat | Level2 | Trades | Ticker | ProductStatus | Candle
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in a frame: what is in ``faults``, and whose data it hurts.
+
+    ``kind`` is one of the fault kinds of docs/operating.md. ``channel`` (a subscribe name) and
+    ``product_id`` say whose record is in doubt; a product of None means any product of the channel.
+    """
+
+    kind: str
+    detail: str
+    channel: str | None = None
+    product_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One frame, understood as far as it can be.
+
+    ``channel`` is the subscribe name (``level2``, not ``l2_data``), or None where it could not be
+    read; ``label`` is what was counted (``l2_data/update``). ``sequence`` is None where the frame
+    has none, or it could not be read.
+    """
+
+    label: str
+    channel: str | None
+    sequence: int | None
+    exchange_ns: int | None
+    messages: tuple[Message, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+# --- what the core wants done; live obeys, replay ignores -------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Resubscribe:
+    """Unsubscribe these products and subscribe them again: the way to a fresh snapshot.
+
+    A plain re-subscribe sends none (`coinbase.md` §1.5).
+    """
+
+    connection_id: str
+    channel: str
+    product_ids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Close this connection and open another."""
+
+    connection_id: str
+    reason: str
+
+
+Request = Resubscribe | Reconnect
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something worth a log line: an event of the catalogue and its fields."""
+
+    event: str
+    fields: dict[str, Any]

@@ -1,0 +1,250 @@
+"""The rows of each table, built from messages.
+
+Rows travel as `Rows`: a block of a table's columns, each either a list (one entry a row) or one
+value for all of them, because most columns of a message are the same for all its changes.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recorder.core.coverage import Interval
+from recorder.core.messages import Candle, Heartbeat, Level2, ProductStatus, Ticker, Trade
+from recorder.core.tables import (
+    CANDLES,
+    COVERAGE,
+    FAULTS,
+    HEARTBEATS,
+    LEVEL2,
+    STATUS,
+    STATUS_TEXTS,
+    TICKER,
+    TRADES,
+    Table,
+)
+
+RAW_BYTES_MAX = 4096  # a longer frame is not repeated in `faults`; the capture holds it
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """``count`` rows of a table; ``values`` has an entry for each of `Table.stored`."""
+
+    table: str
+    count: int
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where rows come from: the columns that all rows of one frame share."""
+
+    recv_ns: int
+    connection_id: str | None
+    sequence: int | None
+    exchange_ns: int | None
+
+
+def _block(table: Table, count: int, values: dict[str, Any]) -> Rows:
+    """A block from values by column; columns not given are null."""
+    block = Rows(table.name, count, tuple(map(values.pop, table.stored(), _NULLS)))
+    assert not values, f"no such column in {table.name}: {', '.join(values)}"
+    return block
+
+
+_NULLS = (None,) * 64  # `map` stops at the shorter
+
+
+def _words(origin: Origin, product_id: str | None, snapshot: bool | None) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "product_id": product_id,
+        "sequence": origin.sequence,
+        "connection_id": origin.connection_id,
+        "recv_ns": origin.recv_ns,
+        "exchange_ns": origin.exchange_ns,
+    }
+    if snapshot is not None:
+        values["kind"] = "snapshot" if snapshot else "update"
+    return values
+
+
+def level2_rows(message: Level2, origin: Origin, first: int, epoch: int | None) -> Rows:
+    """The changes of one message, in its order, from ``ingest_seq`` ``first`` on."""
+    count = len(message.prices)
+    kind = "snapshot" if message.snapshot else "update"
+    return Rows(
+        "level2",
+        count,
+        (
+            message.product_id,
+            kind,
+            message.sides,
+            message.prices,
+            message.sizes,
+            message.event_us,
+            epoch,
+            origin.sequence,
+            range(first, first + count),
+            origin.connection_id,
+            origin.recv_ns,
+            origin.exchange_ns,
+            message.price_texts,
+            message.size_texts,
+        ),
+    )
+
+
+def checkpoint_rows(
+    product_id: str, connection_id: str, recv_ns: int, first: int, levels: Sequence[tuple[Any, ...]]
+) -> Rows:
+    """A whole book at the begin of an hour: levels are (side, price, size, price text, size text)."""
+    sides, prices, sizes, price_texts, size_texts = (
+        map(list, zip(*levels, strict=True)) if levels else ([], [], [], [], [])
+    )
+    return _block(
+        LEVEL2,
+        len(levels),
+        {
+            "product_id": product_id,
+            "kind": "checkpoint",
+            "side": sides,
+            "price": prices,
+            "size": sizes,
+            "book_epoch": first,
+            "ingest_seq": range(first, first + len(levels)),
+            "connection_id": connection_id,
+            "recv_ns": recv_ns,
+            "price_text": price_texts if any(price_texts) else None,
+            "size_text": size_texts if any(size_texts) else None,
+        },
+    )
+
+
+def trades_rows(
+    product_id: str, snapshot: bool, trades: Sequence[Trade], origin: Origin, first: int
+) -> Rows:
+    """Trades of one product, oldest first."""
+    values = _words(origin, product_id, snapshot)
+    values |= {
+        "trade_id": [trade.trade_id for trade in trades],
+        "side": [trade.side for trade in trades],
+        "taker_side": [trade.taker_side for trade in trades],
+        "price": [trade.price for trade in trades],
+        "size": [trade.size for trade in trades],
+        "trade_time": [trade.trade_us for trade in trades],
+        "ingest_seq": range(first, first + len(trades)),
+        "price_text": [trade.price_text for trade in trades],
+        "size_text": [trade.size_text for trade in trades],
+    }
+    return _block(TRADES, len(trades), values)
+
+
+def ticker_rows(message: Ticker, origin: Origin, first: int) -> Rows:
+    """One ticker."""
+    values = _words(origin, message.product_id, message.snapshot)
+    values |= message.values
+    values |= {
+        "ingest_seq": first,
+        "trade_id": message.trade_id,
+        "last_side": message.last_side,
+        "inexact_text": json.dumps(message.inexact) if message.inexact else None,
+    }
+    return _block(TICKER, 1, values)
+
+
+def candle_rows(message: Candle, origin: Origin, first: int) -> Rows:
+    """One candle."""
+    values = _words(origin, message.product_id, message.snapshot)
+    values |= message.values
+    values |= {"ingest_seq": first, "start_time": message.start_us}
+    return _block(CANDLES, 1, values)
+
+
+def heartbeat_rows(message: Heartbeat, origin: Origin, first: int) -> Rows:
+    """One beat."""
+    values = _words(origin, message.product_id, None)
+    values |= {
+        "ingest_seq": first,
+        "heartbeat_counter": message.heartbeat_counter,
+        "last_trade_id": message.last_trade_id,
+    }
+    return _block(HEARTBEATS, 1, values)
+
+
+def status_rows(message: ProductStatus, origin: Origin, first: int) -> Rows:
+    """One product's rules."""
+    values = _words(origin, message.product_id, message.snapshot)
+    values |= {name: message.rules.get(name) for name, _ in STATUS_TEXTS}
+    values["ingest_seq"] = first
+    return _block(STATUS, 1, values)
+
+
+def fault_rows(
+    kind: str,
+    detail: str,
+    origin: Origin,
+    first: int,
+    *,
+    channel: str | None = None,
+    product_id: str | None = None,
+    raw: bytes | None = None,
+) -> Rows:
+    """One doubt, with the frame that raised it where that is short."""
+    text = None
+    if raw is not None and len(raw) <= RAW_BYTES_MAX:
+        text = raw.decode("utf-8", "backslashreplace")
+    return _block(
+        FAULTS,
+        1,
+        {
+            "kind": kind,
+            "product_id": product_id,
+            "connection_id": origin.connection_id,
+            "ingest_seq": first,
+            "detail": detail,
+            "recv_ns": origin.recv_ns,
+            "channel": channel,
+            "raw": text,
+        },
+    )
+
+
+def coverage_rows(intervals: Sequence[Interval], noted_seq: int) -> Rows:
+    """Intervals that ended at one arrival."""
+    return _block(
+        COVERAGE,
+        len(intervals),
+        {
+            "channel": [interval.channel for interval in intervals],
+            "product_id": [interval.product_id for interval in intervals],
+            "start_time": [interval.start_ns // 1000 for interval in intervals],
+            "end_time": [interval.end_ns // 1000 for interval in intervals],
+            "state": [interval.state for interval in intervals],
+            "reason": [interval.reason for interval in intervals],
+            "sequence_before": [interval.sequence_before for interval in intervals],
+            "sequence_after": [interval.sequence_after for interval in intervals],
+            "messages_missing": [interval.messages_missing for interval in intervals],
+            "ingest_seq_first": [interval.ingest_seq_first for interval in intervals],
+            "ingest_seq_last": [interval.ingest_seq_last for interval in intervals],
+            "connection_id": [interval.connection_id for interval in intervals],
+            "detail": [interval.detail for interval in intervals],
+            "noted_seq": noted_seq,
+        },
+    )
+
+
+def levels_from(rows: Sequence[dict[str, Any]], product_id: str) -> Level2:
+    """A checkpoint's rows as the snapshot they stand for; rows are dicts by column."""
+    return Level2(
+        product_id,
+        True,
+        [row["side"] for row in rows],
+        [row["price"] for row in rows],
+        [row["size"] for row in rows],
+        None,
+        [row["price_text"] for row in rows],
+        [row["size_text"] for row in rows],
+    )
+
+

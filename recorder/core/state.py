@@ -1,0 +1,144 @@
+"""What the recorder knows between two stretches of capture: the JSON of a `Carried`.
+
+With the checkpoint rows of the hour (the levels of the books) it makes every hour of capture
+replay alone. Lists are sorted, so the same knowledge is the same text.
+"""
+
+import msgspec
+
+from recorder.core.book import Book, BookState
+from recorder.core.coverage import Coverage, Missing, Recording, Track
+from recorder.core.session import Session
+from recorder.core.trades import TradeIds
+
+
+class TradeState(msgspec.Struct):
+    """Recorded ids of one product."""
+
+    first: int
+    last: int
+    holes: list[tuple[int, int]] = []
+
+
+class SessionState(msgspec.Struct):
+    """One open connection."""
+
+    connection_id: str
+    opened_ns: int
+    last_ns: int
+    next_sequence: int | None
+    asked: dict[str, list[str]]
+    served: dict[str, list[str]]
+    strangers: list[tuple[str, str]] = []
+
+
+class BookStateOf(msgspec.Struct):
+    """One book, without its levels."""
+
+    product_id: str
+    connection_id: str
+    state: str
+    unknown_deletes: int = 0
+
+
+class TrackState(msgspec.Struct):
+    """One channel of one product."""
+
+    channel: str
+    product_id: str | None
+    recordings: dict[str, Recording] = {}
+    missing: Missing | None = None
+
+
+class State(msgspec.Struct, omit_defaults=True):
+    """The whole.
+
+    ``ended_ns`` is when the recording before this one ended (None: nothing was recorded before),
+    ``wanted`` what is to be recorded: (channel, product or None). Both matter at a start only;
+    ``sessions``, ``books`` and ``tracks`` matter at an hour only.
+    """
+
+    ended_ns: int | None = None
+    wanted: list[tuple[str, str | None]] = []
+    trades: dict[str, TradeState] = {}
+    sessions: list[SessionState] = []
+    books: list[BookStateOf] = []
+    tracks: list[TrackState] = []
+
+
+decode = msgspec.json.Decoder(State).decode
+encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def trades_to_state(trades: dict[str, TradeIds]) -> dict[str, TradeState]:
+    """The recorded trade ids of every product that has any."""
+    return {
+        product_id: TradeState(ids.first, ids.last, ids.holes)
+        for product_id, ids in sorted(trades.items())
+        if ids.first is not None and ids.last is not None
+    }
+
+
+def trades_from_state(states: dict[str, TradeState]) -> dict[str, TradeIds]:
+    """The inverse of `trades_to_state`."""
+    return {
+        product_id: TradeIds(state.first, state.last, [(a, b) for a, b in state.holes])
+        for product_id, state in states.items()
+    }
+
+
+def session_to_state(session: Session) -> SessionState:
+    """One connection as text."""
+    return SessionState(
+        session.connection_id,
+        session.opened_ns,
+        session.last_ns,
+        session.next_sequence,
+        {channel: sorted(ids) for channel, ids in session.asked.items()},
+        {channel: sorted(ids) for channel, ids in session.served.items()},
+        sorted(session.strangers),
+    )
+
+
+def session_from_state(state: SessionState) -> Session:
+    """The inverse of `session_to_state`."""
+    session = Session(state.connection_id, state.opened_ns, state.next_sequence)
+    session.last_ns = state.last_ns
+    session.asked = {channel: set(ids) for channel, ids in state.asked.items()}
+    session.served = {channel: set(ids) for channel, ids in state.served.items()}
+    session.strangers = set(state.strangers)
+    return session
+
+
+def books_to_state(books: dict[tuple[str, str], Book]) -> list[BookStateOf]:
+    """Every book, by product and connection."""
+    return [
+        BookStateOf(book.product_id, connection_id, book.state.value, book.unknown_deletes)
+        for (connection_id, _), book in sorted(
+            books.items(), key=lambda item: (item[0][1], item[0][0])
+        )
+    ]
+
+
+def book_from_state(state: BookStateOf) -> Book:
+    """A book without its levels; one that was LIVE waits for them as STALE."""
+    book = Book(state.product_id)
+    book.state = BookState.STALE if state.state != "empty" else BookState.EMPTY
+    book.unknown_deletes = state.unknown_deletes
+    return book
+
+
+def tracks_to_state(coverage: Coverage) -> list[TrackState]:
+    """Every track, in its order."""
+    return [
+        TrackState(channel, product_id, track.recordings, track.missing)
+        for (channel, product_id), track in coverage.tracks.items()
+    ]
+
+
+def coverage_from_state(states: list[TrackState]) -> Coverage:
+    """The inverse of `tracks_to_state`."""
+    coverage = Coverage()
+    for state in states:
+        coverage.tracks[state.channel, state.product_id] = Track(state.recordings, state.missing)
+    return coverage

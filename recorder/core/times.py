@@ -1,0 +1,66 @@
+"""The venue's times as nanoseconds since 1970 UTC.
+
+Two spellings occur: RFC 3339 with 0 to 9 digits of fraction, trailing zeros cut, and (in
+heartbeats) Go's default print. Sources: `coinbase.md` §1.3, §1.6.3; vectors in §5.5.
+"""
+
+import re
+from datetime import UTC, datetime
+
+_seconds_form = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}").fullmatch
+_go_form = re.compile(r"([0-9-]{10} [0-9:]{8})(?:\.([0-9]{1,9}))? \+0000 UTC(?: m=[+-][0-9.]+)?").fullmatch
+
+# Coinbase writes "no time" as the epoch (level2 snapshots) or as year 1 (user orders).
+NO_TIME = ("1970-01-01T00:00:00", "0001-01-01T00:00:00")
+_YEARS = range(1971, 2262)  # what int64 nanoseconds hold, less the epoch year
+_FRACTION = 9
+
+# Frames of the same second follow each other, so the last second's value answers nearly always.
+_seconds_known: dict[str, int | None] = {}
+
+
+def _seconds_ns(text: str) -> int | None:
+    """The whole seconds of ``2026-09-08T10:00:00``, in nanoseconds; None for "no time"."""
+    if text in NO_TIME:
+        return None
+    if _seconds_form(text) is None:
+        raise ValueError(f"not a time: {text[:40]!r}")
+    moment = datetime.fromisoformat(text)
+    if moment.year not in _YEARS:
+        raise ValueError(f"a time outside {_YEARS.start} to {_YEARS.stop - 1}: {text[:40]!r}")
+    return int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def rfc3339_ns(text: str) -> int | None:
+    """Convert ``2026-09-08T10:00:00.39625135Z``; None where the venue means "no time".
+
+    Raises ValueError for anything else.
+    """
+    head = text[:19]
+    if head in _seconds_known:
+        whole = _seconds_known[head]
+    else:
+        whole = _seconds_ns(head)
+        _seconds_known.clear()
+        _seconds_known[head] = whole
+    if text[-1:] != "Z":
+        raise ValueError(f"not a time in UTC: {text[:40]!r}")
+    fraction = text[20:-1]
+    if len(text) == len("1970-01-01T00:00:00Z"):
+        return whole
+    if text[19] != "." or len(fraction) > _FRACTION or not (fraction.isascii() and fraction.isdigit()):
+        raise ValueError(f"not a time: {text[:40]!r}")
+    return None if whole is None else whole + int(fraction.ljust(_FRACTION, "0"))
+
+
+def go_time_ns(text: str) -> int | None:
+    """Convert Go's ``2026-09-08 10:00:01.25788961 +0000 UTC m=+52431.507312884``.
+
+    The ``m=`` tail is the server's own monotonic clock and is ignored. None for "no time"; raises
+    ValueError for anything else.
+    """
+    matched = _go_form(text)
+    if matched is None:
+        raise ValueError(f"not a time as Go prints it: {text[:60]!r}")
+    whole = _seconds_ns(matched[1].replace(" ", "T"))
+    return None if whole is None else whole + int((matched[2] or "0").ljust(_FRACTION, "0"))

@@ -1,0 +1,55 @@
+"""Which trades of a product have been recorded.
+
+Trade ids are contiguous per product, on every connection and on both venues (`coinbase.md` §1.6.4),
+so a hole in them is a hole in the record, and a snapshot of the last 100 trades after a reconnect
+says which of them are new.
+"""
+
+HOLES_MAX = 1000
+
+
+class TradeIds:
+    """The recorded ids of one product: ``first`` … ``last`` except the holes (inclusive ranges)."""
+
+    __slots__ = ("first", "holes", "last")
+
+    def __init__(
+        self,
+        first: int | None = None,
+        last: int | None = None,
+        holes: list[tuple[int, int]] | None = None,
+    ) -> None:
+        self.first = first
+        self.last = last
+        self.holes = holes or []
+
+    def take(self, trade_id: int) -> tuple[bool, int]:
+        """Take one id; returns (whether it is new, how many ids before it were skipped)."""
+        if self.first is None or self.last is None:
+            self.first = self.last = trade_id
+            return True, 0
+        if trade_id == self.last + 1:
+            self.last = trade_id
+            return True, 0
+        if trade_id > self.last:
+            missing = trade_id - self.last - 1
+            self.holes.append((self.last + 1, trade_id - 1))
+            del self.holes[:-HOLES_MAX]
+            self.last = trade_id
+            return True, missing
+        if trade_id < self.first:
+            # An update came before the snapshot that holds the trades before it.
+            if trade_id + 1 < self.first:
+                self.holes.insert(0, (trade_id + 1, self.first - 1))
+            self.first = trade_id
+            return True, 0
+        return self._fill(trade_id), 0
+
+    def _fill(self, trade_id: int) -> bool:
+        """Take an id out of the hole it lies in; False where it was recorded before."""
+        for index, (first, last) in enumerate(self.holes):
+            if first <= trade_id <= last:
+                parts = [(first, trade_id - 1), (trade_id + 1, last)]
+                self.holes[index : index + 1] = [part for part in parts if part[0] <= part[1]]
+                return True
+        return False

@@ -1,0 +1,498 @@
+"""Coinbase Advanced Trade: text ↔ messages.
+
+Source: `coinbase.md` §1.2–1.10 and recorded traffic. Every numbered frame has ``channel``,
+``timestamp``, ``sequence_num`` and ``events``; error frames have ``type`` and ``message`` instead.
+Unknown keys are ignored, unknown channels reported, and a frame that does not have the expected
+shape is reported with whatever of its envelope can still be read, so that its number counts.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from recorder.core.messages import (
+    ASK,
+    BID,
+    Candle,
+    Decoded,
+    Heartbeat,
+    Level2,
+    Message,
+    Problem,
+    ProductStatus,
+    Subscriptions,
+    Ticker,
+    Trade,
+    Trades,
+)
+from recorder.core.numbers import amounts, count, inexact, is_exact, number
+from recorder.core.times import go_time_ns, rfc3339_ns
+
+SEQUENCE_MAX = 2**63 - 1
+FIRST_SEQUENCE = 0  # the first frame of a connection carries it (`coinbase.md` §1.4)
+
+_product = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}").fullmatch
+
+# The channel in a frame, and the name it is subscribed under.
+SUBSCRIBE_NAMES = {
+    "subscriptions": "subscriptions",
+    "heartbeats": "heartbeats",
+    "l2_data": "level2",
+    "ticker": "ticker",
+    "ticker_batch": "ticker_batch",
+    "market_trades": "market_trades",
+    "status": "status",
+    "candles": "candles",
+}
+TAKER_SIDES = {"BUY": "SELL", "SELL": "BUY"}  # the wire's side is the maker's (`coinbase.md` §1.6.4)
+
+
+class _Typed(msgspec.Struct, gc=False):
+    type: Literal["snapshot", "update"]
+
+
+class _Change(msgspec.Struct, gc=False):
+    side: Literal["bid", "offer"]
+    event_time: str
+    price_level: str
+    new_quantity: str
+
+
+class _Level2Event(_Typed, gc=False):
+    product_id: str
+    updates: list[_Change]
+
+
+class _Trade(msgspec.Struct, gc=False):
+    product_id: str
+    trade_id: str
+    price: str
+    size: str
+    time: str
+    side: str
+
+
+class _TradesEvent(_Typed, gc=False):
+    trades: list[_Trade]
+
+
+class _Ticker(msgspec.Struct, gc=False):
+    product_id: str
+    price: str | None = None
+    volume_24_h: str | None = None
+    low_24_h: str | None = None
+    high_24_h: str | None = None
+    low_52_w: str | None = None
+    high_52_w: str | None = None
+    price_percent_chg_24_h: str | None = None
+    best_bid: str | None = None
+    best_bid_quantity: str | None = None
+    best_ask: str | None = None
+    best_ask_quantity: str | None = None
+
+
+class _TickerEvent(_Typed, gc=False):
+    tickers: list[_Ticker]
+
+
+class _Product(msgspec.Struct, gc=False):
+    id: str
+    product_type: str | None = None
+    base_currency: str | None = None
+    quote_currency: str | None = None
+    base_increment: str | None = None
+    quote_increment: str | None = None
+    display_name: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    min_market_funds: str | None = None
+
+
+class _StatusEvent(_Typed, gc=False):
+    products: list[_Product]
+
+
+class _Candle(msgspec.Struct, gc=False):
+    product_id: str
+    start: str
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+
+
+class _CandlesEvent(_Typed, gc=False):
+    candles: list[_Candle]
+
+
+class _HeartbeatEvent(msgspec.Struct, gc=False):
+    current_time: str
+    heartbeat_counter: int | str  # an integer today, text in old documents
+
+
+class _SubscriptionsEvent(msgspec.Struct, gc=False):
+    subscriptions: dict[str, list[str]]
+
+
+class _Envelope(msgspec.Struct, tag_field="channel", gc=False):
+    timestamp: str
+    sequence_num: int
+
+
+class _L2Data(_Envelope, tag="l2_data", gc=False):
+    events: list[_Level2Event]
+
+
+class _MarketTrades(_Envelope, tag="market_trades", gc=False):
+    events: list[_TradesEvent]
+
+
+class _TickerFrame(_Envelope, tag="ticker", gc=False):
+    events: list[_TickerEvent]
+
+
+class _TickerBatch(_Envelope, tag="ticker_batch", gc=False):
+    events: list[_TickerEvent]
+
+
+class _Heartbeats(_Envelope, tag="heartbeats", gc=False):
+    events: list[_HeartbeatEvent]
+
+
+class _Status(_Envelope, tag="status", gc=False):
+    events: list[_StatusEvent]
+
+
+class _Candles(_Envelope, tag="candles", gc=False):
+    events: list[_CandlesEvent]
+
+
+class _Subscriptions(_Envelope, tag="subscriptions", gc=False):
+    events: list[_SubscriptionsEvent]
+
+
+_Known = (
+    _L2Data | _MarketTrades | _TickerFrame | _TickerBatch | _Heartbeats | _Status | _Candles
+    | _Subscriptions
+)  # fmt: skip
+_decode = msgspec.json.Decoder(_Known).decode
+
+
+class _Loose(msgspec.Struct, gc=False):
+    """What can be read of a frame that is not as expected."""
+
+    channel: Any = None
+    sequence_num: Any = None
+    type: Any = None
+    message: Any = None
+    events: msgspec.Raw | None = None
+
+
+class _Named(msgspec.Struct, gc=False):
+    product_id: Any = None
+
+
+_decode_loose = msgspec.json.Decoder(_Loose).decode
+_decode_named = msgspec.json.Decoder(list[_Named]).decode
+
+
+def is_product(product_id: str) -> bool:
+    """Whether a text is a product id as Coinbase writes them, and safe as a folder's name."""
+    return _product(product_id) is not None
+
+
+def decode(raw: bytes) -> Decoded:
+    """Decode one frame; never raises, whatever the bytes are."""
+    try:
+        frame = _decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        return _decode_unexpected(raw, error)
+    if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
+        return _decode_unexpected(raw, ValueError("sequence_num is not in 0 … 2^63-1"))
+    problems: list[Problem] = []
+    wire_name = type(frame).__struct_config__.tag
+    assert isinstance(wire_name, str)
+    channel = SUBSCRIBE_NAMES[wire_name]
+    exchange_ns = None
+    try:
+        exchange_ns = rfc3339_ns(frame.timestamp)
+    except ValueError as error:
+        problems.append(Problem("impossible_time", f"timestamp: {error}"))
+    build = _BUILDERS[type(frame)]
+    messages: list[Message] = []
+    for event in frame.events:
+        build(event, messages, problems)
+    kind = frame.events[0] if frame.events else None
+    label = f"{wire_name}/{kind.type}" if isinstance(kind, _Typed) else wire_name
+    return Decoded(
+        label, channel, frame.sequence_num, exchange_ns, tuple(messages), tuple(problems)
+    )
+
+
+def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
+    """Name what is wrong with a frame and keep what of its envelope can be read."""
+    try:
+        loose = _decode_loose(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as worse:
+        return Decoded("malformed", None, None, None, (), (_malformed(str(worse)),))
+    sequence = loose.sequence_num
+    if not isinstance(sequence, int) or isinstance(sequence, bool):
+        sequence = None
+    elif not 0 <= sequence <= SEQUENCE_MAX:
+        sequence = None
+    if loose.type == "error":
+        detail = str(loose.message)[:500]
+        return Decoded("error", None, sequence, None, (), (Problem("venue_error", detail),))
+    if not isinstance(loose.channel, str):
+        return Decoded("malformed", None, sequence, None, (), (_malformed(str(error)),))
+    channel = SUBSCRIBE_NAMES.get(loose.channel)
+    if channel is None:
+        unknown = Problem("unknown_channel", f"channel {loose.channel[:100]!r}")
+        return Decoded("unknown", None, sequence, None, (), (unknown,))
+    problem = _malformed(str(error), channel, _only_product(loose.events))
+    return Decoded("malformed", channel, sequence, None, (), (problem,))
+
+
+def _malformed(detail: str, channel: str | None = None, product_id: str | None = None) -> Problem:
+    return Problem("malformed_frame", detail[:500], channel, product_id)
+
+
+def _only_product(events: msgspec.Raw | None) -> str | None:
+    """The product of a malformed frame, where every event of it names the same one."""
+    if events is None:
+        return None
+    try:
+        named = {event.product_id for event in _decode_named(events)}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+        return None
+    product_id = named.pop() if len(named) == 1 else None
+    return product_id if isinstance(product_id, str) and is_product(product_id) else None
+
+
+def _product_problem(product_id: str, channel: str) -> Problem:
+    return Problem("impossible_product", f"product id {product_id[:100]!r}", channel)
+
+
+def _level2(event: _Level2Event, messages: list[Message], problems: list[Problem]) -> None:
+    product_id = event.product_id
+    if not is_product(product_id):
+        problems.append(_product_problem(product_id, "level2"))
+        return
+    changes = event.updates
+    price_texts = [change.price_level for change in changes]
+    size_texts = [change.new_quantity for change in changes]
+    try:
+        prices = amounts(price_texts)
+        sizes = amounts(size_texts)
+        if prices and min(prices) <= 0.0:
+            raise ValueError("a price of 0")
+    except ValueError as error:
+        problems.append(Problem("impossible_number", str(error), "level2", product_id))
+        return
+    try:
+        event_us = _event_times([change.event_time for change in changes])
+    except ValueError as error:
+        # The change itself is whole, so it is kept and applied; only its time is not known.
+        problems.append(Problem("impossible_time", f"event_time: {error}"))
+        event_us = None
+    sides = [BID if change.side == "bid" else ASK for change in changes]
+    messages.append(
+        Level2(
+            product_id, event.type == "snapshot", sides, prices, sizes, event_us,
+            inexact(price_texts), inexact(size_texts),
+        )
+    )  # fmt: skip
+
+
+def _event_times(texts: list[str]) -> list[int | None] | int | None:
+    """The times of the changes in microseconds; one int where all are the same, as they nearly always are."""
+    if not texts:
+        return None
+    first = texts[0]
+    if texts.count(first) == len(texts):
+        return _microseconds(rfc3339_ns(first))
+    return [_microseconds(rfc3339_ns(text)) for text in texts]
+
+
+def _microseconds(nanoseconds: int | None) -> int | None:
+    return None if nanoseconds is None else nanoseconds // 1000
+
+
+def _trades(event: _TradesEvent, messages: list[Message], problems: list[Problem]) -> None:
+    by_product: dict[str, list[Trade]] = {}
+    for wire in event.trades:
+        if not is_product(wire.product_id):
+            problems.append(_product_problem(wire.product_id, "market_trades"))
+            continue
+        try:
+            trade = _trade(wire, problems)
+        except ValueError as error:
+            detail = f"trade {wire.trade_id[:40]!r}: {error}"
+            problems.append(
+                Problem("impossible_number", detail, "market_trades", wire.product_id)
+            )
+            continue
+        by_product.setdefault(wire.product_id, []).append(trade)
+    for product_id, trades in by_product.items():
+        trades.sort(key=lambda trade: trade.trade_id)  # the wire has the newest first
+        messages.append(Trades(product_id, event.type == "snapshot", trades))
+
+
+def _trade(wire: _Trade, problems: list[Problem]) -> Trade:
+    price, size = amounts((wire.price, wire.size))
+    trade_us = None
+    try:
+        trade_us = _microseconds(rfc3339_ns(wire.time))
+    except ValueError as error:
+        problems.append(Problem("impossible_time", f"trade {wire.trade_id[:40]!r}: {error}"))
+    return Trade(
+        wire.product_id,
+        count(wire.trade_id),
+        wire.side,
+        TAKER_SIDES.get(wire.side),
+        price,
+        size,
+        trade_us,
+        None if is_exact(wire.price) else wire.price,
+        None if is_exact(wire.size) else wire.size,
+    )
+
+
+# The table's column for each number of a ticker.
+_TICKER_COLUMNS = {
+    "price": "price",
+    "best_bid": "best_bid",
+    "best_bid_quantity": "best_bid_size",
+    "best_ask": "best_ask",
+    "best_ask_quantity": "best_ask_size",
+    "volume_24_h": "volume_24h",
+    "low_24_h": "low_24h",
+    "high_24_h": "high_24h",
+    "low_52_w": "low_52w",
+    "high_52_w": "high_52w",
+    "price_percent_chg_24_h": "price_percent_chg_24h",
+}
+
+
+def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None]:
+    def build(event: _TickerEvent, messages: list[Message], problems: list[Problem]) -> None:
+        for ticker in event.tickers:
+            if not is_product(ticker.product_id):
+                problems.append(_product_problem(ticker.product_id, channel))
+                continue
+            messages.append(_ticker(ticker, event.type == "snapshot", channel, problems))
+
+    return build
+
+
+def _ticker(wire: _Ticker, snapshot: bool, channel: str, problems: list[Problem]) -> Ticker:
+    values: dict[str, float | None] = {}
+    inexact_texts: dict[str, str] = {}
+    for key, column in _TICKER_COLUMNS.items():
+        text = getattr(wire, key)
+        values[column] = None
+        if text is None or text == "":
+            continue
+        try:
+            values[column] = number(text)
+        except ValueError as error:
+            problems.append(
+                Problem("impossible_number", f"{key}: {error}", channel, wire.product_id)
+            )
+            continue
+        if not is_exact(text):
+            inexact_texts[column] = text
+    return Ticker(wire.product_id, snapshot, values, inexact=inexact_texts or None)
+
+
+def _status(event: _StatusEvent, messages: list[Message], problems: list[Problem]) -> None:
+    for product in event.products:
+        if not is_product(product.id):
+            problems.append(_product_problem(product.id, "status"))
+            continue
+        rules = msgspec.structs.asdict(product)
+        del rules["id"]
+        messages.append(ProductStatus(product.id, event.type == "snapshot", rules))
+
+
+def _candles(event: _CandlesEvent, messages: list[Message], problems: list[Problem]) -> None:
+    for wire in event.candles:
+        if not is_product(wire.product_id):
+            problems.append(_product_problem(wire.product_id, "candles"))
+            continue
+        try:
+            numbers = amounts((wire.open, wire.high, wire.low, wire.close, wire.volume))
+            start_us = count(wire.start) * 1_000_000
+        except ValueError as error:
+            problems.append(Problem("impossible_number", str(error), "candles", wire.product_id))
+            continue
+        values = dict(zip(("open", "high", "low", "close", "volume"), numbers, strict=True))
+        messages.append(Candle(wire.product_id, event.type == "snapshot", start_us, values))
+
+
+def _heartbeat(event: _HeartbeatEvent, messages: list[Message], problems: list[Problem]) -> None:
+    counter = None
+    try:
+        counter = count(str(event.heartbeat_counter))
+    except ValueError as error:
+        problems.append(Problem("impossible_number", f"heartbeat_counter: {error}"))
+    try:
+        go_time_ns(event.current_time)
+    except ValueError as error:
+        problems.append(Problem("impossible_time", f"current_time: {error}"))
+    messages.append(Heartbeat(counter))
+
+
+def _subscriptions(
+    event: _SubscriptionsEvent, messages: list[Message], _problems: list[Problem]
+) -> None:
+    messages.append(Subscriptions({name: tuple(ids) for name, ids in event.subscriptions.items()}))
+
+
+_BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
+    _L2Data: _level2,
+    _MarketTrades: _trades,
+    _TickerFrame: _tickers("ticker"),
+    _TickerBatch: _tickers("ticker_batch"),
+    _Heartbeats: _heartbeat,
+    _Status: _status,
+    _Candles: _candles,
+    _Subscriptions: _subscriptions,
+}
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+# Channels whose subscription names no product.
+UNFILTERED = frozenset({"heartbeats"})
+
+
+def request(
+    kind: Literal["subscribe", "unsubscribe"], channel: str, product_ids: Sequence[str] = ()
+) -> bytes:
+    """The text that subscribes or unsubscribes one channel (`coinbase.md` §1.2)."""
+    body: dict[str, Any] = {"type": kind, "channel": channel}
+    if channel not in UNFILTERED:
+        body["product_ids"] = list(product_ids)
+    return msgspec.json.encode(body)
+
+
+class _Request(msgspec.Struct):
+    type: str
+    channel: str
+    product_ids: list[str] = []
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+
+
+def requested(raw: bytes) -> tuple[str, str, tuple[str, ...]] | None:
+    """Read a text that was sent: (type, channel, product ids); None where it is no request."""
+    try:
+        sent = _decode_request(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        return None
+    return sent.type, sent.channel, tuple(sent.product_ids)

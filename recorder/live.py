@@ -1,0 +1,484 @@
+"""The daemon: feed ▶ capture ▶ core ▶ store, from start to a clean stop.
+
+    connections ──deliver──▶ Recording.take ──▶ capture buffer ──every 250 ms──▶ block, every 1 s fdatasync
+                                  │
+                                  └─▶ rows ──every part_seconds, after the fdatasync──▶ live parts
+    at the hour: seal in a worker process ──60 s──▶ readers' switch ──1 h──▶ parts and capture go
+
+What arrives is stamped, kept and understood without waiting in between; whatever blocks (disk,
+sealing, recovery) runs in threads and in a worker process.
+"""
+
+import asyncio
+import multiprocessing
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recorder import logs, recovery
+from recorder.clock import Clock
+from recorder.config import Config
+from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, hour_of
+from recorder.core.messages import Fact, Reconnect, Request, Resubscribe
+from recorder.errors import RecorderError, StorageError
+from recorder.feed.connection import Connection
+from recorder.feed.plan import CONNECTS_PER_S, MESSAGES_PER_S, Pace, spread
+from recorder.recording import Pending, Recording, look_before
+from recorder.store.lock import WriterLock
+from recorder.store.parts import write_empty_parts
+from recorder.store.paths import Root, hour_text, iso
+from recorder.store.publish import empty
+from recorder.store.retire import retire
+from recorder.store.seal import seal_hour, sealed_before, switch
+
+BLOCK_S = 0.25
+BLOCKS_A_SYNC = 4
+WATCH_S = 1.0
+SILENCE_CHECK_S = 0.5
+TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
+SWITCH_DELAY_S = 60.0
+RETIRE_S = 300.0
+BUFFERED_BYTES_MAX = 128 * 2**20
+PENDING_ROWS_MAX = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The recorder at one moment; counts are since the start."""
+
+    products: int
+    frames: int
+    changes: int
+    gaps: int
+    capture_bytes: int
+    connections_up: int
+    connections: int
+    books_live: int
+    next_seal_s: float
+    elapsed_s: float
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run recorded. ``sealed`` names hours (``2026112119``)."""
+
+    data: Path
+    frames: int = 0
+    gaps: int = 0
+    faults: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    sealed: list[str] = field(default_factory=list)
+
+
+def record(
+    config: Config,
+    *,
+    seal_on_exit: bool,
+    watch: Callable[[Progress], None] | None = None,
+    stop_after_s: float | None = None,
+) -> Summary:
+    """Record until SIGTERM, SIGINT or ``stop_after_s``; blocks, and returns after a clean stop.
+
+    ``seal_on_exit``: also seal the hour that is open. ``watch`` is called once a second.
+
+    Raises:
+        LockedError: another process records into the data directory.
+        StorageError: the disk refused.
+    """
+    root = Root(config.data)
+    with WriterLock(root):
+        try:
+            recorder = Recorder(root, config, watch, stop_after_s)
+            summary = asyncio.run(recorder.run())
+        except* OSError as group:
+            raise StorageError(_storage_text(root, group)) from group
+        except* RecorderError as group:
+            raise group.exceptions[0] from None
+        if seal_on_exit:
+            hours = [hour for hour in root.captured_hours() if not recovery.is_sealed(root, hour)]
+            commits = recovery.seal_and_switch(root, hours)
+            summary.sealed += [hour_text(commit.hour) for commit in commits]
+        return summary
+
+
+def _storage_text(root: Root, group: BaseExceptionGroup[OSError]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return (
+        f"{root.path}: the disk refused ({error}). What was acknowledged is safe; see that the disk "
+        "has space and is writable, and start again: recording goes on in the same directory."
+    )
+
+
+class Recorder:
+    """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it."""
+
+    def __init__(
+        self,
+        root: Root,
+        config: Config,
+        watch: Callable[[Progress], None] | None,
+        stop_after_s: float | None,
+    ) -> None:
+        empty(root.staging)
+        write_empty_parts(root)
+        self._root = root
+        self._config = config
+        self._watch = watch
+        self._stop_after_s = stop_after_s
+        self._log = logs.log()
+        self._lines = spread(config.feed.products, config.feed.channels)
+        before = look_before(root)
+        self._clock = Clock(after_ns=before.last_ns or 0)
+        _show_open_hour(root, hour_of(self._clock.now_ns()))
+        wanted = [key for line in self._lines for key in dict.fromkeys(line.wanted())]
+        self._recording = Recording(root, self._clock.now_ns(), list(dict.fromkeys(wanted)))
+        self._connections: list[Connection] = []
+        self._summary = Summary(config.data)
+        self._rows: Counter[str] = Counter()
+        self._frames = 0
+        self._started_s = time.monotonic()
+        self._stop = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._synced = asyncio.Condition()
+        self._ending = asyncio.Event()
+        self._to_seal: list[int] = []
+        self._workers: Executor | None = None
+
+    # --- start, run, stop -----------------------------------------------------------------------
+
+    async def run(self) -> Summary:
+        """Record until asked to stop."""
+        self._take_signals()
+        self._log_start()
+        connects, messages = Pace(CONNECTS_PER_S), Pace(MESSAGES_PER_S)
+        self._connections = [
+            Connection(line, self._config.feed.url, self, connects, messages)
+            for line in self._lines
+        ]
+        with _worker() as self._workers:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write_capture())
+                tasks.create_task(self._publish_parts())
+                services = [
+                    tasks.create_task(service())
+                    for service in (
+                        self._watch_silence,
+                        self._turn_hours,
+                        self._finish_hours,
+                        self._report,
+                    )
+                ]
+                feeds = [tasks.create_task(each.run()) for each in self._connections]
+                await self._wait_stop()
+                await asyncio.gather(*(each.stop("recorder stopped") for each in self._connections))
+                await asyncio.gather(*feeds)
+                self._ending.set()
+                async with self._synced:
+                    self._synced.notify_all()
+                # The writers finish what they are at and return.
+                for service in services:
+                    service.cancel()
+        self._end()
+        return self._summary
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
+                loop.add_signal_handler(number, self._stop.set)
+
+    def _log_start(self) -> None:
+        self._log.info(
+            "recorder_started",
+            data=str(self._root.path),
+            products=len(self._config.feed.products),
+            connections=len(self._lines),
+            hour=iso(self._recording.hour),
+        )
+        self._log.info("capture_opened", hour=iso(self._recording.hour), offset=self._recording.begin_offset)
+
+    async def _wait_stop(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), self._stop_after_s)
+
+    def _end(self) -> None:
+        """Everything received is on disk, and the ledger says that we stopped."""
+        recording = self._recording
+        step = recording.stop(self._clock.now_ns())
+        self._count(step.rows)
+        recording.flush()
+        recording.capture.close()
+        pipeline = recording.pipeline
+        self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
+        self._summary.faults = pipeline.faults
+        self._summary.rows = dict(sorted(self._rows.items()))
+        self._log.info(
+            "recorder_stopped",
+            frames=self._frames,
+            gaps=pipeline.gaps,
+            faults=pipeline.faults,
+            duration_s=round(time.monotonic() - self._started_s, 3),
+        )
+
+    # --- what the feed needs (feed.connection.Shell) ----------------------------------------------
+
+    def now_ns(self) -> int:
+        """The time of receipt."""
+        return self._clock.now_ns()
+
+    def deliver(self, arrival: Arrival) -> None:
+        """Keep an arrival, understand it, obey what the core asks for."""
+        step = self._recording.take(arrival)
+        if type(arrival) is Frame:
+            self._frames += 1
+        if step.rows:
+            self._count(step.rows)
+        for fact in step.facts:
+            self._tell_fact(fact)
+        for request in step.requests:
+            self._obey(request)
+        if (
+            self._recording.capture.buffered > BUFFERED_BYTES_MAX
+            or self._recording.pending_rows > PENDING_ROWS_MAX
+        ):
+            self._room.clear()
+
+    async def wait_room(self) -> None:
+        """Let frames wait in the socket while the disk does not keep up."""
+        if not self._room.is_set():
+            await self._room.wait()
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Log an event of the feed."""
+        self._log.info(event, **fields)
+
+    def _count(self, rows: Sequence[Any]) -> None:
+        for block in rows:
+            self._rows[block.table] += block.count
+
+    def _tell_fact(self, fact: Fact) -> None:
+        tell = self._log.warning if fact.event in _WARNINGS else self._log.info
+        tell(fact.event, **fact.fields)
+
+    def _obey(self, request: Request) -> None:
+        for connection in self._connections:
+            if connection.connection_id != request.connection_id:
+                continue
+            match request:
+                case Resubscribe(channel=channel, product_ids=product_ids):
+                    connection.resubscribe(channel, product_ids)
+                case Reconnect(reason=reason):
+                    connection.reconnect(reason)
+
+    # --- services -----------------------------------------------------------------------------------
+
+    async def _write_capture(self) -> None:
+        """A block every 250 ms, an fdatasync every second."""
+        blocks = 0
+        while not self._ending.is_set():
+            await self._pause(BLOCK_S)
+            blocks += 1
+            await self._write_block(sync=blocks % BLOCKS_A_SYNC == 0 or self._ending.is_set())
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
+
+    async def _write_block(self, *, sync: bool) -> None:
+        capture = self._recording.capture
+        reached, cuts = capture.reached, capture.cut()
+        await asyncio.to_thread(capture.write, cuts)
+        if sync:
+            await asyncio.to_thread(capture.sync, reached)
+            async with self._synced:
+                self._synced.notify_all()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if (
+            self._recording.capture.buffered < BUFFERED_BYTES_MAX // 2
+            and self._recording.pending_rows < PENDING_ROWS_MAX // 2
+        ):
+            self._room.set()
+
+    async def _publish_parts(self) -> None:
+        """A part every `part_seconds`, and at once when an hour has turned."""
+        due_s = time.monotonic() + self._config.store.part_seconds
+        while not self._ending.is_set():
+            await self._pause(BLOCK_S)
+            if time.monotonic() >= due_s:
+                due_s = time.monotonic() + self._config.store.part_seconds
+                self._recording.cut()
+            for pending in self._recording.take_ready():
+                await self._publish(pending)
+
+    async def _publish(self, pending: Pending) -> None:
+        """Publish rows as parts, after the capture of their frames is durable."""
+        capture = self._recording.capture
+        async with self._synced:
+            await self._synced.wait_for(
+                lambda: capture.synced >= pending.reached or self._ending.is_set()
+            )
+        if capture.synced < pending.reached:
+            self._recording.ready.insert(0, pending)  # the end makes it durable and publishes it
+            return
+        began_s = time.monotonic()
+        rows = await asyncio.to_thread(pending.publish, self._root)
+        self._make_room()
+        self._log.info(
+            "part_written",
+            hour=iso(pending.hour),
+            rows=sum(rows.values()),
+            duration_s=round(time.monotonic() - began_s, 3),
+        )
+        if pending.hour < self._recording.hour and pending.hour not in self._to_seal:
+            self._to_seal.append(pending.hour)
+
+    async def _watch_silence(self) -> None:
+        """Close a connection whose deadline has passed twice in a row."""
+        overdue: set[str] = set()
+        while True:
+            await asyncio.sleep(SILENCE_CHECK_S)
+            self._tell_clock_step()
+            now_ns = self._clock.now_ns()
+            silent = {
+                connection_id
+                for connection_id, deadline_ns in self._recording.pipeline.deadlines_ns().items()
+                if now_ns > deadline_ns
+            }
+            for connection in self._connections:
+                if connection.connection_id in silent & overdue:
+                    connection.reconnect("silence: no frame for 5 s")
+            overdue = silent
+
+    def _tell_clock_step(self) -> None:
+        step_ns = self._clock.take_step()
+        if step_ns:
+            self._log.warning("clock_stepped", step_s=round(step_ns / 1e9, 3))
+
+    async def _turn_hours(self) -> None:
+        """Turn the hour when nothing arrives that does."""
+        while True:
+            await asyncio.sleep(BLOCK_S)
+            now_ns = self._clock.now_ns()
+            if hour_of(now_ns - int(TURN_GRACE_S * 1e9)) > self._recording.hour:
+                self._recording.turn(now_ns)
+
+    async def _finish_hours(self) -> None:
+        """Recover what an earlier process left, then seal, switch and retire hours as they end."""
+        await self._recover()
+        retire_s = time.monotonic()
+        while True:
+            if time.monotonic() >= retire_s:
+                retire_s = time.monotonic() + RETIRE_S
+                removed = await asyncio.to_thread(
+                    retire, self._root, time.time(), self._config.store.keep_capture_s
+                )
+                for what in removed:
+                    self._log.info("hour_removed", what=what)
+            if self._to_seal:
+                hour = self._to_seal.pop(0)
+                await self._seal(hour)
+                await asyncio.sleep(SWITCH_DELAY_S)
+                self._switch(hour + 1)
+            await asyncio.sleep(WATCH_S)
+
+    async def _recover(self) -> None:
+        until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
+        older = [hour for hour in self._root.captured_hours() if hour < until.hour]
+        if until.offset == FIRST_OFFSET and all(
+            recovery.is_sealed(self._root, hour) for hour in older
+        ):
+            return
+        self._log.info("recovery_started", until=iso(until.hour))
+        done = await self._work(recovery.recover, self._root.path, until)
+        for each in done.damage:
+            self._log.warning(
+                "capture_damaged", path=str(each.path), position=each.position, reason=each.reason
+            )
+        self._log.info("recovery_finished", rows=done.rows, hours=done.hours, sealed=done.sealed)
+        self._summary.sealed += done.sealed
+        committed = [hour for hour in self._root.committed_hours() if hour < until.hour]
+        if committed and (sealed_before(self._root) or 0) <= committed[-1]:
+            self._switch(committed[-1] + 1)
+
+    async def _seal(self, hour: int) -> None:
+        began_s = time.monotonic()
+        commit = await self._work(seal_hour, self._root, hour)
+        self._summary.sealed.append(hour_text(hour))
+        self._log.info(
+            "hour_sealed",
+            hour=iso(hour),
+            files=len(commit.files),
+            rows=commit.rows,
+            bytes=commit.bytes,
+            duration_s=round(time.monotonic() - began_s, 3),
+        )
+
+    async def _work(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run something long in the worker process; a worker that died is started anew, once."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._workers, function, *arguments)
+        except BrokenProcessPool:
+            self._workers = _worker()
+            return await loop.run_in_executor(self._workers, function, *arguments)
+
+    def _switch(self, hour: int) -> None:
+        if (sealed_before(self._root) or 0) < hour:
+            switch(self._root, hour)
+            self._log.info("hour_switched", sealed_before=iso(hour))
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._watch is not None:
+                self._watch(self._progress())
+
+    def _progress(self) -> Progress:
+        recording = self._recording
+        books = recording.pipeline.books.values()
+        return Progress(
+            products=len(self._config.feed.products),
+            frames=self._frames,
+            changes=self._rows["level2"],
+            gaps=recording.pipeline.gaps,
+            capture_bytes=recording.capture.bytes_written,
+            connections_up=sum(each.connection_id is not None for each in self._connections),
+            connections=len(self._connections),
+            books_live=sum(book.epoch is not None for book in books),
+            next_seal_s=3600.0 - time.time() % 3600.0,
+            elapsed_s=time.monotonic() - self._started_s,
+        )
+
+
+_WARNINGS = frozenset({"gap_found", "fault_recorded", "book_stale"})
+
+
+def _show_open_hour(root: Root, hour: int) -> None:
+    """Where the hour was sealed before it was over, let readers take its parts again."""
+    switched = sealed_before(root)
+    if switched is not None and switched > hour:
+        switch(root, hour)
+
+
+def _worker() -> ProcessPoolExecutor:
+    """One process for long work, which leaves Ctrl-C to us."""
+    return ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
+    )
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,326 @@
+"""Logging: one line for each change of state, as JSON in service and readable on a terminal.
+
+Only the shell logs, and only events of the catalogue `EVENTS`; anything else is a bug and dies as
+an assertion. What came from outside (a reason of a close, a product id, the text of an exception)
+is data: it is a value, never part of the event's name, and whatever it holds, it cannot end the
+line, steer a terminal, or pass for another key.
+
+Secrets do not belong in logs. A key that is named like one loses its value, and so does a text
+that looks like one, wherever it stands.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from recorder.errors import UsageError
+
+EVENTS: dict[str, str] = {
+    "config_loaded": "The settings were read and are right; every one of them is a key.",
+    "recorder_started": "Recording begins: the data directory is locked and the capture is open.",
+    "recorder_stopped": "Recording ended in order; everything received is on disk.",
+    "session_opened": "A connection to the venue was established.",
+    "session_closed": "A connection ended, by whom and why; its books are stale from here on.",
+    "connect_failed": "The venue could not be reached, or refused the connection.",
+    "reconnect_waiting": "A connection is tried again after wait_s.",
+    "subscription_sent": "A subscribe or unsubscribe request was sent.",
+    "fault_recorded": "A doubt about the data was written to the faults table.",
+    "gap_found": "Numbers are missing in a connection's sequence; written to coverage.",
+    "book_live": "A product's book was built from a snapshot and can be trusted.",
+    "book_stale": "A product's book cannot be trusted until its next snapshot.",
+    "capture_opened": "A new capture segment takes the raw frames.",
+    "part_written": "The rows of the last seconds were published for readers.",
+    "hour_sealed": "The files of a finished hour were published with their commit record.",
+    "hour_switched": "Readers now take a sealed hour instead of its parts.",
+    "hour_removed": "The parts or the capture of a sealed hour were removed, as configured.",
+    "recovery_started": "An earlier process left an hour unfinished; it is being finished.",
+    "recovery_finished": "What an earlier process left is finished; nothing captured was lost.",
+    "reconnect_waiting": "A connection ended or failed; the next try follows after wait_s.",
+    "clock_stepped": "The system's clock was set; times of receipt never go back.",
+    "capture_damaged": "A stretch of an earlier capture is not whole; what is whole was used.",
+    "capture_damaged": "A capture file breaks off or fails its checksum; what is before is used.",
+    "clock_stepped": "The system's clock was set; receive times go on without going back.",
+    "library_warned": "A library that the recorder uses logged a warning or an error.",
+}
+
+LEVELS = ("debug", "info", "warning", "error")
+
+TEXT_CHARACTERS_MAX = 4_096
+_EXCEPTION_CHARACTERS_MAX = 32_768
+_NESTED_MAX = 6
+_ITEMS_MAX = 1_000
+_REDACTED = "[redacted]"
+
+_SECRET_NAMES = (
+    "secret",
+    "passphrase",
+    "password",
+    "passwd",
+    "jwt",
+    "api[_-]?key",
+    "authorization",
+    "signature",
+    "private[_-]?key",
+    "access[_-]?token",
+    "refresh[_-]?token",
+    "credential",
+    "cookie",
+)
+_SECRET_NAME = re.compile("|".join(_SECRET_NAMES) + r"|^token$|^bearer$", re.IGNORECASE)
+_SECRET_TEXTS = (
+    # A PEM block, to its end or to the end of the text.
+    re.compile(r"()-----BEGIN [\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)"),
+    # A JWT: two base64 JSON objects and a signature.
+    re.compile(r"()\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"),
+    # A header or a scheme with its token.
+    re.compile(r"(\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE),
+    # A password in an address.
+    re.compile(r"(://)[^/\s@]+(?=@)"),
+    # A member of a JSON object, a query, a repr or a header, that is named like a secret.
+    re.compile(
+        rf"((?:{'|'.join(_SECRET_NAMES)}|\btoken)\w*[\\\"']*\s*[:=]\s*(?:\\?[\"'])?)"
+        r"(?:(?<=[\"'])(?:[^\"'\\]|\\.)+|[^\s,;&}\"']+)",
+        re.IGNORECASE,
+    ),
+)
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/@+-]+")
+
+EventDict = structlog.typing.EventDict
+
+
+def configure(*, service: bool, level: str) -> None:
+    """Set up logging for this process; call it once, first.
+
+    Args:
+        service: JSON lines to stdout; otherwise readable lines to stderr, coloured when that is
+            a terminal.
+        level: The least that is logged, one of `LEVELS`.
+
+    Raises:
+        UsageError: There is no such level.
+    """
+    if level not in LEVELS:
+        raise UsageError(f"{escape(level)!r} is not a log level; allowed are {', '.join(LEVELS)}")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            check_catalogued,
+            add_level,
+            add_time,
+            to_data,
+            render_json if service else TerminalRenderer(colors=_colors()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _Lines("stdout" if service else "stderr"),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+
+
+def log(**bound: object) -> structlog.typing.FilteringBoundLogger:
+    """Give a logger, with keys that all its lines carry."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger.bind(**bound)
+
+
+def _colors() -> bool:
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def escape(text: str) -> str:
+    """Give `text` on one line with everything that could steer a terminal written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def redact(text: str) -> str:
+    """Give `text` without what looks like a secret: PEM, JWT, tokens, passwords in addresses."""
+    for pattern in _SECRET_TEXTS:
+        text = pattern.sub(rf"\1{_REDACTED}", text)
+    return text
+
+
+def check_catalogued(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
+    """Assert that the event is in `EVENTS`: its name is a constant, upstream text is a value."""
+    assert event_dict["event"] in EVENTS, f"not in recorder.logs.EVENTS: {event_dict['event']!r}"
+    return event_dict
+
+
+def add_level(_logger: object, method: str, event_dict: EventDict) -> EventDict:
+    """Add the level; an exception is an error."""
+    event_dict["level"] = "error" if method == "exception" else method
+    return event_dict
+
+
+def add_time(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
+    """Add `ts`: the time of logging, ISO 8601 in UTC with nanoseconds."""
+    seconds, ns = divmod(time.time_ns(), 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    event_dict["ts"] = f"{moment:%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+    return event_dict
+
+
+def to_data(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
+    """Reduce everything to plain JSON values without secrets, bounded in size and depth."""
+    error = event_dict.pop("exc_info", None)
+    plain = _members(event_dict, 0)
+    if error:
+        plain["exception"] = _cut(redact(_traceback(error)), _EXCEPTION_CHARACTERS_MAX)
+    return plain
+
+
+def render_json(_logger: object, _method: str, event_dict: EventDict) -> str:
+    """Render one line of pure ASCII JSON: ts, level, event, then the other keys in order."""
+    first = {name: event_dict.pop(name) for name in ("ts", "level", "event")}
+    ordered = first | dict(sorted(event_dict.items()))
+    # DEL is the one control character that JSON leaves as it is.
+    return json.dumps(ordered, separators=(",", ":"), allow_nan=False).replace("\x7f", "\\u007f")
+
+
+class TerminalRenderer:
+    """structlog's console line, with every key and value made harmless."""
+
+    def __init__(self, *, colors: bool) -> None:
+        style = structlog.dev.ConsoleRenderer.get_default_column_styles(colors)
+        levels = structlog.dev.ConsoleRenderer.get_default_level_styles(colors)
+        column = structlog.dev.Column
+
+        def plain(color: str, width: int = 0) -> structlog.dev.KeyValueColumnFormatter:
+            return structlog.dev.KeyValueColumnFormatter(None, color, style.reset, str, width)
+
+        self._render = structlog.dev.ConsoleRenderer(
+            columns=[
+                column("ts", plain(style.timestamp)),
+                column("level", structlog.dev.LogLevelColumnFormatter(levels, style.reset)),
+                column("event", plain(style.bright, 20)),
+                column(
+                    "",
+                    structlog.dev.KeyValueColumnFormatter(
+                        style.kv_key, style.kv_value, style.reset, _quoted
+                    ),
+                ),
+            ]
+        )
+
+    def __call__(self, logger: Any, method: str, event_dict: EventDict) -> str:
+        """Render one line, and the lines of an exception below it."""
+        exception = event_dict.pop("exception", None)
+        ordered = {_word(name): event_dict[name] for name in sorted(event_dict)}
+        line = self._render(logger, method, ordered)
+        assert isinstance(line, str)
+        if exception is not None:
+            # Indented, so that no line of an exception's text can pass for a line of the log.
+            rows = (f"    | {escape(row)}" for row in str(exception).splitlines())
+            line = "\n".join((line, *rows))
+        return line
+
+
+class _Lines:
+    """Writes finished lines to one of the process's streams, looked up at each line.
+
+    (At each line, because a live status line replaces the stream while it is shown.) A log that
+    cannot be written, to a full disk or a reader that has gone, does not stop the recording.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+
+    def msg(self, message: str) -> None:
+        """Write one line."""
+        stream: TextIO = getattr(sys, self._stream)
+        try:
+            stream.write(f"{message}\n")
+            stream.flush()
+        except (OSError, ValueError):
+            return
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _FromLibraries(logging.Handler):
+    """Passes the warnings of libraries on as one catalogued event, their text as a value."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record of the standard library's logging."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            text = str(record.msg)
+        structlog.get_logger().log(
+            logging.ERROR if record.levelno >= logging.ERROR else logging.WARNING,
+            "library_warned",
+            library=record.name,
+            text=text,
+            exc_info=record.exc_info,
+        )
+
+
+def _members(members: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for name, value in list(members.items())[:_ITEMS_MAX]:
+        word = _cut(redact(str(name)), TEXT_CHARACTERS_MAX)
+        secret = _SECRET_NAME.search(word) and not (value is None or isinstance(value, bool))
+        plain[word] = _REDACTED if secret else _plain(value, depth)
+    return plain
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value if not isinstance(value, int) or abs(value) < 1 << 63 else hex(value)
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    if depth < _NESTED_MAX and isinstance(value, Mapping):
+        return _members(value, depth + 1)
+    if depth < _NESTED_MAX and isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, depth + 1) for item in list(value)[:_ITEMS_MAX]]
+    if isinstance(value, bytes | bytearray):
+        value = bytes(value[: TEXT_CHARACTERS_MAX * 4]).decode("utf-8", "backslashreplace")
+    elif isinstance(value, datetime):
+        value = value.isoformat()
+    elif not isinstance(value, str):
+        value = str(value) if isinstance(value, Path | BaseException) else repr(value)
+    return _cut(redact(value), TEXT_CHARACTERS_MAX)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
+def _quoted(value: object) -> str:
+    """Give a value as one word, or in double quotes where it could be taken for more than one."""
+    if isinstance(value, list):
+        return f"[{', '.join(_quoted(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_word(name)}: {_quoted(item)}' for name, item in value.items())}}}"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if _PLAIN.fullmatch(value):
+        return value
+    inner = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escape(inner)}"'
+
+
+def _traceback(error: Any) -> str:
+    if error is True:
+        error = sys.exc_info()
+    if isinstance(error, BaseException):
+        error = (type(error), error, error.__traceback__)
+    if not isinstance(error, tuple) or error[0] is None:
+        return str(error)
+    return "".join(traceback.format_exception(*error)).rstrip("\n")

@@ -1,0 +1,245 @@
+"""One data directory being written: capture ▶ core ▶ parts.
+
+This is what `live` and `replay` have in common: every arrival is appended to the capture, goes
+through the pipeline, and its rows wait for the next part. Nothing here waits or reads a clock.
+The hours are cut by the arrivals' times: an hour's capture ends with `Ended` and the next begins
+with `Carried`, so that each can be replayed alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from recorder.core import state as states
+from recorder.core.frames import (
+    FIRST_OFFSET,
+    HOUR_NS,
+    Arrival,
+    Carried,
+    Ended,
+    Frame,
+    hour_base,
+    hour_of,
+)
+from recorder.core.messages import Trades
+from recorder.core.pipeline import Pipeline, Step
+from recorder.core.rows import Rows
+from recorder.core.tables import TABLES
+from recorder.core.trades import TradeIds
+from recorder.core.wire import advanced
+from recorder.store.capture import CaptureWriter, end_of, read_hour
+from recorder.store.parts import read_cut, to_arrow, write_cut, write_part
+from recorder.store.paths import CUTS, Root
+from recorder.store.seal import read_commit
+
+Wanted = Sequence[tuple[str, str | None]]
+
+
+@dataclass(slots=True)
+class Pending:
+    """Rows that wait for their part: those of the frames at offsets [first, end) of an hour."""
+
+    hour: int
+    first: int
+    end: int = 0
+    rows: dict[str, list[Rows]] = field(default_factory=dict)
+    count: int = 0
+    trades: bytes = b"{}"
+
+    def add(self, rows: Sequence[Rows]) -> None:
+        """Append the rows of one step."""
+        for block in rows:
+            if block.count:
+                self.rows.setdefault(block.table, []).append(block)
+                self.count += block.count
+
+    @property
+    def reached(self) -> int:
+        """The ``ingest_seq`` up to which the capture must be durable before this is published."""
+        return hour_base(self.hour) + self.end
+
+    def publish(self, root: Root) -> dict[str, int]:
+        """Write the parts, then the record of the cut (blocking); returns rows by table."""
+        rows = {}
+        for name, blocks in sorted(self.rows.items()):
+            arrow = to_arrow(TABLES[name], blocks)
+            write_part(root, TABLES[name], arrow, self.hour, self.first, self.end)
+            rows[name] = arrow.num_rows
+        write_cut(root, self.hour, self.first, self.end, rows, self.trades)
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a data directory holds when a process begins to record."""
+
+    last_ns: int | None
+    hour: int | None
+    offset: int
+    orderly: bool
+    trades: dict[str, TradeIds]
+
+
+def look_before(root: Root, hour_max: int | None = None) -> Before:
+    """Find where the recording before this one ended and which trades it recorded.
+
+    ``hour_max``: look at this hour and older ones only.
+    """
+    held = root.captured_hours() + root.committed_hours()
+    newest = max((hour for hour in held if hour_max is None or hour <= hour_max), default=None)
+    if newest is None:
+        return Before(None, None, FIRST_OFFSET, True, {})
+    end = end_of(root.segments(newest))
+    commit = read_commit(root, newest)
+    if end.arrival is None:
+        # The capture is gone, or not a block of it is whole: the commit record knows.
+        if commit is None:
+            return Before(None, newest, FIRST_OFFSET, True, {})
+        return Before(
+            commit.ended_ns, newest, commit.capture_end, True, _trades_of(commit.trades)
+        )
+    orderly = isinstance(end.arrival, Ended)
+    offset = max(end.offset, commit.capture_end if commit else 0)
+    return Before(end.arrival.recv_ns, newest, offset, orderly, _recorded_trades(root, newest))
+
+
+def _trades_of(content: dict[str, Any]) -> dict[str, TradeIds]:
+    return states.trades_from_state(msgspec.convert(content, dict[str, states.TradeState]))
+
+
+def _recorded_trades(root: Root, hour: int) -> dict[str, TradeIds]:
+    """The trade ids recorded up to the end of an hour's capture.
+
+    From the newest cut, or the state that the hour began with; what the capture holds
+    beyond that is at most a part's seconds.
+    """
+    cuts = root.parts(CUTS, hour)
+    newest = max(cuts, key=lambda cut: cut.end) if cuts else None
+    done, trades = (newest.end, _trades_of(read_cut(newest.path))) if newest else (0, {})
+    for _, arrival in read_hour(root.segments(hour), start=done):
+        if isinstance(arrival, Carried):
+            trades = states.trades_from_state(states.decode(arrival.state).trades)
+        elif isinstance(arrival, Frame) and b'"market_trades"' in arrival.raw[:200]:
+            for message in advanced.decode(arrival.raw).messages:
+                if isinstance(message, Trades):
+                    ids = trades.setdefault(message.product_id, TradeIds())
+                    for trade in message.trades:
+                        ids.take(trade.trade_id)
+    return trades
+
+
+class Recording:
+    """Takes arrivals in their order. ``ready`` holds what can be published as parts.
+
+    Not thread-safe; the capture's `write` and `sync` and `Pending.publish` may run elsewhere.
+    """
+
+    def __init__(
+        self, root: Root, recv_ns: int, wanted: Wanted = (), *, backfill: bool = False
+    ) -> None:
+        """Begin to record at a time; the caller holds the directory's lock.
+
+        A recording before this one that did not end in order is given its end. ``backfill``:
+        hours after this time may be there already, and stay as they are.
+        """
+        before = look_before(root, hour_of(recv_ns) if backfill else None)
+        self.root = root
+        self.pipeline = Pipeline()
+        self.ready: list[Pending] = []
+        self.last_ns = max(recv_ns, before.last_ns or 0)
+        hour = hour_of(self.last_ns)
+        if before.hour is not None and before.last_ns is not None and not before.orderly:
+            self.capture = CaptureWriter(root, before.hour, before.offset)
+            self.capture.append(Ended(before.last_ns, "lost"))
+            if hour != before.hour:
+                self.capture.turn(hour)
+        elif before.hour == hour:
+            self.capture = CaptureWriter(root, hour, before.offset)
+        else:
+            self.capture = CaptureWriter(root, hour)
+        self.begin_hour, self.begin_offset = hour, self.capture.offset
+        self._pending = Pending(hour, self.begin_offset)
+        known = states.State(
+            ended_ns=before.last_ns,
+            wanted=list(wanted),
+            trades=states.trades_to_state(before.trades),
+        )
+        self._step(Carried(self.last_ns, "start", states.encode(known)))
+        self.capture.flush()
+
+    @property
+    def hour(self) -> int:
+        """The hour that is being recorded."""
+        return self.capture.hour
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows that wait for their part."""
+        return self._pending.count + sum(each.count for each in self.ready)
+
+    def take(self, arrival: Arrival) -> Step:
+        """Take one arrival, whose time must not be before the last one's (asserted)."""
+        assert arrival.recv_ns >= self.last_ns, "time went back"
+        if hour_of(arrival.recv_ns) != self.capture.hour:
+            self.turn(arrival.recv_ns)
+        self.last_ns = arrival.recv_ns
+        return self._step(arrival)
+
+    def _step(self, arrival: Arrival) -> Step:
+        step = self.pipeline.step(arrival, self.capture.append(arrival))
+        self._pending.add(step.rows)
+        return step
+
+    def turn(self, recv_ns: int) -> None:
+        """Go on in the hours up to the one of this time, each with its own capture and parts."""
+        while self.capture.hour < hour_of(recv_ns):
+            boundary_ns = (self.capture.hour + 1) * HOUR_NS
+            self._step(Ended(boundary_ns - 1, "hour"))
+            self.cut()
+            self.capture.turn(self.capture.hour + 1)
+            # The checkpoint's rows stand before the first frame: this part begins at 0.
+            self._pending = Pending(self.capture.hour, 0)
+            self._step(Carried(boundary_ns, "hour", self.pipeline.state()))
+            self.last_ns = max(self.last_ns, boundary_ns)
+
+    def cut(self) -> None:
+        """Make the rows so far ready to be published."""
+        pending = self._pending
+        pending.end = self.capture.offset
+        self._pending = Pending(self.capture.hour, self.capture.offset)
+        if pending.end > pending.first:
+            pending.trades = states.encode(states.trades_to_state(self.pipeline.trades))
+            self.ready.append(pending)
+
+    def take_ready(self) -> list[Pending]:
+        """What can be published now, oldest first; publish it after the capture is durable."""
+        ready, self.ready = self.ready, []
+        return ready
+
+    @staticmethod
+    def end_lost(root: Root, before: Before) -> None:
+        """Give a recording that died its end, where nobody records on."""
+        assert before.hour is not None
+        assert before.last_ns is not None
+        capture = CaptureWriter(root, before.hour, before.offset)
+        capture.append(Ended(before.last_ns, "lost"))
+        capture.close()
+
+    def stop(self, recv_ns: int) -> Step:
+        """End the recording in order. The caller publishes what is ready afterwards."""
+        recv_ns = max(recv_ns, self.last_ns)
+        if hour_of(recv_ns) != self.capture.hour:
+            self.turn(recv_ns)
+        self.last_ns = recv_ns
+        step = self._step(Ended(recv_ns, "stop"))
+        self.cut()
+        return step
+
+    def flush(self) -> None:
+        """Make everything durable and publish it, here and now (blocking)."""
+        self.cut()
+        self.capture.flush()
+        for pending in self.take_ready():
+            pending.publish(self.root)

@@ -1,0 +1,280 @@
+"""Finishing what is not finished: capture without parts, parts without a seal.
+
+An hour's capture is the truth. Offsets that a complete cut of parts covers are done; the rest is
+run through the core, from the begin of the hour because the books need it, and the rows that are
+not there yet are published as parts. Then the hour can be sealed. Doing any of it again is harmless.
+
+The same walk rebuilds the tables of one data directory in another.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recorder.core import state as states
+from recorder.core.frames import (
+    FIRST_OFFSET,
+    Arrival,
+    Carried,
+    hour_base,
+    offset_of_seq,
+)
+from recorder.core.messages import Level2
+from recorder.core.pipeline import Pipeline
+from recorder.core.rows import levels_from
+from recorder.core.tables import LEVEL2, TABLES
+from recorder.recording import Pending
+from recorder.store.capture import Damage, end_of, read_hour
+from recorder.store.parts import read_parts, to_arrow, write_cut, write_part
+from recorder.store.paths import CUTS, Root, hour_text
+from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch
+
+CUT_ROWS = 1_000_000
+
+Range = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What was done: rows published that were in the capture only, hours sealed, damage found."""
+
+    rows: int = 0
+    hours: list[str] = field(default_factory=list)
+    sealed: list[str] = field(default_factory=list)
+    damage: list[Damage] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Where to stop: another process records from this offset of this hour on."""
+
+    hour: int
+    offset: int
+
+
+def recover(path: Path, until: Until) -> Recovered:
+    """Finish every hour before ``until``: publish the rows that no part holds, seal what is over.
+
+    Runs in a process of its own beside a recording; the caller holds the lock.
+    """
+    done = publish_missing(path, until)
+    root = Root(path)
+    for hour in root.captured_hours():
+        if hour < until.hour and not _is_sealed(root, hour, until):
+            seal_hour(root, hour)
+            done.sealed.append(hour_text(hour))
+    return done
+
+
+def publish_missing(path: Path, until: Until | None = None) -> Recovered:
+    """Publish the rows of every captured frame that no part holds (``until`` None: nobody records)."""
+    root, done = Root(path), Recovered()
+    hours = [
+        hour
+        for hour in root.captured_hours()
+        if (until is None or hour <= until.hour)
+        and not _is_sealed(root, hour, until)
+        and not _is_complete(root, hour, until)
+    ]
+    if hours:
+        walk = _Walk(root, root, until, done)
+        for hour in range(_begin(root, hours[0]), hours[-1] + 1):
+            if root.segments(hour):
+                walk.hour(hour, publish=hour in hours)
+    return done
+
+
+def rebuild(
+    source: Root, target: Root, progress: Callable[[int, int], None] | None = None
+) -> list[str]:
+    """Make the tables of a data directory again from its capture, in another one; seals all hours."""
+    hours = source.captured_hours()
+    done = Recovered()
+    walk = _Walk(source, target, None, done)
+    for index, hour in enumerate(hours):
+        walk.hour(hour, publish=True)
+        seal_hour(target, hour, capture=source)
+        if progress is not None:
+            progress(index + 1, len(hours))
+    if hours:
+        switch(target, hours[-1] + 1)
+    return [hour_text(hour) for hour in hours]
+
+
+def seal_and_switch(root: Root, hours: Sequence[int]) -> list[Commit]:
+    """Seal complete hours and let readers take them at once."""
+    commits = [seal_hour(root, hour) for hour in hours]
+    if hours:
+        advance(root, max(hours) + 1)
+    return commits
+
+
+def advance(root: Root, hour: int) -> None:
+    """Let readers take sealed files for the hours before this one, if they do not yet."""
+    present = sealed_before(root)
+    if present is None or present < hour:
+        switch(root, hour)
+
+
+def is_sealed(root: Root, hour: int) -> bool:
+    """Whether a commit record covers all of an hour's capture."""
+    return _is_sealed(root, hour, None)
+
+
+# --- what is done -----------------------------------------------------------------------------------
+
+
+def _end(root: Root, hour: int, until: Until | None) -> int:
+    if until is not None and hour == until.hour:
+        return until.offset
+    return end_of(root.segments(hour)).offset
+
+
+def _is_sealed(root: Root, hour: int, until: Until | None) -> bool:
+    commit = read_commit(root, hour)
+    return commit is not None and commit.capture_end >= _end(root, hour, until)
+
+
+def _is_complete(root: Root, hour: int, until: Until | None) -> bool:
+    """Whether complete cuts of parts (or an earlier seal) cover the capture of an hour."""
+    return not _missing(_done(root, CUTS, hour), FIRST_OFFSET, _end(root, hour, until))
+
+
+def _missing(ranges: Sequence[Range], first: int, end: int) -> list[Range]:
+    """The ranges of [first, end) that no range covers."""
+    missing = []
+    for begin, stop in sorted(ranges):
+        if begin > first:
+            missing.append((first, min(begin, end)))
+        first = max(first, stop)
+        if first >= end:
+            return missing
+    return [*missing, (first, end)] if first < end else missing
+
+
+def _done(root: Root, table: str, hour: int) -> list[Range]:
+    """The offsets of an hour whose rows of a table are published."""
+    commit = read_commit(root, hour)
+    ranges = [(0, commit.capture_end)] if commit is not None else []
+    return ranges + [(part.first, part.end) for part in root.parts(table, hour)]
+
+
+# --- the begin of an hour -----------------------------------------------------------------------------
+
+
+def _begin(root: Root, hour: int) -> int:
+    """The hour to replay from, so that the books at the begin of an hour are known."""
+    while True:
+        carried = _first(root, hour)
+        if carried is None or carried.cause != "hour":
+            return hour
+        live = any(book.state == "live" for book in states.decode(carried.state).books)
+        if not live or _checkpoint_files(root, hour) or not root.segments(hour - 1):
+            return hour
+        hour -= 1
+
+
+def _first(root: Root, hour: int) -> Carried | None:
+    for _, arrival in read_hour(root.segments(hour)):
+        return arrival if isinstance(arrival, Carried) else None
+    return None
+
+
+def _checkpoint_files(root: Root, hour: int) -> list[Path]:
+    """The files that hold the checkpoint rows of an hour."""
+    parts = [part.path for part in root.parts(LEVEL2.name, hour) if part.first == 0]
+    if parts:
+        return parts
+    commit = read_commit(root, hour)
+    files = commit.files if commit is not None else ()
+    return [root.path / file.path for file in files if file.table == LEVEL2.name]
+
+
+def read_checkpoint(root: Root, hour: int) -> dict[tuple[str, str], Level2]:
+    """The books at the begin of an hour, by (connection, product), from its checkpoint rows."""
+    rows = read_parts(LEVEL2, _checkpoint_files(root, hour))
+    rows = rows.filter(pc.equal(rows.column("kind").cast(pa.string()), "checkpoint"))
+    wanted = ("connection_id", "product_id", "side", "price", "size", "price_text", "size_text")
+    entries: list[dict[str, Any]] = rows.sort_by("ingest_seq").select(list(wanted)).to_pylist()
+    line = itemgetter("connection_id", "product_id")
+    return {
+        key: levels_from(list(group), key[1])
+        for key, group in groupby(sorted(entries, key=line), key=line)
+    }
+
+
+# --- the walk -----------------------------------------------------------------------------------------
+
+
+class _Walk:
+    """Replays hours of one directory in order and publishes the rows that the other lacks."""
+
+    def __init__(self, source: Root, target: Root, until: Until | None, done: Recovered) -> None:
+        self._source = source
+        self._target = target
+        self._until = until
+        self._done = done
+        self._pipeline: Pipeline | None = None
+        self._next_hour: int | None = None
+
+    def hour(self, hour: int, *, publish: bool) -> None:
+        """Replay one hour; publish its missing rows where asked to."""
+        if self._pipeline is None or self._next_hour != hour:
+            self._pipeline = Pipeline()
+            self._pipeline.load_checkpoint(read_checkpoint(self._source, hour))
+        self._next_hour = hour + 1
+        pending = Pending(hour, 0)
+        at = FIRST_OFFSET
+        for ingest_seq, arrival in self._arrivals(hour):
+            offset = offset_of_seq(ingest_seq)
+            if pending.count >= CUT_ROWS:
+                pending.end = offset
+                self._publish(pending)
+                pending = Pending(hour, offset)
+            step = self._pipeline.step(arrival, ingest_seq)
+            if publish:
+                pending.add(step.rows)
+            at = offset + 1
+        pending.end = max(at, self._end_of(hour))
+        if publish:
+            self._publish(pending)
+            self._done.hours.append(hour_text(hour))
+
+    def _end_of(self, hour: int) -> int:
+        return _end(self._source, hour, self._until)
+
+    def _arrivals(self, hour: int) -> Iterator[tuple[int, Arrival]]:
+        end = self._end_of(hour)
+        for ingest_seq, arrival in read_hour(self._source.segments(hour), self._done.damage):
+            if offset_of_seq(ingest_seq) >= end:
+                return
+            yield ingest_seq, arrival
+
+    def _publish(self, pending: Pending) -> None:
+        """Publish the rows of a stretch that no part holds yet, table by table, and its record."""
+        assert self._pipeline is not None
+        hour, base = pending.hour, hour_base(pending.hour)
+        counts: dict[str, int] = {}
+        for name, blocks in sorted(pending.rows.items()):
+            table = TABLES[name]
+            arrow = to_arrow(table, blocks)
+            order = arrow.column(table.order)
+            for first, end in _missing(
+                _done(self._target, name, hour), pending.first, pending.end
+            ):
+                inside = pc.and_(
+                    pc.greater_equal(order, base + first), pc.less(order, base + end)
+                )
+                rows = arrow.filter(inside)
+                if rows.num_rows:
+                    write_part(self._target, table, rows, hour, first, end)
+                    self._done.rows += rows.num_rows
+            counts[name] = arrow.num_rows
+        trades = states.encode(states.trades_to_state(self._pipeline.trades))
+        write_cut(self._target, hour, pending.first, pending.end, counts, trades)

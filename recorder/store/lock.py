@@ -1,0 +1,57 @@
+"""One writer a data directory: a flock on ``.lock``, which the kernel drops with the process."""
+
+import fcntl
+import os
+from types import TracebackType
+from typing import Self
+
+from recorder.errors import LockedError, StorageError
+from recorder.store.paths import Root
+from recorder.store.publish import make_folder
+
+
+class WriterLock:
+    """Holds a data directory for writing, as a context manager.
+
+    Raises:
+        LockedError: another process holds it; the message names its pid.
+        StorageError: the directory cannot be made or written to.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._handle: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            make_folder(self._root.path)
+            handle = os.open(self._root.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise StorageError(
+                f"{self._root.path}: cannot be written to ({error.strerror}). Check that it exists "
+                "or can be made, and that its owner is the user who runs the recorder."
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(handle)
+            raise LockedError(
+                f"{self._root.path}: process {holder} writes to it. Stop that one first, or choose "
+                "another data directory."
+            ) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        self._handle = handle
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._handle is not None:
+            os.ftruncate(self._handle, 0)
+            os.close(self._handle)
+            self._handle = None

@@ -1,0 +1,209 @@
+"""Rows as Parquet: the Arrow schema of each table, live parts, and how every file is written.
+
+A live part holds the rows of one table for the frames at offsets [first, end) of an hour, sorted
+by (product_id, order). It is published only after the capture of those frames is durable.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recorder.core.rows import Rows
+from recorder.core.tables import SCHEMA_VERSION, TABLES, Kind, Table
+from recorder.errors import DataError
+from recorder.store.paths import SCHEMA_MARK, Root
+from recorder.store.publish import make_folder, publish, publish_json
+
+ROW_GROUP_ROWS = 131_072
+COMPRESSION_LEVEL = 3
+
+_TIME = pa.timestamp("us", tz="UTC")
+_ARROW_TYPES = {
+    Kind.INT: pa.int64(),
+    Kind.FLOAT: pa.float64(),
+    Kind.WORD: pa.dictionary(pa.int32(), pa.string()),
+    Kind.TEXT: pa.string(),
+    Kind.TIME: _TIME,
+}
+
+
+def schema(table: Table) -> pa.Schema:
+    """The Arrow schema of a table."""
+    return pa.schema(
+        [
+            pa.field(
+                column.name,
+                _ARROW_TYPES[column.kind],
+                nullable=column.nullable,
+                metadata={"meaning": column.meaning},
+            )
+            for column in table.columns
+        ]
+    )
+
+
+SCHEMAS = {name: schema(table) for name, table in TABLES.items()}
+
+
+def to_arrow(table: Table, blocks: Sequence[Rows]) -> pa.Table:
+    """Join blocks of rows, in their order, into an Arrow table with the derived columns."""
+    arrays: dict[str, pa.Array] = {}
+    kinds = {column.name: column.kind for column in table.columns}
+    for index, name in enumerate(table.stored()):
+        values: list[Any] = []
+        for block in blocks:
+            value = block.values[index]
+            if isinstance(value, list | range):
+                values.extend(value)
+            else:
+                values.extend(repeat(value, block.count))
+        arrays[name] = _array(values, kinds[name])
+    for column in table.columns:
+        if column.derived is not None:
+            nanoseconds = arrays[column.derived]
+            arrays[column.name] = _microseconds(nanoseconds)
+    return pa.table([arrays[column.name] for column in table.columns], schema=SCHEMAS[table.name])
+
+
+def _array(values: list[Any], kind: Kind) -> pa.Array:
+    if kind is Kind.WORD:
+        return pa.array(values, pa.string()).dictionary_encode()
+    return pa.array(values, _ARROW_TYPES[kind])
+
+
+def _microseconds(nanoseconds: pa.Array) -> pa.Array:
+    """Whole microseconds at or before a time; floor, so that times before 1970 do not go up."""
+    if nanoseconds.null_count:
+        floored = np.floor_divide(pc.fill_null(nanoseconds, 0).to_numpy(), 1000)
+        mask = nanoseconds.is_null().to_numpy(zero_copy_only=False)
+        return pa.array(floored, pa.int64(), mask=mask).cast(_TIME)
+    return pa.array(np.floor_divide(nanoseconds.to_numpy(), 1000)).cast(_TIME)
+
+
+def unify(table: Table, arrow: pa.Table) -> pa.Table:
+    """One chunk a column, each dictionary in the order of its first occurrence.
+
+    The bytes of a file then depend on its rows alone, not on the parts that they came in.
+    """
+    columns = []
+    for column in table.columns:
+        chunked = arrow.column(column.name)
+        if column.kind is Kind.WORD:
+            plain = pa.chunked_array(
+                [chunk.dictionary_decode() for chunk in _as_dictionary(chunked).chunks], pa.string()
+            )
+            columns.append(plain.combine_chunks().dictionary_encode())
+        else:
+            columns.append(chunked.cast(_ARROW_TYPES[column.kind]).combine_chunks())
+    return pa.table(columns, schema=SCHEMAS[table.name])
+
+
+def _as_dictionary(chunked: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(chunked.type):
+        return chunked
+    return chunked.cast(pa.string()).dictionary_encode()
+
+
+def sort(table: Table, arrow: pa.Table) -> pa.Table:
+    """By (product_id, order) for tables with a file a product, by order for the others."""
+    keys = [(table.order, "ascending")]
+    if table.per_product:
+        keys.insert(0, ("product_id", "ascending"))
+    # Dictionaries do not sort, plain text does; the sort is stable.
+    plain = {
+        name: arrow.column(name).cast(pa.string() if name == "product_id" else pa.int64())
+        for name, _ in keys
+    }
+    return arrow.take(pc.sort_indices(pa.table(plain), sort_keys=keys))
+
+
+def write_file(path: Path, table: Table, arrow: pa.Table, footer: Mapping[str, str]) -> None:
+    """Write one Parquet file in the project's encodings. Deterministic: same rows, same bytes."""
+    metadata = {f"recorder.{key}": value for key, value in footer.items()}
+    metadata["recorder.schema_version"] = str(SCHEMA_VERSION)
+    metadata["recorder.channel"] = table.name
+    metadata["recorder.rows"] = str(arrow.num_rows)
+    whole = arrow.schema.with_metadata({key: metadata[key] for key in sorted(metadata)})
+    kinds = {column.name: column.kind for column in table.columns}
+    delta = [name for name, kind in kinds.items() if kind in (Kind.INT, Kind.TIME)]
+    pq.write_table(
+        arrow.cast(whole),
+        path,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        use_dictionary=[name for name in kinds if name not in delta],
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        write_page_checksum=True,
+        version="2.6",
+    )
+
+
+def write_part(
+    root: Root, table: Table, arrow: pa.Table, hour: int, first: int, end: int
+) -> Path:
+    """Publish the rows of one table for the frames at offsets [first, end) of an hour."""
+    final = root.part(table.name, hour, first, end)
+    make_folder(root.staging)
+    staged = root.staging / f"{table.name}-{os.getpid()}-{final.name}"
+    write_file(staged, table, sort(table, arrow), {})
+    publish(staged, final)
+    return final
+
+
+def write_cut(
+    root: Root, hour: int, first: int, end: int, rows: Mapping[str, int], trades: bytes
+) -> None:
+    """Record that every part of the offsets [first, end) is published.
+
+    ``trades`` is JSON: the trade ids recorded up to there, for a start that finds nothing newer.
+    """
+    content = {"rows": dict(sorted(rows.items())), "trades": json.loads(trades)}
+    publish_json(root.staging, root.cut(hour, first, end), content, mode=0o444)
+
+
+def read_cut(path: Path) -> dict[str, Any]:
+    """The trade ids that a cut's record carries."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    trades: dict[str, Any] = content["trades"]
+    return trades
+
+
+def write_empty_parts(root: Root) -> None:
+    """See that every live table has its empty file, so that a glob over it never fails."""
+    for table in TABLES.values():
+        final = root.live / table.name / SCHEMA_MARK
+        if not final.exists():
+            make_folder(root.staging)
+            staged = root.staging / f"{table.name}-{SCHEMA_MARK}"
+            write_file(staged, table, SCHEMAS[table.name].empty_table(), {})
+            publish(staged, final)
+
+
+def read_parts(
+    table: Table, paths: Sequence[Path], products: Sequence[str] | None = None
+) -> pa.Table:
+    """Read files of one table, in the order given; ``products`` limits the rows."""
+    filters = pc.field("product_id").isin(list(products)) if products is not None else None
+    pieces = []
+    for path in paths:
+        try:
+            # By handle: a path's hive-like folders must not become columns.
+            with path.open("rb") as file:
+                piece = pq.read_table(file, filters=filters)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{path}: cannot be read ({error}). `recorder verify` tells what is whole."
+            ) from error
+        pieces.append(piece.select(SCHEMAS[table.name].names))
+    if not pieces:
+        return SCHEMAS[table.name].empty_table()
+    return pa.concat_tables(pieces, promote_options="permissive")

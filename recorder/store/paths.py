@@ -1,0 +1,155 @@
+"""Where everything lies below a data directory.
+
+    .lock                                         flock: one writer
+    capture/2026112119/0000000016777216.cap       raw frames; folder = hour of recv_ns, name = first offset
+    live/level2/2026112119-<from>-<to>.parquet    all products; offsets [from, to) of the hour
+    live/level2/0-empty.parquet                   no rows, so that a glob never fails
+    live/cuts/2026112119-<from>-<to>.json         all parts of these offsets are there
+    staging/                                      anything here after a start is garbage
+    level2/product=BTC-USD/date=2026-11-21/hour=19/level2-BTC-USD-20261121T19.parquet
+    heartbeats/date=2026-11-21/hour=19/heartbeats-20261121T19.parquet
+    commits/2026112119.json                       the commit record of an hour
+    current.json                                  the readers' switch
+
+Hours are int, hours since 1970-01-01T00 UTC.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recorder.core.tables import TABLES, Table
+
+SCHEMA_MARK = "0-empty.parquet"
+_part_name = re.compile(r"(\d{10})-(\d{12})-(\d{12})\.(?:parquet|json)").fullmatch
+CUTS = "cuts"
+_segment_name = re.compile(r"(\d{16})\.cap").fullmatch
+_hour_name = re.compile(r"\d{10}").fullmatch
+
+
+def hour_text(hour: int) -> str:
+    """``2026112119``."""
+    return _moment(hour).strftime("%Y%m%d%H")
+
+
+def hour_from_text(text: str) -> int:
+    """The inverse of `hour_text`."""
+    moment = datetime.strptime(text, "%Y%m%d%H").replace(tzinfo=UTC)
+    return int(moment.timestamp()) // 3600
+
+
+def _moment(hour: int) -> datetime:
+    return datetime.fromtimestamp(hour * 3600, UTC)
+
+
+def iso(hour: int) -> str:
+    """The begin of an hour: ``2026-11-21T19:00:00Z``."""
+    return _moment(hour).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def hour_from_iso(text: str) -> int:
+    """The inverse of `iso`."""
+    return int(datetime.fromisoformat(text).timestamp()) // 3600
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """One live part: rows of a table whose frames lie at offsets [first, end) of an hour."""
+
+    hour: int
+    first: int
+    end: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """One capture segment: frames of an hour from offset ``first`` on."""
+
+    hour: int
+    first: int
+    path: Path
+
+
+class Root:
+    """A data directory's paths and listings. Nothing in here writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = path / ".lock"
+        self.capture = path / "capture"
+        self.live = path / "live"
+        self.staging = path / "staging"
+        self.commits = path / "commits"
+        self.current = path / "current.json"
+
+    def segment(self, hour: int, first: int) -> Path:
+        """Where a capture segment goes."""
+        return self.capture / hour_text(hour) / f"{first:016d}.cap"
+
+    def part(self, table: str, hour: int, first: int, end: int) -> Path:
+        """Where a live part goes."""
+        return self.live / table / f"{hour_text(hour)}-{first:012d}-{end:012d}.parquet"
+
+    def cut(self, hour: int, first: int, end: int) -> Path:
+        """Where the record of a cut goes: every part of the offsets [first, end) is published."""
+        return self.live / CUTS / f"{hour_text(hour)}-{first:012d}-{end:012d}.json"
+
+    def commit(self, hour: int) -> Path:
+        """Where the commit record of an hour goes."""
+        return self.commits / f"{hour_text(hour)}.json"
+
+    def sealed(self, table: Table, hour: int, product_id: str | None) -> Path:
+        """Where a sealed file goes; ``product_id`` for tables with a file a product."""
+        moment = _moment(hour)
+        folder = self.path / table.name
+        name = table.name
+        if table.per_product:
+            assert product_id is not None, f"{table.name} has a file a product"
+            folder /= f"product={product_id}"
+            name += f"-{product_id}"
+        folder = folder / moment.strftime("date=%Y-%m-%d") / moment.strftime("hour=%H")
+        return folder / f"{name}-{moment.strftime('%Y%m%dT%H')}.parquet"
+
+    def parts(self, table: str, hour: int | None = None) -> list[Part]:
+        """The live parts of a table (or the records of `CUTS`) in order, of one hour or of all."""
+        found = []
+        for path in _children(self.live / table):
+            matched = _part_name(path.name)
+            if matched:
+                part = Part(hour_from_text(matched[1]), int(matched[2]), int(matched[3]), path)
+                if hour in (None, part.hour):
+                    found.append(part)
+        return sorted(found)
+
+    def segments(self, hour: int) -> list[Segment]:
+        """The capture segments of an hour in their order."""
+        found = []
+        for path in _children(self.capture / hour_text(hour)):
+            matched = _segment_name(path.name)
+            if matched:
+                found.append(Segment(hour, int(matched[1]), path))
+        return sorted(found)
+
+    def captured_hours(self) -> list[int]:
+        """The hours that have capture, oldest first."""
+        names = (path.name for path in _children(self.capture))
+        return sorted(hour_from_text(name) for name in names if _hour_name(name))
+
+    def committed_hours(self) -> list[int]:
+        """The hours that have a commit record, oldest first."""
+        names = (path.stem for path in _children(self.commits) if path.suffix == ".json")
+        return sorted(hour_from_text(name) for name in names if _hour_name(name))
+
+    def part_hours(self) -> list[int]:
+        """The hours that have live parts, oldest first."""
+        return sorted({part.hour for table in (*TABLES, CUTS) for part in self.parts(table)})
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    try:
+        yield from folder.iterdir()
+    except FileNotFoundError:
+        return

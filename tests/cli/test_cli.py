@@ -1,0 +1,179 @@
+"""What the command line as a whole promises: help, exit codes, one readable message."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from recorder import errors
+from recorder.cli import app
+
+COMMANDS = (
+    "book",
+    "check-config",
+    "coverage",
+    "demo",
+    "import",
+    "products",
+    "run",
+    "seal",
+    "venue",
+)
+
+
+def _recorder(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "recorder", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_help_names_every_command(call: Callable[..., Any]) -> None:
+    """Somebody new sees what there is."""
+    found = call("--help")
+    assert found.code == 0
+    assert set(typer.main.get_command(app).commands) == set(COMMANDS)  # type: ignore[attr-defined]
+    assert all(f" {name} " in found.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_teaches(command: str, call: Callable[..., Any]) -> None:
+    """What it does, with examples that stand on lines of their own."""
+    found = call(command, "--help")
+    assert found.code == 0
+    assert "Examples" in found.out
+    assert f" recorder {command}" in found.out.partition("Examples")[2]
+
+
+def test_help_is_quick() -> None:
+    """Nothing heavy is imported to show it (0.2 s where this was written; twice is allowed)."""
+    program = "import sys, recorder.cli; print([m for m in sys.modules])"
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    for heavy in (
+        "duckdb",
+        "pyarrow",
+        "structlog",
+        "asyncio",
+        "numpy",
+        "websockets",
+        "recorder.live",
+    ):
+        assert f"'{heavy}'" not in found.stdout
+    quickest = min(_seconds(lambda: _recorder("--help")) for _ in range(3))
+    assert quickest < 0.6
+
+
+def test_version(call: Callable[..., Any]) -> None:
+    """The version is that of the installed package."""
+    assert call("--version") == (0, f"recorder {version('recorder')}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rum"], "Did you mean 'run'"),
+        (["run", "--confg", "x"], "No such option"),
+        (["book"], "Missing argument"),
+        (["book", "BTC-USD", "--depth", "-1"], "--depth"),
+        (["book", "BTC-USD", "--depth", "0"], "--depth"),
+        (["book", "BTC-USD", "--depth", "x"], "--depth"),
+        (["book", "BTC-USD", "--at", "yesterday"], "is not a time"),
+        (["import"], "Missing argument"),
+        (["venue", "--port", "70000"], "--port"),
+        (["demo", "--seconds", "soon"], "--seconds"),
+        (["run", "--product", "btc-usd"], 'did you mean "BTC-USD"?'),
+        (["run", "--url", "ws://example.com"], "in the clear"),
+        (["run", "--log-level", "loud"], "debug, info, warning, error"),
+    ],
+)
+def test_a_wrong_call_is_64_and_says_why(
+    arguments: list[str],
+    words: str,
+    call: Callable[..., Any],
+    stand_in: Callable[..., None],
+) -> None:
+    """One message on stderr, nothing on stdout, and no traceback."""
+    stand_in("live", record=lambda *_, **__: pytest.fail("it ran"))
+    found = call(*arguments)
+    assert (found.code, found.out) == (64, "")
+    assert found.err.startswith("recorder: ")
+    assert words in found.err
+    assert "Traceback" not in found.err
+
+
+def test_no_command_is_64_and_shows_the_help(call: Callable[..., Any]) -> None:
+    """The bare word helps on."""
+    found = call()
+    assert found.code == 64
+    assert "Usage:" in found.out
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.RecorderError)
+    ],
+)
+def test_an_operator_s_mistake_is_one_message_and_its_exit_code(
+    error: type[errors.RecorderError], call: Callable[..., Any], stand_in: Callable[..., None]
+) -> None:
+    """Every error of the tree has its code; its text cannot steer the terminal."""
+
+    def fail(_root: Path) -> None:
+        raise error("it is \x1b[2J broken; mend it")
+
+    stand_in("dataset", open=fail)
+    assert call("products") == (error.exit_code, "", "recorder: it is \\x1b[2J broken; mend it\n")
+
+
+def test_a_bug_is_not_hidden(call: Callable[..., Any], stand_in: Callable[..., None]) -> None:
+    """An assertion goes through, with its traceback."""
+
+    def fail(_root: Path) -> None:
+        raise AssertionError("ours")
+
+    stand_in("dataset", open=fail)
+    with pytest.raises(AssertionError, match="ours"):
+        call("products")
+
+
+def test_ctrl_c_is_130(call: Callable[..., Any], stand_in: Callable[..., None]) -> None:
+    """Without a word."""
+
+    def interrupt(_root: Path) -> None:
+        raise KeyboardInterrupt
+
+    stand_in("dataset", open=interrupt)
+    assert call("products") == (130, "", "")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`recorder … | head` ends without a message, as programs that die of SIGPIPE do."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found = subprocess.run(
+            [sys.executable, "-m", "recorder", "check-config", "--example"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (found.returncode, found.stderr) == (141, "")
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

@@ -1,0 +1,181 @@
+"""What `recorder.config.checks` promises about single values."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from recorder.config import checks
+from recorder.config.checks import WrongValueError
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wss://advanced-trade-ws.coinbase.com",
+        "wss://x.example:8443/path",
+        "ws://127.0.0.1:8765",
+        "ws://127.9.9.9",
+        "ws://localhost:1/x",
+        "ws://[::1]:65535",
+    ],
+)
+def test_an_address_that_is_safe_is_taken_as_it_is(url: str) -> None:
+    """Encrypted it goes anywhere, in the clear only to this machine."""
+    assert checks.socket_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ws://example.com", "in the clear"),
+        ("ws://10.0.0.1", "in the clear"),
+        ("ws://127.0.0.1.example.com", "in the clear"),
+        ("ws://localhost.example.com", "in the clear"),
+        ("ws://[::ffff:127.0.0.1]", "in the clear"),
+        ("ws://[::2]", "in the clear"),
+        ("https://example.com", "is not a wss address"),
+        ("example.com", "is not a wss address"),
+        ("", "characters"),
+        ("wss://", "no valid host"),
+        ("wss://x:0", "no valid host"),
+        ("wss://x:", "no valid host"),
+        ("wss://x:99999", "is not an address"),
+        ("wss://[::1", "is not an address"),
+        ("wss://a b", "characters"),
+        ("wss://a\nb", "characters"),
+        ("wss://é.com", "characters"),
+        ("wss://-x.com", "no valid host"),
+        ("wss://a..b", "no valid host"),
+        ("wss://me@x.com", "user name or password"),
+        ("wss://me:pw@x.com", "user name or password"),
+        ("wss://x.com/?a=b", '"?"'),
+        ("wss://x.com/#a", '"?"'),
+        ("wss://x.com/?", '"?"'),
+        (7, "a whole number"),
+    ],
+)
+def test_an_address_that_is_not_safe_is_refused(url: object, words: str) -> None:
+    """Nothing is sent in the clear, nothing secret stands in an address."""
+    with pytest.raises(WrongValueError) as caught:
+        checks.socket_url(url)
+    assert words in str(caught.value)
+
+
+def test_rest_has_the_same_rules() -> None:
+    """Encrypted anywhere, in the clear only to this machine."""
+    assert checks.http_url("https://api.coinbase.com") == "https://api.coinbase.com"
+    assert checks.http_url("http://127.0.0.1:1") == "http://127.0.0.1:1"
+    with pytest.raises(WrongValueError):
+        checks.http_url("http://api.coinbase.com")
+    with pytest.raises(WrongValueError):
+        checks.http_url("wss://api.coinbase.com")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [("ws://127.0.0.1", True), ("ws://1.1.1.1", False), ("ws://h", False)]
+)
+def test_loopback(url: str, expected: bool) -> None:
+    """Only an address that must be this machine counts as this machine."""
+    assert checks.is_loopback(urlsplit(url)) is expected
+
+
+@pytest.mark.parametrize("name", ["BTC-USD", "1INCH-USD", "BIT-28NOV26-CDE", "A-B-C-D"])
+def test_a_product_id_in_coinbase_s_spelling_is_taken(name: str) -> None:
+    """Spot and dated products are taken."""
+    assert checks.products([name]) == (name,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BTC",
+        "BTC/USD",
+        "-USD",
+        "A-B-C-D-E",
+        "BTC-USD\n",
+        "../../x",
+        "\u0412\u0422\u0421-USD",
+        "\uff11-USD",
+        "",
+    ],
+)
+def test_anything_else_is_no_product_id(name: str) -> None:
+    """Product ids become names of directories: nothing but capitals, digits and dashes."""
+    with pytest.raises(WrongValueError, match="is not a product id"):
+        checks.products([name])
+
+
+@pytest.mark.parametrize(("name", "better"), [("btc-usd", "BTC-USD"), ("btc/usd", "BTC-USD")])
+def test_a_near_miss_of_a_product_id_is_put_right(name: str, better: str) -> None:
+    """The message has the id to write."""
+    with pytest.raises(WrongValueError, match=f'did you mean "{better}"') as caught:
+        checks.products([name])
+    assert caught.value.mistakes[0].position == 0
+
+
+@pytest.mark.parametrize("value", [[], "BTC-USD", {}, 3, None])
+def test_products_are_a_list_that_is_not_empty(value: object) -> None:
+    """A single text is not taken for a list of its letters."""
+    with pytest.raises(WrongValueError, match="a list of product ids"):
+        checks.products(value)
+
+
+def test_heartbeats_must_be_there() -> None:
+    """The message says why."""
+    with pytest.raises(WrongValueError, match="the only sign of life"):
+        checks.channels(["level2"])
+    assert checks.channels(["heartbeats"]) == ("heartbeats",)
+    assert checks.channels(list(checks.CHANNELS)) == checks.CHANNELS
+
+
+def test_a_venue_that_cannot_be_recorded_yet_is_told_from_an_unknown_one() -> None:
+    """``exchange`` is known, and refused with the reason."""
+    assert checks.venue("advanced") == "advanced"
+    with pytest.raises(WrongValueError, match='this version records "advanced"'):
+        checks.venue("exchange")
+    with pytest.raises(WrongValueError, match="is not a venue"):
+        checks.venue("binance")
+
+
+@pytest.mark.parametrize("value", [True, False, 0, 601, -1, 1.0, "10", None])
+def test_part_seconds_is_a_whole_number_from_1_to_600(value: object) -> None:
+    """Neither true nor 1.0 is taken for 1."""
+    with pytest.raises(WrongValueError):
+        checks.part_seconds(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("30m", 1800), ("48h", 172_800), ("7d", 604_800), ("forever", None)],
+)
+def test_how_long_to_keep(text: str, seconds: int | None) -> None:
+    """A length of time is a number and a unit, and `keep_text` gives one that reads the same."""
+    assert checks.keep(text) == seconds
+    assert checks.keep(checks.keep_text(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    "value", ["48", "0s", "-1h", "1.5h", "1 h", "h", "", "Forever", "٣h", "999999999d", 48, True]
+)
+def test_anything_else_is_no_length_of_time(value: object) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(WrongValueError):
+        checks.keep(value)
+
+
+def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """~ is the home of who runs it; a home that does not exist is a mistake."""
+    monkeypatch.setenv("HOME", "/home/me")
+    assert checks.directory("~/md") == Path("/home/me/md")
+    assert checks.directory("md") == Path("md")
+    with pytest.raises(WrongValueError, match="names no home directory"):
+        checks.directory("~nobody-of-that-name/md")
+
+
+def test_what_is_shown_is_short_and_plain() -> None:
+    """A value in a message can neither flood nor steer a terminal."""
+    assert checks.shown("it's") == '"it\'s"'
+    assert checks.shown(True) == "true"
+    assert checks.shown("\x1b\n") == '"\\x1b\\n"'
+    assert len(checks.shown("x" * 1_000_000)) < 70
