@@ -29,7 +29,7 @@ from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, hour_of
 from recorder.core.messages import Fact, Reconnect, Request, Resubscribe
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
-from recorder.feed.plan import CONNECTS_PER_S, MESSAGES_PER_S, Pace, spread
+from recorder.feed.plan import CONNECTS_A_SECOND, MESSAGES_A_SECOND, Pace, spread
 from recorder.recording import Pending, Recording, look_before
 from recorder.store.lock import WriterLock
 from recorder.store.parts import write_empty_parts
@@ -125,8 +125,9 @@ class Recorder:
         self,
         root: Root,
         config: Config,
-        watch: Callable[[Progress], None] | None,
-        stop_after_s: float | None,
+        watch: Callable[[Progress], None] | None = None,
+        stop_after_s: float | None = None,
+        wall: Callable[[], int] = time.time_ns,
     ) -> None:
         empty(root.staging)
         write_empty_parts(root)
@@ -137,7 +138,7 @@ class Recorder:
         self._log = logs.log()
         self._lines = spread(config.feed.products, config.feed.channels)
         before = look_before(root)
-        self._clock = Clock(after_ns=before.last_ns or 0)
+        self._clock = Clock(wall, after_ns=before.last_ns or 0)
         _show_open_hour(root, hour_of(self._clock.now_ns()))
         wanted = [key for line in self._lines for key in dict.fromkeys(line.wanted())]
         self._recording = Recording(root, self._clock.now_ns(), list(dict.fromkeys(wanted)))
@@ -160,7 +161,7 @@ class Recorder:
         """Record until asked to stop."""
         self._take_signals()
         self._log_start()
-        connects, messages = Pace(CONNECTS_PER_S), Pace(MESSAGES_PER_S)
+        connects, messages = Pace(CONNECTS_A_SECOND), Pace(MESSAGES_A_SECOND)
         self._connections = [
             Connection(line, self._config.feed.url, self, connects, messages)
             for line in self._lines
@@ -191,11 +192,15 @@ class Recorder:
         self._end()
         return self._summary
 
+    def stop(self) -> None:
+        """Ask `run` to end in order."""
+        self._stop.set()
+
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
-                loop.add_signal_handler(number, self._stop.set)
+                loop.add_signal_handler(number, self.stop)
 
     def _log_start(self) -> None:
         self._log.info(
@@ -205,7 +210,11 @@ class Recorder:
             connections=len(self._lines),
             hour=iso(self._recording.hour),
         )
-        self._log.info("capture_opened", hour=iso(self._recording.hour), offset=self._recording.begin_offset)
+        self._log.info(
+            "capture_opened",
+            hour=iso(self._recording.hour),
+            offset=self._recording.begin_offset,
+        )
 
     async def _wait_stop(self) -> None:
         with suppress(TimeoutError):
@@ -214,7 +223,7 @@ class Recorder:
     def _end(self) -> None:
         """Everything received is on disk, and the ledger says that we stopped."""
         recording = self._recording
-        step = recording.stop(self._clock.now_ns())
+        step = recording.stop(recording.last_ns)
         self._count(step.rows)
         recording.flush()
         recording.capture.close()
@@ -383,7 +392,10 @@ class Recorder:
             if time.monotonic() >= retire_s:
                 retire_s = time.monotonic() + RETIRE_S
                 removed = await asyncio.to_thread(
-                    retire, self._root, time.time(), self._config.store.keep_capture_s
+                    retire,
+                    self._root,
+                    self._clock.now_ns() / 1e9,
+                    self._config.store.keep_capture_s,
                 )
                 for what in removed:
                     self._log.info("hour_removed", what=what)
@@ -444,9 +456,10 @@ class Recorder:
         while True:
             await asyncio.sleep(WATCH_S)
             if self._watch is not None:
-                self._watch(self._progress())
+                self._watch(self.progress())
 
-    def _progress(self) -> Progress:
+    def progress(self) -> Progress:
+        """Where the recorder is."""
         recording = self._recording
         books = recording.pipeline.books.values()
         return Progress(
@@ -458,7 +471,7 @@ class Recorder:
             connections_up=sum(each.connection_id is not None for each in self._connections),
             connections=len(self._connections),
             books_live=sum(book.epoch is not None for book in books),
-            next_seal_s=3600.0 - time.time() % 3600.0,
+            next_seal_s=3600.0 - self._clock.now_ns() / 1e9 % 3600.0,
             elapsed_s=time.monotonic() - self._started_s,
         )
 

@@ -32,7 +32,6 @@ EVENTS: dict[str, str] = {
     "session_opened": "A connection to the venue was established.",
     "session_closed": "A connection ended, by whom and why; its books are stale from here on.",
     "connect_failed": "The venue could not be reached, or refused the connection.",
-    "reconnect_waiting": "A connection is tried again after wait_s.",
     "subscription_sent": "A subscribe or unsubscribe request was sent.",
     "fault_recorded": "A doubt about the data was written to the faults table.",
     "gap_found": "Numbers are missing in a connection's sequence; written to coverage.",
@@ -48,8 +47,6 @@ EVENTS: dict[str, str] = {
     "reconnect_waiting": "A connection ended or failed; the next try follows after wait_s.",
     "clock_stepped": "The system's clock was set; times of receipt never go back.",
     "capture_damaged": "A stretch of an earlier capture is not whole; what is whole was used.",
-    "capture_damaged": "A capture file breaks off or fails its checksum; what is before is used.",
-    "clock_stepped": "The system's clock was set; receive times go on without going back.",
     "library_warned": "A library that the recorder uses logged a warning or an error.",
 }
 

@@ -9,8 +9,8 @@ import typer
 from recorder import config as settings
 from recorder.cli import terminal, tour
 from recorder.cli.embedded import embedded_venue
-from recorder.cli.summary import show_recorded
-from recorder.errors import UsageError
+from recorder.cli.summary import counted
+from recorder.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,9 +65,10 @@ def demo(
         out.print(f"Recording {products} for {seconds:g} s into {terminal.plain(root)} …\n")
         with _watch(seconds) as watch:
             summary = live.record(chosen, seal_on_exit=True, watch=watch, stop_after_s=seconds)
-    show_recorded(summary, lines=False)
-    if summary.frames:
-        tour.show(summary.data, chosen.feed.products[0])
+    if not summary.frames:
+        raise UnavailableError("nothing was recorded: the embedded venue sent no frame; try again")
+    out.print(f"{counted(summary)}\n")
+    tour.show(summary.data, chosen.feed.products[0])
 
 
 def new_root(wanted: Path | None) -> Path:

@@ -36,8 +36,11 @@ def embedded_venue(*, rate: float, seed: int) -> Iterator[str]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+    reader.start()
     try:
-        yield _wait_ready(process.stdout)
+        yield _wait_ready(lines)
     finally:
         process.stdin.close()
         process.terminate()
@@ -46,11 +49,10 @@ def embedded_venue(*, rate: float, seed: int) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        reader.join(_STOP_WAIT_S)
 
 
-def _wait_ready(said: IO[str]) -> str:
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(said, lines), daemon=True).start()
+def _wait_ready(lines: "queue.SimpleQueue[str]") -> str:
     heard = []
     try:
         while line := lines.get(timeout=_READY_WAIT_S):
@@ -67,6 +69,7 @@ def _wait_ready(said: IO[str]) -> str:
 
 def _read(said: IO[str], lines: "queue.SimpleQueue[str]") -> None:
     """Pass on every line, and an empty text at the end; keeps the pipe from filling up."""
-    for line in said:
-        lines.put(line)
+    with said:
+        for line in said:
+            lines.put(line)
     lines.put("")

@@ -50,7 +50,7 @@ def book(
     at_ns = None if at is None else instant(at)
     from recorder import dataset  # noqa: PLC0415  heavy
 
-    view = dataset.open(data).book(product, at=at_ns, depth=levels)
+    view = dataset.open_dataset(data).book(product, at=at_ns, depth=levels)
     if as_json:
         terminal.print_json(book_json(view))
         return
@@ -77,7 +77,7 @@ def coverage(
 
     rows = [
         row
-        for row in dataset.open(data).coverage().to_pylist()
+        for row in dataset.open_dataset(data).coverage().to_pylist()
         if (product is None or row["product_id"] in {product, None})
         and (channel is None or row["channel"] == channel)
     ]
@@ -100,7 +100,7 @@ def products(
     """
     from recorder import dataset  # noqa: PLC0415  heavy
 
-    found = dataset.open(data).products()
+    found = dataset.open_dataset(data).products()
     if as_json:
         terminal.print_json(found)
         return
@@ -154,7 +154,7 @@ def show_coverage(rows: list[dict[str, Any]], every: list[dict[str, Any]]) -> No
         out.print("Nothing was recorded.")
         return
     intervals = terminal.table(
-        "channel", "product", "from (UTC)", "to (UTC)", "state", "reason", "#missing", "detail"
+        "channel", "product", "from (UTC)", "to (UTC)", "state", "#missing", "why"
     )
     for row in rows:
         missing = row["messages_missing"]
@@ -164,13 +164,17 @@ def show_coverage(rows: list[dict[str, Any]], every: list[dict[str, Any]]) -> No
             terminal.moment(row["start_time"]),
             terminal.moment(row["end_time"]),
             Text(terminal.plain(row["state"]), "bold red" if row["state"] == "gap" else ""),
-            terminal.plain(row["reason"] or ""),
             "" if missing is None else f"{missing:,}",
-            terminal.plain(row["detail"] or ""),
+            terminal.plain(": ".join(filter(None, (row["reason"], row["detail"])))),
         )
     out.print(intervals if rows else "No gaps.")
+    show_shares(every)
+
+
+def show_shares(rows: list[dict[str, Any]]) -> None:
+    """Print the recorded share of each channel and product."""
     shares = terminal.table("channel", "product", "#recorded", title="Recorded share")
-    for (channel, product), share in recorded_shares(every).items():
+    for (channel, product), share in recorded_shares(rows).items():
         # Rounded down, so that 100 % means all of it.
         percent = "100 %" if share >= 1 else f"{int(share * 100_000) / 1000:.3f} %"
         shares.add_row(terminal.plain(channel), terminal.plain(product or ""), percent)

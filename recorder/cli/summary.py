@@ -13,21 +13,25 @@ _SPECIAL_IN_QUOTES = frozenset('"$`!\\')
 _ONE_FILE_AN_HOUR = frozenset({"heartbeats", "status", "coverage", "faults"})
 
 
-def show_recorded(summary: "Summary", *, lines: bool = True) -> None:
-    """Print what was recorded and where the files are; with `lines`, also how to read them."""
+def show_recorded(summary: "Summary") -> None:
+    """Print what was recorded, where the files are, and how to read them."""
     out = terminal.output()
     if not summary.frames:
         out.print("Nothing was recorded: no frame arrived.")
         return
-    out.print(f"Recorded {summary.frames:,} frames: {summary.gaps} gaps, {summary.faults} faults.")
+    out.print(counted(summary))
     terminal.show(terminal.count_table("Rows", "table", summary.rows))
     if summary.sealed:
         hours = ", ".join(terminal.hour_name(hour) for hour in summary.sealed)
         out.print(f"\nSealed {hours} UTC. The files are below {terminal.plain(summary.data)}/.")
     else:
         out.print(f"\nThe hour is open. Its files are below {terminal.plain(summary.data)}/live/.")
-    if lines:
-        show_lines("Read them with:", reading_lines(summary.data, sealed=bool(summary.sealed)))
+    show_lines("Read them with:", reading_lines(summary.data, sealed=bool(summary.sealed)))
+
+
+def counted(summary: "Summary") -> str:
+    """Give the one sentence about a recording."""
+    return f"Recorded {summary.frames:,} frames: {summary.gaps} gaps, {summary.faults} faults."
 
 
 def reading_lines(data: Path, *, sealed: bool) -> list[str]:

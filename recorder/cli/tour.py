@@ -1,6 +1,7 @@
 """The tour at the end of a demo: what was written, and how to read it."""
 
 import shlex
+from datetime import timedelta
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import indent
@@ -47,14 +48,22 @@ def show(root: Path, product: str) -> None:
     out = terminal.output()
     out.rule("Files", align="left")
     out.print(_files(root))
-    db = dataset.open(root)
+    db = dataset.open_dataset(root)
     out.print()
     out.rule("The order book at the end", align="left")
-    look.show_book(db.book(product, at=None, depth=LADDER_LEVELS))
+    # As it was just before the last row: after it nobody knows, and the book would say so.
+    last = next(one.last for one in db.products() if one.product_id == product)
+    before = last - timedelta(milliseconds=1)
+    look.show_book(db.book(product, at=before, depth=LADDER_LEVELS))
     out.print()
     out.rule("What is covered", align="left")
     rows = db.coverage().to_pylist()
-    look.show_coverage(rows, rows)
+    look.show_shares(rows)
+    gaps = sum(row["state"] == "gap" for row in rows)
+    if gaps:
+        out.print(
+            f"\n{gaps} stretches are not covered: `recorder coverage --gaps` has the reasons."
+        )
     out.print()
     out.rule("DuckDB on these files", align="left")
     for question, sql in queries(root):

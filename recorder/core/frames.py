@@ -50,12 +50,16 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A connection ended. ``code`` is the WebSocket close code (1006: no close frame)."""
+    """A connection ended. ``code`` is the WebSocket close code (1006: no close frame).
+
+    ``orderly``: the venue's own close frame came, so that everything it sent before has come too.
+    """
 
     recv_ns: int
     connection_id: str
     code: int
     reason: str
+    orderly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,17 +179,16 @@ class Pipeline:
 
     def _closed(self, closed: Closed, ingest_seq: int, step: Step) -> None:
         session = self._session(closed.connection_id, closed.recv_ns)
-        detail = f"close code {closed.code}: {closed.reason}" if closed.reason else f"close code {closed.code}"
+        detail = f"close code {closed.code}" + (f": {closed.reason}" if closed.reason else "")
+        end_ns = closed.recv_ns if closed.orderly else session.last_ns
         missing = Missing(
-            session.last_ns,
+            end_ns,
             "connection_closed",
             sequence_before=_before(session),
             connection_id=closed.connection_id,
             detail=detail,
         )
-        self._note(
-            self.coverage.end_all(closed.connection_id, session.last_ns, missing), ingest_seq, step
-        )
+        self._note(self.coverage.end_all(closed.connection_id, end_ns, missing), ingest_seq, step)
         self._forget(closed.connection_id)
         step.facts.append(
             Fact(

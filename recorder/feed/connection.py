@@ -127,7 +127,10 @@ class Connection:
         close = closed.rcvd or closed.sent
         code = close.code if close else ABNORMAL
         reason = self._reason or (close.reason if close else "no close frame")
-        self._shell.deliver(Closed(self._shell.now_ns(), self.connection_id, code, reason[:500]))
+        orderly = closed.rcvd is not None
+        self._shell.deliver(
+            Closed(self._shell.now_ns(), self.connection_id, code, reason[:500], orderly)
+        )
 
     async def _subscribe(self, socket: ClientConnection, connection_id: str) -> None:
         """Ask for everything of the line; the first request must be there within 5 s."""

@@ -6,12 +6,14 @@ our connections.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 PRODUCTS_MAX = 25
-CONNECTS_PER_S = 4.0  # of 8 allowed
-MESSAGES_PER_S = 6.0  # of 8 allowed
+CONNECTS_A_SECOND = 4  # of 8 allowed
+MESSAGES_A_SECOND = 6  # of 8 allowed
+WINDOW_S = 1.1  # a second, and something for the way to the venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,19 @@ def spread(products: Sequence[str], channels: Sequence[str]) -> list[Line]:
 
 
 class Pace:
-    """At most so many a second, shared by all connections: waiters go one by one, in order."""
+    """At most so many in any second, shared by all connections: waiters go one by one, in order.
 
-    def __init__(self, per_s: float) -> None:
-        self._interval_s = 1.0 / per_s
-        self._next_s = 0.0
+    A burst up to the limit goes at once, so that a first subscription is not held back.
+    """
+
+    def __init__(self, count_a_second: int) -> None:
+        self._turns_s: deque[float] = deque(maxlen=count_a_second)
 
     async def wait_turn(self) -> None:
         """Wait until it is our turn."""
-        now_s = asyncio.get_running_loop().time()
-        turn_s = max(now_s, self._next_s)
-        self._next_s = turn_s + self._interval_s
+        now_s = turn_s = asyncio.get_running_loop().time()
+        if len(self._turns_s) == self._turns_s.maxlen:
+            turn_s = max(now_s, self._turns_s[0] + WINDOW_S)
+        self._turns_s.append(turn_s)
         if turn_s > now_s:
             await asyncio.sleep(turn_s - now_s)

@@ -60,9 +60,10 @@ class _OpenedLine(msgspec.Struct, omit_defaults=True):
     first_sequence: int | None = 0
 
 
-class _ClosedLine(msgspec.Struct):
+class _ClosedLine(msgspec.Struct, omit_defaults=True):
     code: int
     reason: str
+    orderly: bool = False
 
 
 class _EndedLine(msgspec.Struct):
@@ -95,8 +96,8 @@ def to_line(arrival: Arrival) -> bytes:
         case Opened(recv_ns, connection_id, url, first_sequence):
             text = _json(_OpenedLine(url, first_sequence))
             return b"%d +%s %s\n" % (recv_ns, connection_id.encode(), text)
-        case Closed(recv_ns, connection_id, code, reason):
-            text = _json(_ClosedLine(code, reason))
+        case Closed(recv_ns, connection_id, code, reason, orderly):
+            text = _json(_ClosedLine(code, reason, orderly))
             return b"%d -%s %s\n" % (recv_ns, connection_id.encode(), text)
         case Carried(recv_ns, cause, state):
             return b"%d *%s %s\n" % (recv_ns, cause.encode(), state)
@@ -119,7 +120,7 @@ def from_line(line: bytes) -> Arrival:
             return Opened(recv_ns, name, opened.url, opened.first_sequence)
         case b"-":
             closed = _read_closed(rest)
-            return Closed(recv_ns, name, closed.code, closed.reason)
+            return Closed(recv_ns, name, closed.code, closed.reason, closed.orderly)
         case b"*":
             if name == "ended":
                 return Ended(recv_ns, _read_ended(rest).cause)

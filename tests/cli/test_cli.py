@@ -131,7 +131,7 @@ def test_an_operator_s_mistake_is_one_message_and_its_exit_code(
     def fail(_root: Path) -> None:
         raise error("it is \x1b[2J broken; mend it")
 
-    stand_in("dataset", open=fail)
+    stand_in("dataset", open_dataset=fail)
     assert call("products") == (error.exit_code, "", "recorder: it is \\x1b[2J broken; mend it\n")
 
 
@@ -141,7 +141,7 @@ def test_a_bug_is_not_hidden(call: Callable[..., Any], stand_in: Callable[..., N
     def fail(_root: Path) -> None:
         raise AssertionError("ours")
 
-    stand_in("dataset", open=fail)
+    stand_in("dataset", open_dataset=fail)
     with pytest.raises(AssertionError, match="ours"):
         call("products")
 
@@ -152,7 +152,7 @@ def test_ctrl_c_is_130(call: Callable[..., Any], stand_in: Callable[..., None]) 
     def interrupt(_root: Path) -> None:
         raise KeyboardInterrupt
 
-    stand_in("dataset", open=interrupt)
+    stand_in("dataset", open_dataset=interrupt)
     assert call("products") == (130, "", "")
 
 

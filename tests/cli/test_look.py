@@ -63,7 +63,7 @@ class Db:
 def db(stand_in: Callable[..., None]) -> Db:
     """Put a data set in the place of the real one."""
     made = Db()
-    stand_in("dataset", open=lambda _root: made)
+    stand_in("dataset", open_dataset=lambda _root: made)
     return made
 
 

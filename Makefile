@@ -1,0 +1,59 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Both do their own set-up.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SEEDS  ?= 50
+
+.PHONY: help demo run setup test check lint fmt types bench sim lock clean
+
+help:            ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+demo: setup      ## record an embedded Coinbase for 20 seconds and look at the data
+	$(BIN)/recorder demo
+
+run: setup       ## record BTC-USD and ETH-USD from Coinbase into ./data (Ctrl-C stops)
+	$(BIN)/recorder run
+
+setup: $(VENV)/.ready  ## the virtual environment, from the lock file
+
+# A half-made environment is made again: the mark is written last.
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("recorder needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: setup      ## all tests
+	$(BIN)/python -m pytest
+
+check: setup lint types test  ## what CI runs
+
+lint: setup      ## style and mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+fmt: setup       ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup     ## mypy, strict
+	$(BIN)/mypy
+
+bench: setup     ## figures of speed and size
+	$(BIN)/python -m tests.bench
+
+sim: setup       ## seeded kills and restarts: SEEDS=n, or SEED=n to play one again
+	$(BIN)/python -m tests.simulate --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
+
+lock:            ## resolve the dependencies anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --extra pandas --extra polars --extra fast --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+clean:           ## remove the environment and what tools left; never the data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
