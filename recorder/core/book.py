@@ -44,16 +44,23 @@ class Book:
         self._texts: dict[tuple[str, float], tuple[str | None, str | None]] = {}
 
     def load(self, snapshot: Level2, epoch: int) -> None:
-        """Replace the book by a snapshot; it is LIVE from here."""
+        """Replace the book by a snapshot; it is LIVE from here.
+
+        Of several levels of one price the last wins; one of size 0 is none.
+        """
         bids: dict[float, float] = {}
         asks: dict[float, float] = {}
         for side, price, size in zip(snapshot.sides, snapshot.prices, snapshot.sizes, strict=True):
+            levels = bids if side == BID else asks
             if size:
-                (bids if side == BID else asks)[price] = size
+                levels[price] = size
+            else:
+                levels.pop(price, None)
         self.bids = SortedDict(bids)
         self.asks = SortedDict(asks)
         self._texts.clear()
-        self._keep_texts(snapshot)
+        if snapshot.price_texts is not None or snapshot.size_texts is not None:
+            self._keep_texts(snapshot)
         self.state = BookState.LIVE
         self.epoch = epoch
 

@@ -13,10 +13,9 @@ from decimal import Decimal
 NUMBER = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
 _one = re.compile(NUMBER).fullmatch
 _unsigned_lines = re.compile(r"(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\n)*").fullmatch
-_count = re.compile(r"[0-9]{1,18}").fullmatch
+_count = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 
-# 15 significant digits always survive the way through a float64; 16 characters are 15 and a point.
-_LENGTH_EXACT = 16
+# 15 significant digits always survive the way through a float64; 16 need not (2^53 + 1).
 _DIGITS_EXACT = 15
 
 
@@ -52,7 +51,7 @@ def count(text: str) -> int:
 
 def is_exact(text: str) -> bool:
     """Whether the float64 of a number that passed the grammar has the same value as its text."""
-    if len(text) <= _LENGTH_EXACT:
+    if len(text) <= _DIGITS_EXACT:
         return True
     digits = text.lstrip("-").replace(".", "").lstrip("0")
     if "." in text:
@@ -64,7 +63,7 @@ def is_exact(text: str) -> bool:
 
 def inexact(texts: Sequence[str]) -> list[str | None] | None:
     """The texts whose value a float64 does not give back, in their places; None if all are exact."""
-    if max(map(len, texts), default=0) <= _LENGTH_EXACT:
+    if max(map(len, texts), default=0) <= _DIGITS_EXACT:
         return None
     found = [None if is_exact(text) else text for text in texts]
     return found if any(found) else None

@@ -7,12 +7,15 @@ heartbeats) Go's default print. Sources: `coinbase.md` §1.3, §1.6.3; vectors i
 import re
 from datetime import UTC, datetime
 
-_seconds_form = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}").fullmatch
-_go_form = re.compile(r"([0-9-]{10} [0-9:]{8})(?:\.([0-9]{1,9}))? \+0000 UTC(?: m=[+-][0-9.]+)?").fullmatch
+_seconds_form = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}").fullmatch
+_go_form = re.compile(
+    r"([0-9-]{10} [0-9:]{8})(?:\.([0-9]{1,9}))? \+0000 UTC(?: m=[+-][0-9.]+)?"
+).fullmatch
 
 # Coinbase writes "no time" as the epoch (level2 snapshots) or as year 1 (user orders).
 NO_TIME = ("1970-01-01T00:00:00", "0001-01-01T00:00:00")
 _YEARS = range(1971, 2262)  # what int64 nanoseconds hold, less the epoch year
+SECONDS_MAX = int(datetime(_YEARS.stop, 1, 1, tzinfo=UTC).timestamp())  # exclusive
 _FRACTION = 9
 
 # Frames of the same second follow each other, so the last second's value answers nearly always.
@@ -20,7 +23,7 @@ _seconds_known: dict[str, int | None] = {}
 
 
 def _seconds_ns(text: str) -> int | None:
-    """The whole seconds of ``2026-09-08T10:00:00``, in nanoseconds; None for "no time"."""
+    """Convert the whole seconds, ``2026-09-08T10:00:00``; None for "no time"."""
     if text in NO_TIME:
         return None
     if _seconds_form(text) is None:
@@ -48,7 +51,8 @@ def rfc3339_ns(text: str) -> int | None:
     fraction = text[20:-1]
     if len(text) == len("1970-01-01T00:00:00Z"):
         return whole
-    if text[19] != "." or len(fraction) > _FRACTION or not (fraction.isascii() and fraction.isdigit()):
+    digits = fraction.isascii() and fraction.isdigit()
+    if text[19] != "." or len(fraction) > _FRACTION or not digits:
         raise ValueError(f"not a time: {text[:40]!r}")
     return None if whole is None else whole + int(fraction.ljust(_FRACTION, "0"))
 

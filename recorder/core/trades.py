@@ -34,14 +34,15 @@ class TradeIds:
         if trade_id > self.last:
             missing = trade_id - self.last - 1
             self.holes.append((self.last + 1, trade_id - 1))
-            del self.holes[:-HOLES_MAX]
             self.last = trade_id
+            self._bound()
             return True, missing
         if trade_id < self.first:
             # An update came before the snapshot that holds the trades before it.
             if trade_id + 1 < self.first:
                 self.holes.insert(0, (trade_id + 1, self.first - 1))
             self.first = trade_id
+            self._bound()
             return True, 0
         return self._fill(trade_id), 0
 
@@ -51,5 +52,11 @@ class TradeIds:
             if first <= trade_id <= last:
                 parts = [(first, trade_id - 1), (trade_id + 1, last)]
                 self.holes[index : index + 1] = [part for part in parts if part[0] <= part[1]]
+                self._bound()
                 return True
         return False
+
+    def _bound(self) -> None:
+        """Forget the oldest ids where the holes are too many: rather a trade twice than none."""
+        while len(self.holes) > HOLES_MAX:
+            self.first = self.holes.pop(0)[1] + 1

@@ -1,15 +1,8 @@
 """The raw record: every arrival, append-only, written before it is understood.
 
 A segment is a row of blocks. A block is a zstd *skippable* frame that holds a 32-byte header, and
-one zstd frame with lines, so that ``zstdcat segment.cap | less`` shows them:
-
-    <recv_ns> <connection> <raw>\\n         a frame, exact
-    <recv_ns> ~<connection> <escaped>\\n    a frame that holds line breaks: \\ and LF are escaped
-    <recv_ns> ><connection> <text>\\n       a text that we sent
-    <recv_ns> +<connection> {"url":…}\\n    opened
-    <recv_ns> -<connection> {"code":…}\\n   closed
-    <recv_ns> *start <state>\\n             carried over to a start (or *hour: to a new hour)
-    <recv_ns> *ended {"cause":…}\\n         ended in order
+one zstd frame with lines (`recorder.store.lines`), so that ``zstdcat segment.cap | less`` shows
+them.
 
 Header, little-endian: magic ``RCB1``, first offset (8), lines (4), length of the lines (4), length
 of the zstd frame (4), CRC-32 of the zstd frame (4), CRC-32 of the 28 bytes before (4). Offsets
@@ -51,83 +44,6 @@ _MAGIC = b"RCB1"
 _PREFIX = _SKIPPABLE.pack(_SKIPPABLE_MAGIC, _HEADER.size)
 _BLOCK_HEAD = len(_PREFIX) + _HEADER.size
 _LEVEL = 1
-
-_json = msgspec.json.encode
-
-
-class _OpenedLine(msgspec.Struct, omit_defaults=True):
-    url: str
-    first_sequence: int | None = 0
-
-
-class _ClosedLine(msgspec.Struct, omit_defaults=True):
-    code: int
-    reason: str
-    orderly: bool = False
-
-
-class _EndedLine(msgspec.Struct):
-    cause: str
-
-
-_read_opened = msgspec.json.Decoder(_OpenedLine).decode
-_read_closed = msgspec.json.Decoder(_ClosedLine).decode
-_read_ended = msgspec.json.Decoder(_EndedLine).decode
-
-
-def _escape(raw: bytes) -> bytes:
-    return raw.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
-
-
-def _unescape(text: bytes) -> bytes:
-    # Halves of an escape never meet: a backslash is always followed by a backslash or an n.
-    return b"\\".join(part.replace(b"\\n", b"\n") for part in text.split(b"\\\\"))
-
-
-def to_line(arrival: Arrival) -> bytes:
-    """An arrival as its line, with the line break."""
-    match arrival:
-        case Frame(recv_ns, connection_id, raw):
-            if b"\n" in raw:
-                return b"%d ~%s %s\n" % (recv_ns, connection_id.encode(), _escape(raw))
-            return b"%d %s %s\n" % (recv_ns, connection_id.encode(), raw)
-        case Sent(recv_ns, connection_id, raw):
-            return b"%d >%s %s\n" % (recv_ns, connection_id.encode(), raw.replace(b"\n", b" "))
-        case Opened(recv_ns, connection_id, url, first_sequence):
-            text = _json(_OpenedLine(url, first_sequence))
-            return b"%d +%s %s\n" % (recv_ns, connection_id.encode(), text)
-        case Closed(recv_ns, connection_id, code, reason, orderly):
-            text = _json(_ClosedLine(code, reason, orderly))
-            return b"%d -%s %s\n" % (recv_ns, connection_id.encode(), text)
-        case Carried(recv_ns, cause, state):
-            return b"%d *%s %s\n" % (recv_ns, cause.encode(), state)
-        case Ended(recv_ns, cause):
-            return b"%d *ended %s\n" % (recv_ns, _json(_EndedLine(cause)))
-
-
-def from_line(line: bytes) -> Arrival:
-    """The inverse of `to_line`, without the line break. Raises ValueError for what is none."""
-    stamp, word, rest = line.split(b" ", 2)
-    recv_ns = int(stamp)
-    mark, name = word[:1], word[1:].decode()
-    match mark:
-        case b"~":
-            return Frame(recv_ns, name, _unescape(rest))
-        case b">":
-            return Sent(recv_ns, name, rest)
-        case b"+":
-            opened = _read_opened(rest)
-            return Opened(recv_ns, name, opened.url, opened.first_sequence)
-        case b"-":
-            closed = _read_closed(rest)
-            return Closed(recv_ns, name, closed.code, closed.reason, closed.orderly)
-        case b"*":
-            if name == "ended":
-                return Ended(recv_ns, _read_ended(rest).cause)
-            return Carried(recv_ns, name, rest)
-        case _:
-            return Frame(recv_ns, word.decode(), rest)
-
 
 # --- writing ----------------------------------------------------------------------------------------
 

@@ -28,7 +28,8 @@ from recorder.core.messages import (
     Trades,
 )
 from recorder.core.numbers import amounts, count, inexact, is_exact, number
-from recorder.core.times import go_time_ns, rfc3339_ns
+from recorder.core.times import SECONDS_MAX, go_time_ns, rfc3339_ns
+from recorder.core.wire import advanced_shapes as shapes
 
 SEQUENCE_MAX = 2**63 - 1
 FIRST_SEQUENCE = 0  # the first frame of a connection carries it (`coinbase.md` §1.4)
@@ -46,157 +47,29 @@ SUBSCRIBE_NAMES = {
     "status": "status",
     "candles": "candles",
 }
+CHANNELS = frozenset(SUBSCRIBE_NAMES.values()) - {"subscriptions"}
+UNFILTERED = frozenset({"heartbeats"})  # channels whose subscription names no product
 TAKER_SIDES = {"BUY": "SELL", "SELL": "BUY"}  # the wire's side is the maker's (`coinbase.md` §1.6.4)
 
 
-class _Typed(msgspec.Struct, gc=False):
-    type: Literal["snapshot", "update"]
-
-
-class _Change(msgspec.Struct, gc=False):
-    side: Literal["bid", "offer"]
-    event_time: str
-    price_level: str
-    new_quantity: str
-
-
-class _Level2Event(_Typed, gc=False):
-    product_id: str
-    updates: list[_Change]
-
-
-class _Trade(msgspec.Struct, gc=False):
-    product_id: str
-    trade_id: str
-    price: str
-    size: str
-    time: str
-    side: str
-
-
-class _TradesEvent(_Typed, gc=False):
-    trades: list[_Trade]
-
-
-class _Ticker(msgspec.Struct, gc=False):
-    product_id: str
-    price: str | None = None
-    volume_24_h: str | None = None
-    low_24_h: str | None = None
-    high_24_h: str | None = None
-    low_52_w: str | None = None
-    high_52_w: str | None = None
-    price_percent_chg_24_h: str | None = None
-    best_bid: str | None = None
-    best_bid_quantity: str | None = None
-    best_ask: str | None = None
-    best_ask_quantity: str | None = None
-
-
-class _TickerEvent(_Typed, gc=False):
-    tickers: list[_Ticker]
-
-
-class _Product(msgspec.Struct, gc=False):
-    id: str
-    product_type: str | None = None
-    base_currency: str | None = None
-    quote_currency: str | None = None
-    base_increment: str | None = None
-    quote_increment: str | None = None
-    display_name: str | None = None
-    status: str | None = None
-    status_message: str | None = None
-    min_market_funds: str | None = None
-
-
-class _StatusEvent(_Typed, gc=False):
-    products: list[_Product]
-
-
-class _Candle(msgspec.Struct, gc=False):
-    product_id: str
-    start: str
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-
-
-class _CandlesEvent(_Typed, gc=False):
-    candles: list[_Candle]
-
-
-class _HeartbeatEvent(msgspec.Struct, gc=False):
-    current_time: str
-    heartbeat_counter: int | str  # an integer today, text in old documents
-
-
-class _SubscriptionsEvent(msgspec.Struct, gc=False):
-    subscriptions: dict[str, list[str]]
-
-
-class _Envelope(msgspec.Struct, tag_field="channel", gc=False):
-    timestamp: str
-    sequence_num: int
-
-
-class _L2Data(_Envelope, tag="l2_data", gc=False):
-    events: list[_Level2Event]
-
-
-class _MarketTrades(_Envelope, tag="market_trades", gc=False):
-    events: list[_TradesEvent]
-
-
-class _TickerFrame(_Envelope, tag="ticker", gc=False):
-    events: list[_TickerEvent]
-
-
-class _TickerBatch(_Envelope, tag="ticker_batch", gc=False):
-    events: list[_TickerEvent]
-
-
-class _Heartbeats(_Envelope, tag="heartbeats", gc=False):
-    events: list[_HeartbeatEvent]
-
-
-class _Status(_Envelope, tag="status", gc=False):
-    events: list[_StatusEvent]
-
-
-class _Candles(_Envelope, tag="candles", gc=False):
-    events: list[_CandlesEvent]
-
-
-class _Subscriptions(_Envelope, tag="subscriptions", gc=False):
-    events: list[_SubscriptionsEvent]
-
-
 _Known = (
-    _L2Data | _MarketTrades | _TickerFrame | _TickerBatch | _Heartbeats | _Status | _Candles
-    | _Subscriptions
-)  # fmt: skip
+    shapes.L2Data
+    | shapes.MarketTrades
+    | shapes.TickerFrame
+    | shapes.TickerBatch
+    | shapes.Heartbeats
+    | shapes.Status
+    | shapes.Candles
+    | shapes.Subscriptions
+)
 _decode = msgspec.json.Decoder(_Known).decode
+_decode_loose = msgspec.json.Decoder(shapes.Loose).decode
+_decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_request = msgspec.json.Decoder(shapes.Request).decode
 
-
-class _Loose(msgspec.Struct, gc=False):
-    """What can be read of a frame that is not as expected."""
-
-    channel: Any = None
-    sequence_num: Any = None
-    type: Any = None
-    message: Any = None
-    events: msgspec.Raw | None = None
-
-
-class _Named(msgspec.Struct, gc=False):
-    product_id: Any = None
-
-
-_decode_loose = msgspec.json.Decoder(_Loose).decode
-_decode_named = msgspec.json.Decoder(list[_Named]).decode
+# What msgspec raises on bytes that are not what is expected of them.
+_UNREADABLE = _UNREADABLE
 
 
 def is_product(product_id: str) -> bool:
@@ -208,7 +81,7 @@ def decode(raw: bytes) -> Decoded:
     """Decode one frame; never raises, whatever the bytes are."""
     try:
         frame = _decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except _UNREADABLE as error:
         return _decode_unexpected(raw, error)
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
         return _decode_unexpected(raw, ValueError("sequence_num is not in 0 … 2^63-1"))
@@ -226,7 +99,7 @@ def decode(raw: bytes) -> Decoded:
     for event in frame.events:
         build(event, messages, problems)
     kind = frame.events[0] if frame.events else None
-    label = f"{wire_name}/{kind.type}" if isinstance(kind, _Typed) else wire_name
+    label = f"{wire_name}/{kind.type}" if isinstance(kind, shapes.Typed) else wire_name
     return Decoded(
         label, channel, frame.sequence_num, exchange_ns, tuple(messages), tuple(problems)
     )
@@ -236,7 +109,7 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
     """Name what is wrong with a frame and keep what of its envelope can be read."""
     try:
         loose = _decode_loose(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as worse:
+    except _UNREADABLE as worse:
         return Decoded("malformed", None, None, None, (), (_malformed(str(worse)),))
     sequence = loose.sequence_num
     if not isinstance(sequence, int) or isinstance(sequence, bool):
@@ -244,8 +117,8 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
     elif not 0 <= sequence <= SEQUENCE_MAX:
         sequence = None
     if loose.type == "error":
-        detail = str(loose.message)[:500]
-        return Decoded("error", None, sequence, None, (), (Problem("venue_error", detail),))
+        problem = Problem("venue_error", _text(loose.message)[:500])
+        return Decoded("error", None, sequence, None, (), (problem,))
     if not isinstance(loose.channel, str):
         return Decoded("malformed", None, sequence, None, (), (_malformed(str(error)),))
     channel = SUBSCRIBE_NAMES.get(loose.channel)
@@ -256,17 +129,23 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
     return Decoded("malformed", channel, sequence, None, (), (problem,))
 
 
+def _text(raw: msgspec.Raw) -> str:
+    """Read the text of an error frame, whatever it is."""
+    try:
+        return _decode_text(raw)
+    except _UNREADABLE:
+        return bytes(raw).decode("utf-8", "backslashreplace")
+
+
 def _malformed(detail: str, channel: str | None = None, product_id: str | None = None) -> Problem:
     return Problem("malformed_frame", detail[:500], channel, product_id)
 
 
-def _only_product(events: msgspec.Raw | None) -> str | None:
-    """The product of a malformed frame, where every event of it names the same one."""
-    if events is None:
-        return None
+def _only_product(events: msgspec.Raw) -> str | None:
+    """Find the product of a malformed frame, where every event of it names the same one."""
     try:
         named = {event.product_id for event in _decode_named(events)}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+    except (*_UNREADABLE, TypeError):
         return None
     product_id = named.pop() if len(named) == 1 else None
     return product_id if isinstance(product_id, str) and is_product(product_id) else None
@@ -276,7 +155,7 @@ def _product_problem(product_id: str, channel: str) -> Problem:
     return Problem("impossible_product", f"product id {product_id[:100]!r}", channel)
 
 
-def _level2(event: _Level2Event, messages: list[Message], problems: list[Problem]) -> None:
+def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[Problem]) -> None:
     product_id = event.product_id
     if not is_product(product_id):
         problems.append(_product_problem(product_id, "level2"))
@@ -308,7 +187,7 @@ def _level2(event: _Level2Event, messages: list[Message], problems: list[Problem
 
 
 def _event_times(texts: list[str]) -> list[int | None] | int | None:
-    """The times of the changes in microseconds; one int where all are the same, as they nearly always are."""
+    """Convert the times of the changes to microseconds; one int where all are the same, as usual."""
     if not texts:
         return None
     first = texts[0]
@@ -321,7 +200,7 @@ def _microseconds(nanoseconds: int | None) -> int | None:
     return None if nanoseconds is None else nanoseconds // 1000
 
 
-def _trades(event: _TradesEvent, messages: list[Message], problems: list[Problem]) -> None:
+def _trades(event: shapes.TradesEvent, messages: list[Message], problems: list[Problem]) -> None:
     by_product: dict[str, list[Trade]] = {}
     for wire in event.trades:
         if not is_product(wire.product_id):
@@ -341,7 +220,7 @@ def _trades(event: _TradesEvent, messages: list[Message], problems: list[Problem
         messages.append(Trades(product_id, event.type == "snapshot", trades))
 
 
-def _trade(wire: _Trade, problems: list[Problem]) -> Trade:
+def _trade(wire: shapes.Trade, problems: list[Problem]) -> Trade:
     price, size = amounts((wire.price, wire.size))
     trade_us = None
     try:
@@ -378,7 +257,7 @@ _TICKER_COLUMNS = {
 
 
 def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None]:
-    def build(event: _TickerEvent, messages: list[Message], problems: list[Problem]) -> None:
+    def build(event: shapes.TickerEvent, messages: list[Message], problems: list[Problem]) -> None:
         for ticker in event.tickers:
             if not is_product(ticker.product_id):
                 problems.append(_product_problem(ticker.product_id, channel))
@@ -388,7 +267,7 @@ def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None
     return build
 
 
-def _ticker(wire: _Ticker, snapshot: bool, channel: str, problems: list[Problem]) -> Ticker:
+def _ticker(wire: shapes.Ticker, snapshot: bool, channel: str, problems: list[Problem]) -> Ticker:
     values: dict[str, float | None] = {}
     inexact_texts: dict[str, str] = {}
     for key, column in _TICKER_COLUMNS.items():
@@ -408,7 +287,7 @@ def _ticker(wire: _Ticker, snapshot: bool, channel: str, problems: list[Problem]
     return Ticker(wire.product_id, snapshot, values, inexact=inexact_texts or None)
 
 
-def _status(event: _StatusEvent, messages: list[Message], problems: list[Problem]) -> None:
+def _status(event: shapes.StatusEvent, messages: list[Message], problems: list[Problem]) -> None:
     for product in event.products:
         if not is_product(product.id):
             problems.append(_product_problem(product.id, "status"))
@@ -418,14 +297,14 @@ def _status(event: _StatusEvent, messages: list[Message], problems: list[Problem
         messages.append(ProductStatus(product.id, event.type == "snapshot", rules))
 
 
-def _candles(event: _CandlesEvent, messages: list[Message], problems: list[Problem]) -> None:
+def _candles(event: shapes.CandlesEvent, messages: list[Message], problems: list[Problem]) -> None:
     for wire in event.candles:
         if not is_product(wire.product_id):
             problems.append(_product_problem(wire.product_id, "candles"))
             continue
         try:
             numbers = amounts((wire.open, wire.high, wire.low, wire.close, wire.volume))
-            start_us = count(wire.start) * 1_000_000
+            start_us = _seconds(wire.start) * 1_000_000
         except ValueError as error:
             problems.append(Problem("impossible_number", str(error), "candles", wire.product_id))
             continue
@@ -433,7 +312,15 @@ def _candles(event: _CandlesEvent, messages: list[Message], problems: list[Probl
         messages.append(Candle(wire.product_id, event.type == "snapshot", start_us, values))
 
 
-def _heartbeat(event: _HeartbeatEvent, messages: list[Message], problems: list[Problem]) -> None:
+def _seconds(text: str) -> int:
+    """Convert seconds since 1970, within what a time in nanoseconds can be."""
+    seconds = count(text)
+    if seconds >= SECONDS_MAX:
+        raise ValueError(f"a time too far in the future: {text!r}")
+    return seconds
+
+
+def _heartbeat(event: shapes.HeartbeatEvent, messages: list[Message], problems: list[Problem]) -> None:
     counter = None
     try:
         counter = count(str(event.heartbeat_counter))
@@ -447,52 +334,59 @@ def _heartbeat(event: _HeartbeatEvent, messages: list[Message], problems: list[P
 
 
 def _subscriptions(
-    event: _SubscriptionsEvent, messages: list[Message], _problems: list[Problem]
+    event: shapes.SubscriptionsEvent, messages: list[Message], problems: list[Problem]
 ) -> None:
-    messages.append(Subscriptions({name: tuple(ids) for name, ids in event.subscriptions.items()}))
+    """Take the channels and products that can be ours; report the others once an answer."""
+    channels: dict[str, tuple[str, ...]] = {}
+    strange: list[str] = []
+    for channel, product_ids in event.subscriptions.items():
+        if channel not in CHANNELS:
+            strange.append(channel)
+        elif channel in UNFILTERED:
+            channels[channel] = ()  # the wire repeats the channel's name in the place of products
+        else:
+            channels[channel] = tuple(filter(is_product, product_ids))
+            strange += [each for each in product_ids if not is_product(each)]
+    messages.append(Subscriptions(channels))
+    if strange:
+        named = ", ".join(f"{each[:40]!r}" for each in strange[:10])
+        detail = f"an answer lists {len(strange)} channels or products that cannot be: {named}"
+        problems.append(Problem("impossible_subscription", detail))
 
 
 _BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
-    _L2Data: _level2,
-    _MarketTrades: _trades,
-    _TickerFrame: _tickers("ticker"),
-    _TickerBatch: _tickers("ticker_batch"),
-    _Heartbeats: _heartbeat,
-    _Status: _status,
-    _Candles: _candles,
-    _Subscriptions: _subscriptions,
+    shapes.L2Data: _level2,
+    shapes.MarketTrades: _trades,
+    shapes.TickerFrame: _tickers("ticker"),
+    shapes.TickerBatch: _tickers("ticker_batch"),
+    shapes.Heartbeats: _heartbeat,
+    shapes.Status: _status,
+    shapes.Candles: _candles,
+    shapes.Subscriptions: _subscriptions,
 }
 
 
 # --- requests -----------------------------------------------------------------------------------
 
-# Channels whose subscription names no product.
-UNFILTERED = frozenset({"heartbeats"})
-
-
 def request(
     kind: Literal["subscribe", "unsubscribe"], channel: str, product_ids: Sequence[str] = ()
 ) -> bytes:
-    """The text that subscribes or unsubscribes one channel (`coinbase.md` §1.2)."""
+    """Write the text that subscribes or unsubscribes one channel (`coinbase.md` §1.2)."""
     body: dict[str, Any] = {"type": kind, "channel": channel}
     if channel not in UNFILTERED:
         body["product_ids"] = list(product_ids)
     return msgspec.json.encode(body)
 
 
-class _Request(msgspec.Struct):
-    type: str
-    channel: str
-    product_ids: list[str] = []
-
-
-_decode_request = msgspec.json.Decoder(_Request).decode
-
-
 def requested(raw: bytes) -> tuple[str, str, tuple[str, ...]] | None:
-    """Read a text that was sent: (type, channel, product ids); None where it is no request."""
+    """Read a text that was sent: (type, channel, product ids); None where it is no request.
+
+    Channels that are not recorded are no request, and ids that cannot be are left out.
+    """
     try:
         sent = _decode_request(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+    except _UNREADABLE:
         return None
-    return sent.type, sent.channel, tuple(sent.product_ids)
+    if sent.channel not in CHANNELS:
+        return None
+    return sent.type, sent.channel, tuple(filter(is_product, sent.product_ids))

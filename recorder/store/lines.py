@@ -1,0 +1,96 @@
+"""An arrival as one line of the capture, and back.
+
+    <recv_ns> <connection> <raw>            a frame, exact
+    <recv_ns> ~<connection> <escaped>       a frame that holds line breaks: \\ and LF are escaped
+    <recv_ns> ><connection> <text>          a text that we sent (>~ where it is escaped)
+    <recv_ns> +<connection> {"url":…}       opened
+    <recv_ns> -<connection> {"code":…}      closed
+    <recv_ns> *start <state>                carried over to a start (or *hour: to a new hour)
+    <recv_ns> *ended {"cause":…}            ended in order
+
+Nothing else is escaped, so a frame's text stands in the capture as the venue sent it.
+"""
+
+import msgspec
+
+from recorder.core.frames import Arrival, Carried, Closed, Ended, Frame, Opened, Sent
+
+_json = msgspec.json.encode
+
+
+class _OpenedLine(msgspec.Struct, omit_defaults=True):
+    url: str
+    first_sequence: int | None = 0
+
+
+class _ClosedLine(msgspec.Struct, omit_defaults=True):
+    code: int
+    reason: str
+    orderly: bool = False
+
+
+class _EndedLine(msgspec.Struct):
+    cause: str
+
+
+_read_opened = msgspec.json.Decoder(_OpenedLine).decode
+_read_closed = msgspec.json.Decoder(_ClosedLine).decode
+_read_ended = msgspec.json.Decoder(_EndedLine).decode
+
+
+def _escape(raw: bytes) -> bytes:
+    return raw.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+
+
+def _unescape(text: bytes) -> bytes:
+    # Halves of an escape never meet: a backslash is always followed by a backslash or an n.
+    return b"\\".join(part.replace(b"\\n", b"\n") for part in text.split(b"\\\\"))
+
+
+def to_line(arrival: Arrival) -> bytes:
+    """An arrival as its line, with the line break."""
+    match arrival:
+        case Frame(recv_ns, connection_id, raw):
+            if b"\n" in raw:
+                return b"%d ~%s %s\n" % (recv_ns, connection_id.encode(), _escape(raw))
+            return b"%d %s %s\n" % (recv_ns, connection_id.encode(), raw)
+        case Sent(recv_ns, connection_id, raw):
+            if b"\n" in raw:
+                return b"%d >~%s %s\n" % (recv_ns, connection_id.encode(), _escape(raw))
+            return b"%d >%s %s\n" % (recv_ns, connection_id.encode(), raw)
+        case Opened(recv_ns, connection_id, url, first_sequence):
+            text = _json(_OpenedLine(url, first_sequence))
+            return b"%d +%s %s\n" % (recv_ns, connection_id.encode(), text)
+        case Closed(recv_ns, connection_id, code, reason, orderly):
+            text = _json(_ClosedLine(code, reason, orderly))
+            return b"%d -%s %s\n" % (recv_ns, connection_id.encode(), text)
+        case Carried(recv_ns, cause, state):
+            return b"%d *%s %s\n" % (recv_ns, cause.encode(), state)
+        case Ended(recv_ns, cause):
+            return b"%d *ended %s\n" % (recv_ns, _json(_EndedLine(cause)))
+
+
+def from_line(line: bytes) -> Arrival:
+    """The inverse of `to_line`, without the line break. Raises ValueError for what is none."""
+    stamp, word, rest = line.split(b" ", 2)
+    recv_ns = int(stamp)
+    mark, name = word[:1], word[1:].decode()
+    match mark:
+        case b"~":
+            return Frame(recv_ns, name, _unescape(rest))
+        case b">":
+            if name.startswith("~"):
+                return Sent(recv_ns, name[1:], _unescape(rest))
+            return Sent(recv_ns, name, rest)
+        case b"+":
+            opened = _read_opened(rest)
+            return Opened(recv_ns, name, opened.url, opened.first_sequence)
+        case b"-":
+            closed = _read_closed(rest)
+            return Closed(recv_ns, name, closed.code, closed.reason, closed.orderly)
+        case b"*":
+            if name == "ended":
+                return Ended(recv_ns, _read_ended(rest).cause)
+            return Carried(recv_ns, name, rest)
+        case _:
+            return Frame(recv_ns, word.decode(), rest)
