@@ -36,7 +36,9 @@ class Clock:
         if abs(step_ns) >= STEP_NS_MIN:
             self.step_ns = step_ns
         self._wall_ns, self._mono_ns = wall_ns, mono_ns
-        self._last_ns = max(wall_ns, self._last_ns + max(elapsed_ns, 0) if wall_ns < self._last_ns else 0)
+        self._last_ns = max(
+            wall_ns, self._last_ns + max(elapsed_ns, 0) if wall_ns < self._last_ns else 0
+        )
         return self._last_ns
 
     def take_step(self) -> int:

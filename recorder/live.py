@@ -1,6 +1,6 @@
 """The daemon: feed ▶ capture ▶ core ▶ store, from start to a clean stop.
 
-    connections ──deliver──▶ Recording.take ──▶ capture buffer ──every 250 ms──▶ block, every 1 s fdatasync
+    connections ──deliver──▶ Recording.take ──▶ capture buffer ──250 ms──▶ block, 1 s──▶ fdatasync
                                   │
                                   └─▶ rows ──every part_seconds, after the fdatasync──▶ live parts
     at the hour: seal in a worker process ──60 s──▶ readers' switch ──1 h──▶ parts and capture go
@@ -10,13 +10,10 @@ sealing, recovery) runs in threads and in a worker process.
 """
 
 import asyncio
-import multiprocessing
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,26 +22,23 @@ from typing import Any
 from recorder import logs, recovery
 from recorder.clock import Clock
 from recorder.config import Config
-from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, hour_of
+from recorder.core.frames import Arrival, Frame, hour_of
 from recorder.core.messages import Fact, Reconnect, Request, Resubscribe
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
 from recorder.feed.plan import CONNECTS_A_SECOND, MESSAGES_A_SECOND, Pace, spread
+from recorder.hours import Hours, show_open_hour
 from recorder.recording import Pending, Recording, look_before
 from recorder.store.lock import WriterLock
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_text, iso
 from recorder.store.publish import empty
-from recorder.store.retire import retire
-from recorder.store.seal import seal_hour, sealed_before, switch
 
 BLOCK_S = 0.25
 BLOCKS_A_SYNC = 4
 WATCH_S = 1.0
 SILENCE_CHECK_S = 0.5
 TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
-SWITCH_DELAY_S = 60.0
-RETIRE_S = 300.0
 BUFFERED_BYTES_MAX = 128 * 2**20
 PENDING_ROWS_MAX = 8_000_000
 
@@ -102,6 +96,7 @@ def record(
         except* RecorderError as group:
             raise group.exceptions[0] from None
         if seal_on_exit:
+            recovery.publish_missing(root.path)
             hours = [hour for hour in root.captured_hours() if not recovery.is_sealed(root, hour)]
             commits = recovery.seal_and_switch(root, hours)
             summary.sealed += [hour_text(commit.hour) for commit in commits]
@@ -113,8 +108,8 @@ def _storage_text(root: Root, group: BaseExceptionGroup[OSError]) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return (
-        f"{root.path}: the disk refused ({error}). What was acknowledged is safe; see that the disk "
-        "has space and is writable, and start again: recording goes on in the same directory."
+        f"{root.path}: the disk refused ({error}). What was synced is safe. See that the disk has "
+        "space and is writable, and start again: recording goes on in the same directory."
     )
 
 
@@ -139,7 +134,7 @@ class Recorder:
         self._lines = spread(config.feed.products, config.feed.channels)
         before = look_before(root)
         self._clock = Clock(wall, after_ns=before.last_ns or 0)
-        _show_open_hour(root, hour_of(self._clock.now_ns()))
+        show_open_hour(root, hour_of(self._clock.now_ns()))
         wanted = [key for line in self._lines for key in dict.fromkeys(line.wanted())]
         self._recording = Recording(root, self._clock.now_ns(), list(dict.fromkeys(wanted)))
         self._connections: list[Connection] = []
@@ -152,10 +147,10 @@ class Recorder:
         self._room.set()
         self._synced = asyncio.Condition()
         self._ending = asyncio.Event()
-        self._to_seal: list[int] = []
-        self._workers: Executor | None = None
+        until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
+        self._hours = Hours(root, until, config.store.keep_capture_s, self._clock.now_ns)
 
-    # --- start, run, stop -----------------------------------------------------------------------
+    # --- start, run, stop ------------------------------------------------------------------------
 
     async def run(self) -> Summary:
         """Record until asked to stop."""
@@ -166,29 +161,28 @@ class Recorder:
             Connection(line, self._config.feed.url, self, connects, messages)
             for line in self._lines
         ]
-        with _worker() as self._workers:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write_capture())
-                tasks.create_task(self._publish_parts())
-                services = [
-                    tasks.create_task(service())
-                    for service in (
-                        self._watch_silence,
-                        self._turn_hours,
-                        self._finish_hours,
-                        self._report,
-                    )
-                ]
-                feeds = [tasks.create_task(each.run()) for each in self._connections]
-                await self._wait_stop()
-                await asyncio.gather(*(each.stop("recorder stopped") for each in self._connections))
-                await asyncio.gather(*feeds)
-                self._ending.set()
-                async with self._synced:
-                    self._synced.notify_all()
-                # The writers finish what they are at and return.
-                for service in services:
-                    service.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write_capture())
+            tasks.create_task(self._publish_parts())
+            services = [
+                tasks.create_task(service())
+                for service in (
+                    self._watch_silence,
+                    self._turn_hours,
+                    self._hours.run,
+                    self._report,
+                )
+            ]
+            feeds = [tasks.create_task(each.run()) for each in self._connections]
+            await self._wait_stop()
+            await asyncio.gather(*(each.stop("recorder stopped") for each in self._connections))
+            await asyncio.gather(*feeds)
+            self._ending.set()
+            async with self._synced:
+                self._synced.notify_all()
+            # The writers finish what they are at and return.
+            for service in services:
+                service.cancel()
         self._end()
         return self._summary
 
@@ -230,6 +224,7 @@ class Recorder:
         pipeline = recording.pipeline
         self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
         self._summary.faults = pipeline.faults
+        self._summary.sealed = list(self._hours.sealed)
         self._summary.rows = dict(sorted(self._rows.items()))
         self._log.info(
             "recorder_stopped",
@@ -239,7 +234,7 @@ class Recorder:
             duration_s=round(time.monotonic() - self._started_s, 3),
         )
 
-    # --- what the feed needs (feed.connection.Shell) ----------------------------------------------
+    # --- what the feed needs (feed.connection.Shell) ---------------------------------------------
 
     def now_ns(self) -> int:
         """The time of receipt."""
@@ -289,7 +284,7 @@ class Recorder:
                 case Reconnect(reason=reason):
                     connection.reconnect(reason)
 
-    # --- services -----------------------------------------------------------------------------------
+    # --- services --------------------------------------------------------------------------------
 
     async def _write_capture(self) -> None:
         """A block every 250 ms, an fdatasync every second."""
@@ -329,8 +324,11 @@ class Recorder:
             if time.monotonic() >= due_s:
                 due_s = time.monotonic() + self._config.store.part_seconds
                 self._recording.cut()
-            for pending in self._recording.take_ready():
+            hour, batch = self._recording.hour, self._recording.take_ready()
+            for pending in batch:
                 await self._publish(pending)
+            # A turned hour's last rows are in the batch that was taken after the turn.
+            self._hours.ended({pending.hour for pending in batch if pending.hour < hour})
 
     async def _publish(self, pending: Pending) -> None:
         """Publish rows as parts, after the capture of their frames is durable."""
@@ -351,8 +349,6 @@ class Recorder:
             rows=sum(rows.values()),
             duration_s=round(time.monotonic() - began_s, 3),
         )
-        if pending.hour < self._recording.hour and pending.hour not in self._to_seal:
-            self._to_seal.append(pending.hour)
 
     async def _watch_silence(self) -> None:
         """Close a connection whose deadline has passed twice in a row."""
@@ -384,74 +380,6 @@ class Recorder:
             if hour_of(now_ns - int(TURN_GRACE_S * 1e9)) > self._recording.hour:
                 self._recording.turn(now_ns)
 
-    async def _finish_hours(self) -> None:
-        """Recover what an earlier process left, then seal, switch and retire hours as they end."""
-        await self._recover()
-        retire_s = time.monotonic()
-        while True:
-            if time.monotonic() >= retire_s:
-                retire_s = time.monotonic() + RETIRE_S
-                removed = await asyncio.to_thread(
-                    retire,
-                    self._root,
-                    self._clock.now_ns() / 1e9,
-                    self._config.store.keep_capture_s,
-                )
-                for what in removed:
-                    self._log.info("hour_removed", what=what)
-            if self._to_seal:
-                hour = self._to_seal.pop(0)
-                await self._seal(hour)
-                await asyncio.sleep(SWITCH_DELAY_S)
-                self._switch(hour + 1)
-            await asyncio.sleep(WATCH_S)
-
-    async def _recover(self) -> None:
-        until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
-        older = [hour for hour in self._root.captured_hours() if hour < until.hour]
-        if until.offset == FIRST_OFFSET and all(
-            recovery.is_sealed(self._root, hour) for hour in older
-        ):
-            return
-        self._log.info("recovery_started", until=iso(until.hour))
-        done = await self._work(recovery.recover, self._root.path, until)
-        for each in done.damage:
-            self._log.warning(
-                "capture_damaged", path=str(each.path), position=each.position, reason=each.reason
-            )
-        self._log.info("recovery_finished", rows=done.rows, hours=done.hours, sealed=done.sealed)
-        self._summary.sealed += done.sealed
-        committed = [hour for hour in self._root.committed_hours() if hour < until.hour]
-        if committed and (sealed_before(self._root) or 0) <= committed[-1]:
-            self._switch(committed[-1] + 1)
-
-    async def _seal(self, hour: int) -> None:
-        began_s = time.monotonic()
-        commit = await self._work(seal_hour, self._root, hour)
-        self._summary.sealed.append(hour_text(hour))
-        self._log.info(
-            "hour_sealed",
-            hour=iso(hour),
-            files=len(commit.files),
-            rows=commit.rows,
-            bytes=commit.bytes,
-            duration_s=round(time.monotonic() - began_s, 3),
-        )
-
-    async def _work(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run something long in the worker process; a worker that died is started anew, once."""
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._workers, function, *arguments)
-        except BrokenProcessPool:
-            self._workers = _worker()
-            return await loop.run_in_executor(self._workers, function, *arguments)
-
-    def _switch(self, hour: int) -> None:
-        if (sealed_before(self._root) or 0) < hour:
-            switch(self._root, hour)
-            self._log.info("hour_switched", sealed_before=iso(hour))
-
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
@@ -477,21 +405,3 @@ class Recorder:
 
 
 _WARNINGS = frozenset({"gap_found", "fault_recorded", "book_stale"})
-
-
-def _show_open_hour(root: Root, hour: int) -> None:
-    """Where the hour was sealed before it was over, let readers take its parts again."""
-    switched = sealed_before(root)
-    if switched is not None and switched > hour:
-        switch(root, hour)
-
-
-def _worker() -> ProcessPoolExecutor:
-    """One process for long work, which leaves Ctrl-C to us."""
-    return ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
-    )
-
-
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -47,6 +47,7 @@ EVENTS: dict[str, str] = {
     "reconnect_waiting": "A connection ended or failed; the next try follows after wait_s.",
     "clock_stepped": "The system's clock was set; times of receipt never go back.",
     "capture_damaged": "A stretch of an earlier capture is not whole; what is whole was used.",
+    "work_failed": "Recovery, sealing or clearing up failed; recording goes on, it is tried again.",
     "library_warned": "A library that the recorder uses logged a warning or an error.",
 }
 

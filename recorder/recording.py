@@ -26,13 +26,15 @@ from recorder.core.frames import (
 from recorder.core.messages import Trades
 from recorder.core.pipeline import Pipeline, Step
 from recorder.core.rows import Rows
+from recorder.core.session import Late, Session
 from recorder.core.tables import TABLES
 from recorder.core.trades import TradeIds
 from recorder.core.wire import advanced
 from recorder.store.capture import CaptureWriter, end_of, read_hour
+from recorder.store.importing import take_back
 from recorder.store.parts import read_cut, to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root
-from recorder.store.seal import read_commit
+from recorder.store.seal import Commit, read_commit, taken_to
 
 Wanted = Sequence[tuple[str, str | None]]
 
@@ -73,7 +75,11 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a data directory holds when a process begins to record."""
+    """Where the recording before this one ended: at ``last_ns``, at ``offset`` of ``hour``.
+
+    Not ``orderly``: it died, and its `Ended` is not written yet. ``trades`` are the recorded trade
+    ids. Where nothing was recorded, times and hour are None.
+    """
 
     last_ns: int | None
     hour: int | None
@@ -85,49 +91,81 @@ class Before:
 def look_before(root: Root, hour_max: int | None = None) -> Before:
     """Find where the recording before this one ended and which trades it recorded.
 
-    ``hour_max``: look at this hour and older ones only.
+    ``hour_max``: look at this hour and older ones only. Hours of which not one block of capture is
+    whole are passed over.
     """
-    held = root.captured_hours() + root.committed_hours()
-    newest = max((hour for hour in held if hour_max is None or hour <= hour_max), default=None)
-    if newest is None:
-        return Before(None, None, FIRST_OFFSET, True, {})
-    end = end_of(root.segments(newest))
-    commit = read_commit(root, newest)
-    if end.arrival is None:
-        # The capture is gone, or not a block of it is whole: the commit record knows.
-        if commit is None:
-            return Before(None, newest, FIRST_OFFSET, True, {})
-        return Before(
-            commit.ended_ns, newest, commit.capture_end, True, _trades_of(commit.trades)
-        )
-    orderly = isinstance(end.arrival, Ended)
-    offset = max(end.offset, commit.capture_end if commit else 0)
-    return Before(end.arrival.recv_ns, newest, offset, orderly, _recorded_trades(root, newest))
+    held = set(root.captured_hours()) | set(root.committed_hours())
+    for hour in sorted(held, reverse=True):
+        if hour_max is not None and hour > hour_max:
+            continue
+        end, commit = end_of(root.segments(hour)), read_commit(root, hour)
+        if commit is not None and commit.capture_end >= end.offset:
+            # Sealed hours ended in order, and their capture and parts may be gone.
+            if commit.ended_ns is not None:
+                trades = _trades_of(commit.trades)
+                return Before(commit.ended_ns, hour, taken_to(root, hour), True, trades)
+        elif end.arrival is not None:
+            orderly = isinstance(end.arrival, Ended)
+            trades = _recorded_trades(root, hour, commit)
+            return Before(end.ended_ns, hour, taken_to(root, hour), orderly, trades)
+    return Before(None, None, FIRST_OFFSET, True, {})
 
 
 def _trades_of(content: dict[str, Any]) -> dict[str, TradeIds]:
     return states.trades_from_state(msgspec.convert(content, dict[str, states.TradeState]))
 
 
-def _recorded_trades(root: Root, hour: int) -> dict[str, TradeIds]:
+def _recorded_trades(root: Root, hour: int, commit: Commit | None) -> dict[str, TradeIds]:
     """The trade ids recorded up to the end of an hour's capture.
 
-    From the newest cut, or the state that the hour began with; what the capture holds
-    beyond that is at most a part's seconds.
+    From the newest cut, the commit record, or the state that the hour began with; what the capture
+    holds beyond that is at most a part's seconds.
     """
+    done, trades = FIRST_OFFSET, dict[str, TradeIds]()
+    if commit is not None:
+        done, trades = commit.capture_end, _trades_of(commit.trades)
     cuts = root.parts(CUTS, hour)
     newest = max(cuts, key=lambda cut: cut.end) if cuts else None
-    done, trades = (newest.end, _trades_of(read_cut(newest.path))) if newest else (0, {})
+    if newest is not None and newest.end > done:
+        done, trades = newest.end, _trades_of(read_cut(newest.path))
+    sessions: dict[str, Session] = {}
     for _, arrival in read_hour(root.segments(hour), start=done):
         if isinstance(arrival, Carried):
             trades = states.trades_from_state(states.decode(arrival.state).trades)
-        elif isinstance(arrival, Frame) and b'"market_trades"' in arrival.raw[:200]:
-            for message in advanced.decode(arrival.raw).messages:
-                if isinstance(message, Trades):
-                    ids = trades.setdefault(message.product_id, TradeIds())
-                    for trade in message.trades:
-                        ids.take(trade.trade_id)
+        elif isinstance(arrival, Frame):
+            _take_trades(arrival, sessions, trades)
     return trades
+
+
+def _take_trades(frame: Frame, sessions: dict[str, Session], trades: dict[str, TradeIds]) -> None:
+    """Note the trades of a frame, unless it came late: those were not recorded."""
+    decoded = advanced.decode(frame.raw)
+    session = sessions.setdefault(
+        frame.connection_id, Session(frame.connection_id, frame.recv_ns, None)
+    )
+    if decoded.sequence is not None and isinstance(session.check(decoded.sequence), Late):
+        return
+    for message in decoded.messages:
+        if isinstance(message, Trades):
+            ids = trades.setdefault(message.product_id, TradeIds())
+            for trade in message.trades:
+                ids.take(trade.trade_id)
+
+
+def end_lost(root: Root) -> None:
+    """Give a recording that died its end, so that its intervals are written down."""
+    before = look_before(root)
+    if not before.orderly:
+        _writer_of_end(root, before).close()
+
+
+def _writer_of_end(root: Root, before: Before) -> CaptureWriter:
+    """A segment that begins with the end of a recording that died."""
+    assert before.hour is not None
+    assert before.last_ns is not None
+    capture = CaptureWriter(root, before.hour, before.offset)
+    capture.append(Ended(before.last_ns, "lost"))
+    return capture
 
 
 class Recording:
@@ -141,24 +179,24 @@ class Recording:
     ) -> None:
         """Begin to record at a time; the caller holds the directory's lock.
 
-        A recording before this one that did not end in order is given its end. ``backfill``:
-        hours after this time may be there already, and stay as they are.
+        A recording before this one that did not end in order is given its end, and an import that
+        did not finish is taken back. ``backfill``: this is an import, and hours after this time may
+        be there already.
         """
+        if not backfill:
+            take_back(root)
         before = look_before(root, hour_of(recv_ns) if backfill else None)
         self.root = root
         self.pipeline = Pipeline()
         self.ready: list[Pending] = []
         self.last_ns = max(recv_ns, before.last_ns or 0)
         hour = hour_of(self.last_ns)
-        if before.hour is not None and before.last_ns is not None and not before.orderly:
-            self.capture = CaptureWriter(root, before.hour, before.offset)
-            self.capture.append(Ended(before.last_ns, "lost"))
-            if hour != before.hour:
-                self.capture.turn(hour)
-        elif before.hour == hour:
-            self.capture = CaptureWriter(root, hour, before.offset)
+        if before.orderly:
+            self.capture = CaptureWriter(root, hour, taken_to(root, hour))
         else:
-            self.capture = CaptureWriter(root, hour)
+            self.capture = _writer_of_end(root, before)
+            if hour != self.capture.hour:
+                self.capture.turn(hour, taken_to(root, hour))
         self.begin_hour, self.begin_offset = hour, self.capture.offset
         self._pending = Pending(hour, self.begin_offset)
         known = states.State(
@@ -193,7 +231,10 @@ class Recording:
         return step
 
     def turn(self, recv_ns: int) -> None:
-        """Go on in the hours up to the one of this time, each with its own capture and parts."""
+        """Go on in the hours up to the one of this time, each with its own capture and parts.
+
+        Nothing may be recorded of those hours yet.
+        """
         while self.capture.hour < hour_of(recv_ns):
             boundary_ns = (self.capture.hour + 1) * HOUR_NS
             self._step(Ended(boundary_ns - 1, "hour"))
@@ -217,15 +258,6 @@ class Recording:
         """What can be published now, oldest first; publish it after the capture is durable."""
         ready, self.ready = self.ready, []
         return ready
-
-    @staticmethod
-    def end_lost(root: Root, before: Before) -> None:
-        """Give a recording that died its end, where nobody records on."""
-        assert before.hour is not None
-        assert before.last_ns is not None
-        capture = CaptureWriter(root, before.hour, before.offset)
-        capture.append(Ended(before.last_ns, "lost"))
-        capture.close()
 
     def stop(self, recv_ns: int) -> Step:
         """End the recording in order. The caller publishes what is ready afterwards."""

@@ -2,13 +2,18 @@
 
 An hour's capture is the truth. Offsets that a complete cut of parts covers are done; the rest is
 run through the core, from the begin of the hour because the books need it, and the rows that are
-not there yet are published as parts. Then the hour can be sealed. Doing any of it again is harmless.
+not there yet are published as parts. Then the hour can be sealed. Doing any of it again is
+harmless.
+
+Where a stretch of the capture cannot be read and no part holds its rows, it is written down: a
+fault `capture_damaged`, and a gap of every channel that was recorded. A connection may have ended
+in it, or begun, so that none is taken to have lived through it.
 
 The same walk rebuilds the tables of one data directory in another.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -22,20 +27,22 @@ from recorder.core.frames import (
     FIRST_OFFSET,
     Arrival,
     Carried,
+    Ended,
     hour_base,
     offset_of_seq,
 )
 from recorder.core.messages import Level2
 from recorder.core.pipeline import Pipeline
-from recorder.core.rows import levels_from
-from recorder.core.tables import LEVEL2, TABLES
+from recorder.core.rows import Origin, Rows, fault_rows, levels_from
+from recorder.core.tables import COVERAGE, LEVEL2, TABLES
 from recorder.recording import Pending
-from recorder.store.capture import Damage, end_of, read_hour
+from recorder.store.capture import Damage, Lost, end_of, read_hour, read_stretches
 from recorder.store.parts import read_parts, to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root, hour_text
 from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch
 
 CUT_ROWS = 1_000_000
+DAMAGED = "capture_damaged"  # the kind of the fault, and the reason of the gaps
 
 Range = tuple[int, int]
 
@@ -73,7 +80,10 @@ def recover(path: Path, until: Until) -> Recovered:
 
 
 def publish_missing(path: Path, until: Until | None = None) -> Recovered:
-    """Publish the rows of every captured frame that no part holds (``until`` None: nobody records)."""
+    """Publish the rows of every captured frame that no part holds.
+
+    ``until`` is None where nobody records.
+    """
     root, done = Root(path), Recovered()
     hours = [
         hour
@@ -93,7 +103,7 @@ def publish_missing(path: Path, until: Until | None = None) -> Recovered:
 def rebuild(
     source: Root, target: Root, progress: Callable[[int, int], None] | None = None
 ) -> list[str]:
-    """Make the tables of a data directory again from its capture, in another one; seals all hours."""
+    """Make the tables of a data directory again from its capture, in another one; seal all."""
     hours = source.captured_hours()
     done = Recovered()
     walk = _Walk(source, target, None, done)
@@ -127,7 +137,7 @@ def is_sealed(root: Root, hour: int) -> bool:
     return _is_sealed(root, hour, None)
 
 
-# --- what is done -----------------------------------------------------------------------------------
+# --- what is done -------------------------------------------------------------------------------
 
 
 def _end(root: Root, hour: int, until: Until | None) -> int:
@@ -165,7 +175,7 @@ def _done(root: Root, table: str, hour: int) -> list[Range]:
     return ranges + [(part.first, part.end) for part in root.parts(table, hour)]
 
 
-# --- the begin of an hour -----------------------------------------------------------------------------
+# --- the begin of an hour -----------------------------------------------------------------------
 
 
 def _begin(root: Root, hour: int) -> int:
@@ -209,7 +219,17 @@ def read_checkpoint(root: Root, hour: int) -> dict[tuple[str, str], Level2]:
     }
 
 
-# --- the walk -----------------------------------------------------------------------------------------
+def _with_reason(block: Rows, reason: str) -> Rows:
+    """Intervals of a recorder that was down, with the cause that they have here."""
+    if block.table != COVERAGE.name:
+        return block
+    index = COVERAGE.stored().index("reason")
+    values = list(block.values)
+    values[index] = [reason if value == "recorder_down" else value for value in values[index]]
+    return replace(block, values=tuple(values))
+
+
+# --- the walk -----------------------------------------------------------------------------------
 
 
 class _Walk:
@@ -222,36 +242,66 @@ class _Walk:
         self._done = done
         self._pipeline: Pipeline | None = None
         self._next_hour: int | None = None
+        self._last_ns: int | None = None
+        self._doubtful = False
 
     def hour(self, hour: int, *, publish: bool) -> None:
         """Replay one hour; publish its missing rows where asked to."""
-        if self._pipeline is None or self._next_hour != hour:
+        doubtful = self._doubtful and _checkpoint_files(self._source, hour)
+        if self._pipeline is None or self._next_hour != hour or doubtful:
+            # Its own begin says more of an hour than what was made of a damaged one before it.
             self._pipeline = Pipeline()
             self._pipeline.load_checkpoint(read_checkpoint(self._source, hour))
+            self._last_ns, self._doubtful = None, False
         self._next_hour = hour + 1
         pending = Pending(hour, 0)
-        at = FIRST_OFFSET
+        lost: tuple[int, Lost] | None = None
         for ingest_seq, arrival in self._arrivals(hour):
+            if isinstance(arrival, Lost):
+                lost = ingest_seq, arrival
+                continue
             offset = offset_of_seq(ingest_seq)
-            if pending.count >= CUT_ROWS:
+            rows: list[Rows] = []
+            if lost is not None:
+                rows, lost = self._doubt(*lost, arrival.recv_ns), None
+            elif pending.count >= CUT_ROWS:
                 pending.end = offset
                 self._publish(pending)
                 pending = Pending(hour, offset)
-            step = self._pipeline.step(arrival, ingest_seq)
+            rows += self._pipeline.step(arrival, ingest_seq).rows
+            self._last_ns = arrival.recv_ns
             if publish:
-                pending.add(step.rows)
-            at = offset + 1
-        pending.end = max(at, self._end_of(hour))
+                pending.add(rows)
+        pending.end = self._end_of(hour)
         if publish:
             self._publish(pending)
             self._done.hours.append(hour_text(hour))
 
+    def _doubt(self, ingest_seq: int, lost: Lost, now_ns: int) -> list[Rows]:
+        """Write down that a stretch of the capture is lost; nothing is known to go on behind it."""
+        assert self._pipeline is not None
+        self._doubtful = True
+        last_ns = now_ns if self._last_ns is None else self._last_ns
+        known = states.State(
+            ended_ns=last_ns,
+            wanted=list(self._pipeline.coverage.tracks),
+            trades=states.trades_to_state(self._pipeline.trades),
+        )
+        rows = self._pipeline.step(Ended(last_ns, "lost"), ingest_seq).rows
+        begin = Carried(now_ns, "start", states.encode(known))
+        rows += self._pipeline.step(begin, ingest_seq).rows
+        rows = [_with_reason(block, DAMAGED) for block in rows]
+        detail = f"offsets {lost.first} … {lost.end - 1} of the hour's capture cannot be read"
+        origin = Origin(last_ns, None, None, None)
+        return [*rows, fault_rows(DAMAGED, detail, origin, ingest_seq)]
+
     def _end_of(self, hour: int) -> int:
         return _end(self._source, hour, self._until)
 
-    def _arrivals(self, hour: int) -> Iterator[tuple[int, Arrival]]:
+    def _arrivals(self, hour: int) -> Iterator[tuple[int, Arrival | Lost]]:
         end = self._end_of(hour)
-        for ingest_seq, arrival in read_hour(self._source.segments(hour), self._done.damage):
+        segments = self._source.segments(hour)
+        for ingest_seq, arrival in read_stretches(segments, self._done.damage):
             if offset_of_seq(ingest_seq) >= end:
                 return
             yield ingest_seq, arrival
@@ -265,12 +315,8 @@ class _Walk:
             table = TABLES[name]
             arrow = to_arrow(table, blocks)
             order = arrow.column(table.order)
-            for first, end in _missing(
-                _done(self._target, name, hour), pending.first, pending.end
-            ):
-                inside = pc.and_(
-                    pc.greater_equal(order, base + first), pc.less(order, base + end)
-                )
+            for first, end in _missing(_done(self._target, name, hour), pending.first, pending.end):
+                inside = pc.and_(pc.greater_equal(order, base + first), pc.less(order, base + end))
                 rows = arrow.filter(inside)
                 if rows.num_rows:
                     write_part(self._target, table, rows, hour, first, end)

@@ -8,34 +8,46 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from recorder import recovery
 from recorder.core.book import Book, BookState
-from recorder.core.frames import Arrival, Closed, Frame, Opened, Sent, hour_of
+from recorder.core.frames import FIRST_OFFSET, Arrival, Closed, Frame, Opened, Sent, hour_of
 from recorder.core.messages import ASK, BID
 from recorder.core.numbers import plain
+from recorder.core.pipeline import Step
+from recorder.core.tables import TRADES
+from recorder.core.trades import TradeIds
 from recorder.core.wire import advanced
-from recorder.errors import DataError, NoInputError
-from recorder.recording import Recording, look_before
+from recorder.errors import DataError, NoInputError, StorageError
+from recorder.recording import Recording, end_lost, look_before
+from recorder.store.importing import forget, note_begin, take_back
 from recorder.store.lock import WriterLock
-from recorder.store.ndjson import CaptureLine, read_lines
+from recorder.store.ndjson import CaptureLine
 from recorder.store.parts import write_empty_parts
-from recorder.store.paths import Root, hour_text, iso
+from recorder.store.paths import Root, hour_from_text, hour_text, iso
 from recorder.store.publish import empty
+from recorder.store.seal import taken_to
+from recorder.store.survey import Stretch, Survey, survey, timed_lines
 
 Progress = Callable[[int, int], None]
 
 FLUSH_ROWS = 1_000_000
 FLUSH_BYTES = 32 * 2**20
 ENDED_WITH_RECORD = 1005  # the close code for "no code": the record ends, the connection did not
+_TRADE = [TRADES.stored().index(name) for name in ("product_id", "trade_id")]
 
 
 @dataclass(frozen=True, slots=True)
 class BookSummary:
-    """One book at the end of an import. ``sha256`` is of the lines ``bid PRICE SIZE``, best first,
-    then ``ask PRICE SIZE``, best first, in plain notation."""
+    """One book at the end of an import.
+
+    ``sha256`` is of the lines ``bid PRICE SIZE``, best first, then ``ask PRICE SIZE``, best first,
+    in plain notation.
+    """
 
     bids: int
     asks: int
@@ -82,12 +94,10 @@ class SealReport:
     bytes: int = 0
 
 
-# --- sealing by hand --------------------------------------------------------------------------------
+# --- sealing by hand ----------------------------------------------------------------------------
 
 
-def seal(
-    root_path: Path, *, include_current: bool, progress: Progress | None = None
-) -> SealReport:
+def seal(root_path: Path, *, include_current: bool, progress: Progress | None = None) -> SealReport:
     """Finish the open hours of a data directory that nobody records into.
 
     ``include_current``: the hour that is not over too; recording on in it seals it again.
@@ -99,13 +109,14 @@ def seal(
     root = Root(root_path)
     if not root.path.is_dir():
         raise NoInputError(f"{root.path}: no such directory. Name one that was recorded into.")
-    with WriterLock(root):
+    with WriterLock(root), _disk(root):
         return _seal(root, include_current=include_current, progress=progress)
 
 
 def _seal(root: Root, *, include_current: bool, progress: Progress | None = None) -> SealReport:
     empty(root.staging)
-    _end_lost(root)
+    take_back(root)
+    end_lost(root)
     recovery.publish_missing(root.path)
     now_hour = int(time.time()) // 3600
     held = sorted(set(root.captured_hours()) | set(root.part_hours()))
@@ -129,14 +140,19 @@ def _seal(root: Root, *, include_current: bool, progress: Progress | None = None
     return report
 
 
-def _end_lost(root: Root) -> None:
-    """Give a recording that died its end, so that its intervals are written down."""
-    before = look_before(root)
-    if before.hour is not None and before.last_ns is not None and not before.orderly:
-        Recording.end_lost(root, before)
+@contextmanager
+def _disk(root: Root) -> Iterator[None]:
+    """What the disk refuses is the operator's to mend."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{root.path}: the disk refused ({error}). See that it has space and is writable, and "
+            "do the same again: what was recorded is safe."
+        ) from error
 
 
-# --- import -------------------------------------------------------------------------------------------
+# --- import -------------------------------------------------------------------------------------
 
 
 def import_captures(
@@ -144,22 +160,35 @@ def import_captures(
 ) -> ImportReport:
     """Read capture files of others into a data directory and seal their hours.
 
-    The files are merged by time. A file that goes on where another ended (same connection name,
-    next sequence number) continues its connection.
+    The files are merged by time, whatever their order here. A file that goes on where another ended
+    (same connection name, next sequence number) continues its connection. All or nothing: where it
+    raises, or the process dies, nothing of the files is imported, and it can be done again.
 
     Raises:
         NoInputError, DataError: a file cannot be read, is no capture, or an hour of it is already
             in the data directory.
         LockedError: somebody records into the data directory.
+        StorageError: the disk refused.
     """
     root = Root(root_path)
     total = sum(_size(path) for path in files)
-    with WriterLock(root):
-        empty(root.staging)
+    surveys = [survey(path, advanced.decode) for path in files]
+    with WriterLock(root), _disk(root):
         write_empty_parts(root)
-        _end_lost(root)
         _seal(root, include_current=False)
-        return _Import(root, files, total, progress).run()
+        report = _Import(root, surveys, total, progress).run()
+        report.files = len(files)
+        _seal_to(root, report)
+        return report
+
+
+def _seal_to(root: Root, report: ImportReport) -> None:
+    """Seal the hours of an import, and older ones that are open, so that readers can take them."""
+    last = hour_from_text(report.hours[-1]) if report.hours else 0
+    open_hours = [hour for hour in root.captured_hours() if not recovery.is_sealed(root, hour)]
+    recovery.seal_and_switch(root, [hour for hour in open_hours if hour <= last])
+    if report.hours:
+        recovery.advance(root, last + 1)
 
 
 def _size(path: Path) -> int:
@@ -169,76 +198,46 @@ def _size(path: Path) -> int:
         raise NoInputError(f"{path}: {error.strerror}. Check the path.") from error
 
 
-@dataclass(slots=True)
-class _Timed:
-    """A line with its time: the file's, or the frame's own where the file has none."""
-
-    recv_ns: int
-    line: CaptureLine
-    file: int
-
-
-def _timed(path: Path, file: int, read: Callable[[int], None]) -> Iterator[_Timed]:
-    """The lines of a file with times that never go back."""
-    waiting: list[CaptureLine] = []
-    last_ns: int | None = None
-    for line in read_lines(path, read):
-        given_ns = line.t_ns
-        if given_ns is None and not line.outgoing:
-            given_ns = advanced.decode(line.raw).exchange_ns
-        if given_ns is None and last_ns is None:
-            waiting.append(line)  # what stands before the first time gets that time
-            continue
-        last_ns = max(given_ns or 0, last_ns or 0)
-        for early in waiting:
-            yield _Timed(last_ns, early, file)
-        waiting.clear()
-        yield _Timed(last_ns, line, file)
-    if waiting:
-        raise DataError(
-            f"{path}: no line has a time, neither its own nor one in a frame. Nothing can be said "
-            "about when this was recorded; add `t` (seconds since 1970) to its lines."
-        )
-
-
-@dataclass(slots=True)
-class _Session:
-    """A connection of the files while it is imported: its id, and the file that it is in."""
-
-    connection_id: str
-    file: int
-
-
 class _Import:
-    """One import: lines in, arrivals to a recording, hours sealed."""
+    """One import: lines in, arrivals to a recording."""
 
     def __init__(
-        self, root: Root, files: Sequence[Path], total: int, progress: Progress | None
+        self, root: Root, surveys: Sequence[Survey], total: int, progress: Progress | None
     ) -> None:
         self._root = root
-        self._files = list(files)
+        self._surveys = sorted(surveys, key=attrgetter("order"))
         self._total = total
         self._progress = progress
         self._bytes = 0
         self._recording: Recording | None = None
-        self._sessions: dict[str, _Session] = {}
-        self._names: set[str] = set()
-        self._hours: list[int] = []
-        self._trades: Counter[str] = Counter()
+        self._ids: dict[Stretch, str] = {}
+        self._named: set[str] = set()
+        self._begins: dict[int, int] = {}
+        self._trades: dict[str, TradeIds] = {}
+        self._trade_rows: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
-        self.report = ImportReport(files=len(self._files))
+        self.report = ImportReport()
 
     def run(self) -> ImportReport:
-        """Import everything, seal, and report."""
-        streams = [_timed(path, index, self._read) for index, path in enumerate(self._files)]
-        for timed in heapq.merge(*streams, key=lambda each: each.recv_ns):
-            self._line(timed)
-        self._finish()
-        commits = recovery.seal_and_switch(self._root, self._hours)
-        self.report.hours = [hour_text(commit.hour) for commit in commits]
-        self.report.connections = len(self._names)
-        self.report.rows = dict(sorted(self._rows.items()))
+        """Take all lines in the order of their times, and report; on an error, leave nothing."""
+        streams = [self._lines(index) for index in range(len(self._surveys))]
+        try:
+            for recv_ns, index, line in heapq.merge(*streams, key=itemgetter(0)):
+                self._line(recv_ns, self._surveys[index].stretches[line.conn], line)
+            self._finish()
+        except BaseException:
+            if self._recording is not None:
+                with suppress(OSError):
+                    self._recording.capture.close()
+            take_back(self._root)
+            raise
+        forget(self._root)
+        self._report()
         return self.report
+
+    def _lines(self, index: int) -> Iterator[tuple[int, int, CaptureLine]]:
+        for recv_ns, line in timed_lines(self._surveys[index].path, advanced.decode, self._read):
+            yield recv_ns, index, line
 
     def _read(self, count: int) -> None:
         """Some bytes of the files were read."""
@@ -246,28 +245,38 @@ class _Import:
         if self._progress is not None:
             self._progress(self._bytes, self._total)
 
-    def _line(self, timed: _Timed) -> None:
-        recording = self._at(timed.recv_ns)
-        line = timed.line
-        session = self._session(timed, recording)
+    # --- line by line ---------------------------------------------------------------------------
+
+    def _line(self, recv_ns: int, stretch: Stretch, line: CaptureLine) -> None:
+        recording = self._at(recv_ns)
+        connection_id = self._connection(recv_ns, stretch)
         if line.outgoing:
             self.report.frames_out += 1
-            self._take(Sent(timed.recv_ns, session.connection_id, line.raw))
-            return
-        self.report.frames_in += 1
-        self._take(Frame(timed.recv_ns, session.connection_id, line.raw))
+            self._take(Sent(recv_ns, connection_id, line.raw))
+        else:
+            self.report.frames_in += 1
+            self._take(Frame(recv_ns, connection_id, line.raw))
+        stretch.lines -= 1
+        if stretch.lines == 0 and self._follower(stretch) is None:
+            self._close(recv_ns, stretch)
         if recording.capture.buffered > FLUSH_BYTES or recording.pending_rows > FLUSH_ROWS:
             recording.flush()
 
     def _at(self, recv_ns: int) -> Recording:
-        """The recording that takes this time; a silence of hours ends one and begins another."""
+        """The recording that takes this time.
+
+        It ends, and another begins, at a silence of hours and before an hour that holds something.
+        """
         recording, hour = self._recording, hour_of(recv_ns)
-        if recording is not None and hour - recording.hour > 1:
+        if recording is not None and hour == recording.hour:
+            return recording
+        self._refuse_held(hour, recv_ns)
+        begin = taken_to(self._root, hour)
+        if recording is not None and (hour - recording.hour > 1 or begin != FIRST_OFFSET):
             self._finish()
             recording = None
-        if recording is None or hour != recording.hour:
-            self._refuse_held(hour, recv_ns)
-            self._hours.append(hour)
+        self._begins[hour] = begin
+        note_begin(self._root, self._begins)
         if recording is None:
             recording = self._recording = Recording(self._root, recv_ns, backfill=True)
         return recording
@@ -275,79 +284,110 @@ class _Import:
     def _refuse_held(self, hour: int, recv_ns: int) -> None:
         """An hour is imported once: what is there already must end before the file begins."""
         before = look_before(self._root, hour)
-        if before.hour != hour or (self._recording is not None and hour == self._recording.hour):
-            return
-        if before.last_ns is None or before.last_ns < recv_ns:
-            return
-        raise DataError(
-            f"{self._root.path}: the hour {iso(hour)} is already recorded beyond the begin of these "
-            "files. Import them into another data directory."
-        )
-
-    def _session(self, timed: _Timed, recording: Recording) -> _Session:
-        """The session of a line; a name that begins anew in another file is another session."""
-        line = timed.line
-        session = self._sessions.get(line.conn)
-        if session is not None and session.file == timed.file:
-            return session
-        sequence = None if line.outgoing else advanced.decode(line.raw).sequence
-        if session is not None:
-            due = recording.pipeline.sessions[session.connection_id].next_sequence
-            if sequence is not None and sequence == due:
-                session.file = timed.file
-                return session
-            self._take(
-                Closed(timed.recv_ns, session.connection_id, ENDED_WITH_RECORD, "the record ends")
+        if before.hour == hour and before.last_ns is not None and before.last_ns >= recv_ns:
+            raise DataError(
+                f"{self._root.path}: the hour {iso(hour)} is already recorded, up to beyond the "
+                "begin of what these files hold of it. If they were imported before, nothing is "
+                "missing; otherwise import them into another data directory."
             )
-        session = _Session(self._name(line.conn, timed.recv_ns), timed.file)
-        self._sessions[line.conn] = session
-        first = advanced.FIRST_SEQUENCE if sequence in (None, advanced.FIRST_SEQUENCE) else None
-        self._take(Opened(timed.recv_ns, session.connection_id, "import", first))
-        return session
+
+    def _connection(self, recv_ns: int, stretch: Stretch) -> str:
+        """The id of a stretch's session, which begins here or goes on from another file."""
+        connection_id = self._ids.get(stretch)
+        if connection_id is not None:
+            return connection_id
+        for other in self._ids:
+            if other.lines == 0 and self._follower(other) is stretch:
+                connection_id = self._ids[stretch] = self._ids.pop(other)
+                stretch.begun = True
+                return connection_id
+        connection_id = self._ids[stretch] = self._name(stretch.conn, recv_ns)
+        whole = stretch.first_sequence in (None, advanced.FIRST_SEQUENCE)
+        first = advanced.FIRST_SEQUENCE if whole and not stretch.begun else None
+        stretch.begun = True
+        self._take(Opened(recv_ns, connection_id, "import", first))
+        return connection_id
+
+    def _follower(self, ended: Stretch) -> Stretch | None:
+        """The stretch of another file that goes on where this one ended, if there is one."""
+        assert self._recording is not None
+        session = self._recording.pipeline.sessions.get(self._ids[ended])
+        due = session.next_sequence if session is not None else None
+        if not due:
+            return None
+        for other in (each.stretches.get(ended.conn) for each in self._surveys):
+            if other is not None and other.first_sequence == due and not other.begun:
+                return other
+        return None
 
     def _name(self, conn: str, recv_ns: int) -> str:
         """A session's id from the file's name for it: one word, and unique."""
         word = "".join(letter if letter.isalnum() else "_" for letter in conn)[:40] or "conn"
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(recv_ns // 1_000_000_000))
         name = f"{word}-{moment}.{recv_ns // 1_000_000 % 1000:03d}Z"
-        while name in self._names:
+        while name in self._named:
             name += "+"
-        self._names.add(name)
+        self._named.add(name)
         return name
 
     def _take(self, arrival: Arrival) -> None:
         assert self._recording is not None
-        step = self._recording.take(arrival)
+        self._count(self._recording.take(arrival))
+
+    def _count(self, step: Step) -> None:
         for block in step.rows:
             self._rows[block.table] += block.count
-            if block.table == "trades":
-                self._trades[block.values[0]] += block.count
+            if block.table == TRADES.name:
+                product_id, trade_ids = (block.values[index] for index in _TRADE)
+                self._trade_rows[product_id] += block.count
+                for trade_id in trade_ids:
+                    self._trades.setdefault(product_id, TradeIds()).take(trade_id)
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _close(self, recv_ns: int, stretch: Stretch) -> None:
+        """The record of a connection ends; its books are what the report tells."""
+        connection_id = self._ids.pop(stretch)
+        self._keep_books(connection_id)
+        self._take(Closed(recv_ns, connection_id, ENDED_WITH_RECORD, "the record ends"))
+
+    def _keep_books(self, connection_id: str) -> None:
+        assert self._recording is not None
+        for (line, product_id), book in self._recording.pipeline.books.items():
+            if line == connection_id:
+                self.report.books[product_id] = summarise(book)
 
     def _finish(self) -> None:
-        """End the recording in order and keep what the report says of it."""
+        """End the recording in order; connections that go on later are others there."""
         recording = self._recording
         if recording is None:
             return
+        for connection_id in self._ids.values():
+            self._keep_books(connection_id)
+        self._ids.clear()
+        self._count(recording.stop(recording.last_ns))
+        recording.flush()
+        recording.capture.close()
         pipeline = recording.pipeline
-        for (_, product_id), book in sorted(pipeline.books.items()):
-            self.report.books[product_id] = summarise(book)
-        for product_id, ids in sorted(pipeline.trades.items()):
-            if ids.first is None or ids.last is None or not self._trades[product_id]:
-                continue
-            held = ids.last - ids.first + 1 - sum(last - first + 1 for first, last in ids.holes)
-            self.report.trades[product_id] = TradesSummary(
-                self._trades[product_id], held, ids.first, ids.last
-            )
         for label, frames in pipeline.messages.items():
             self.report.messages[label] = self.report.messages.get(label, 0) + frames
         self.report.gaps += pipeline.gaps
         self.report.faults += pipeline.faults
-        for block in recording.stop(recording.last_ns).rows:
-            self._rows[block.table] += block.count
-        recording.flush()
-        recording.capture.close()
-        self._sessions.clear()
         self._recording = None
+
+    def _report(self) -> None:
+        report = self.report
+        report.connections = len(self._named)
+        report.hours = [hour_text(hour) for hour in sorted(self._begins)]
+        report.rows = dict(sorted(self._rows.items()))
+        report.books = dict(sorted(report.books.items()))
+        for product_id, ids in sorted(self._trades.items()):
+            assert ids.first is not None
+            assert ids.last is not None
+            held = ids.last - ids.first + 1 - sum(last - first + 1 for first, last in ids.holes)
+            report.trades[product_id] = TradesSummary(
+                self._trade_rows[product_id], held, ids.first, ids.last
+            )
 
 
 def summarise(book: Book) -> BookSummary:

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "captures"
-ADVANCED_NAME = (
-    "coinbase-advanced-trade/20260809T210548Z-btc-eth-all-channels.part1.ndjson.gz"
-)
+ADVANCED_NAME = "coinbase-advanced-trade/20260809T210548Z-btc-eth-all-channels.part1.ndjson.gz"
 ADVANCED = CAPTURES / ADVANCED_NAME
 
 needs_captures = pytest.mark.skipif(

@@ -2,13 +2,15 @@
 
 import hashlib
 import time
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 import pytest
 
 import recorder
-from recorder import live, recovery, replay
+from recorder import hours, live, recovery, replay
 from recorder.core.frames import Closed, Frame, Opened
 from recorder.core.numbers import plain
 from recorder.errors import LockedError
@@ -45,7 +47,7 @@ def plainly(levels) -> list[tuple[str, str]]:
 
 
 async def test_everything_the_venue_sent_is_in_the_capture_in_order(tmp_path):
-    """A clean stop leaves every frame that was sent on disk, byte for byte, and the book is the venue's."""
+    """After a clean stop every frame is on disk, byte for byte, and the book is the venue's."""
     async with Venue(seed=3, rate=5, depth=0.02, keep_sent=True) as venue:
         async with recording(config_for(tmp_path, venue.url)) as running:
             await wait_for(lambda: running.progress().frames > 400, "400 frames")
@@ -86,11 +88,11 @@ async def test_replaying_the_capture_gives_the_same_files(tmp_path):
 
 
 async def test_five_restarts_within_an_hour(tmp_path):
-    """Five stops and starts leave one gapless, duplicate-free data set and the times it was down."""
+    """Five stops and starts leave one duplicate-free data set and the times it was down."""
     async with Venue(seed=5, rate=4, depth=0.02, keep_sent=True) as venue:
         for _ in range(6):
             async with recording(config_for(tmp_path, venue.url)) as running:
-                await wait_for(lambda: all_recorded(running), "every channel")  # noqa: B023
+                await wait_for(lambda: all_recorded(running), "every channel")
                 seen = running.progress().frames
                 await wait_for(
                     lambda: running.progress().frames > seen + 40,  # noqa: B023
@@ -119,22 +121,22 @@ async def test_five_restarts_within_an_hour(tmp_path):
 
 
 def check_coverage(root: Path, down: int) -> None:
-    """Intervals of a channel and product neither overlap nor leave a hole; the down times are there."""
+    """Intervals neither overlap nor leave a hole, and the down times are there."""
     rows = recorder.open(root).coverage().to_pylist()
     by_track: dict = {}
     for row in rows:
         by_track.setdefault((row["channel"], row["product_id"]), []).append(row)
     assert len(by_track) == 9
     for track, intervals in by_track.items():
-        for before, after in zip(intervals, intervals[1:], strict=False):
+        for before, after in pairwise(intervals):
             assert before["end_time"] == after["start_time"], track
         reasons = [row["reason"] for row in intervals if row["state"] == "gap"]
         assert reasons.count("recorder_down") == down, track
 
 
 async def test_the_hour_turns_while_recording(tmp_path, monkeypatch):
-    """At the full hour the old one is sealed and switched to, and the new one begins with the book."""
-    monkeypatch.setattr(live, "SWITCH_DELAY_S", 0.1)
+    """At the full hour the old one is sealed, and the new one begins with the book."""
+    monkeypatch.setattr(hours, "SWITCH_DELAY_S", 0.1)
     now_ns = time.time_ns()
     offset_ns = HOUR_S * 10**9 - now_ns % (HOUR_S * 10**9) - 4 * 10**9  # 4 s before the hour
     async with (
@@ -146,9 +148,7 @@ async def test_the_hour_turns_while_recording(tmp_path, monkeypatch):
         root = Root(tmp_path)
         old, new = root.captured_hours()
         assert root.committed_hours() == [old]
-        first = [row for row in live_rows(tmp_path, "level2", "recv_ns, kind, book_epoch")]
-        of_new = [row for row in first if row[0] >= new * HOUR_S * 10**9]
-        await wait_for(lambda: of_new or live_rows(tmp_path, "level2", "recv_ns"), "the new hour")
+        await wait_for(partial(root.parts, "level2", new), "parts of the new hour")
         db = recorder.open(tmp_path)
         begin_ns = new * HOUR_S * 10**9
         before = db.book("BTC-USD", at=begin_ns - 1)
@@ -228,7 +228,7 @@ async def test_the_open_hour_is_read_like_the_sealed_one(tmp_path):
 
 @needs_captures
 async def test_the_real_capture_over_the_socket_gives_the_rows_of_the_import(tmp_path, capsys):
-    """The recorded traffic, played over the socket, gives what `expected.json` says and what import gives."""
+    """Real traffic, played over the socket, gives `expected.json` and the rows of the import."""
     played, imported = tmp_path / "played", tmp_path / "imported"
     want = expected(ADVANCED)
     async with Playback([ADVANCED], speed=None) as venue:
@@ -238,9 +238,7 @@ async def test_the_real_capture_over_the_socket_gives_the_rows_of_the_import(tmp
             channels=("level2", "ticker", "market_trades", "heartbeats", "candles"),
         )
         async with recording(config) as running:
-            await wait_for(
-                lambda: running.progress().frames >= want["frames"]["in"], "every frame"
-            )
+            await wait_for(lambda: running.progress().frames >= want["frames"]["in"], "every frame")
     report = replay.import_captures([ADVANCED], imported)
     assert (report.gaps, report.faults) == (0, 0)
     assert live_rows(played, "faults") == []

@@ -1,0 +1,1 @@
+"""What the data means: pure and synchronous, no clock, no file, no log."""

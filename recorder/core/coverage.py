@@ -1,11 +1,14 @@
-"""What was recorded and what was not: intervals of a channel and product, with both ends and a cause.
+"""What was recorded and what was not: intervals with both ends and a cause.
 
 A *track* is one channel of one product (product None for channels without products). At any moment
 it is recorded by one or more connections, or by none: then a gap is pending. Intervals are given
 out as `Interval` when they end; an hour's end cuts them all, so that every hour tells its own.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+
+TRACKS_MAX = 10_000  # a thousand products and all channels; each costs memory and rows
 
 RECORDED = "recorded"
 GAP = "gap"
@@ -56,10 +59,14 @@ class Missing:
 
 @dataclass(slots=True)
 class Track:
-    """The present state of one channel and product."""
+    """The present state of one channel and product.
+
+    ``ended_ns`` is the latest end of an interval that was given out.
+    """
 
     recordings: dict[str, Recording] = field(default_factory=dict)
     missing: Missing | None = None
+    ended_ns: int = 0
 
 
 Key = tuple[str, str | None]
@@ -73,9 +80,13 @@ class Coverage:
     def __init__(self) -> None:
         self.tracks: dict[Key, Track] = {}
 
+    def admits(self, key: Key) -> bool:
+        """Whether a track is known, or there is room for one more."""
+        return key in self.tracks or len(self.tracks) < TRACKS_MAX
+
     def expect(self, key: Key, at_ns: int, reason: str, *, quiet: bool) -> None:
         """Begin a gap on a track that is not known yet: it is wanted, and nobody records it."""
-        if key not in self.tracks:
+        if key not in self.tracks and self.admits(key):
             self.tracks[key] = Track(missing=Missing(at_ns, reason, quiet=quiet))
 
     def saw(self, key: Key, connection_id: str, first: int, last: int) -> None:
@@ -94,7 +105,12 @@ class Coverage:
         return track is not None and connection_id in track.recordings
 
     def begin(self, key: Key, connection_id: str, at_ns: int) -> list[Interval]:
-        """A connection records a track from here; ends the pending gap."""
+        """A connection records a track from here; ends the pending gap.
+
+        A track for which there is no room is not recorded.
+        """
+        if not self.admits(key):
+            return []
         track = self.tracks.setdefault(key, Track())
         if connection_id in track.recordings:
             return []
@@ -111,8 +127,10 @@ class Coverage:
         if track is None or recording is None:
             return []
         end_ns = max(at_ns, recording.start_ns)
+        # Another connection may have recorded for longer, and have ended before.
+        track.ended_ns = max(track.ended_ns, end_ns)
         if not track.recordings:
-            missing.start_ns = end_ns
+            missing.start_ns = track.ended_ns
             track.missing = missing
         return _recorded(key, connection_id, recording, end_ns)
 
@@ -120,29 +138,22 @@ class Coverage:
         """A connection stops to record anything."""
         ended: list[Interval] = []
         for key in self.recorded_by(connection_id):
-            own = Missing(
-                at_ns,
-                missing.reason,
-                missing.sequence_before,
-                missing.sequence_after,
-                missing.messages_missing,
-                missing.connection_id,
-                missing.detail,
-            )
-            ended += self.end(key, connection_id, at_ns, own)
+            ended += self.end(key, connection_id, at_ns, replace(missing))
         return ended
 
     def recorded_by(self, connection_id: str) -> list[Key]:
-        """The tracks that a connection records now, in the order they began."""
+        """List the tracks that a connection records now, in the order they became known."""
         return [key for key, track in self.tracks.items() if connection_id in track.recordings]
 
     def cut(self, at_ns: int) -> list[Interval]:
         """End every interval here and begin it again: an hour ends."""
         ended: list[Interval] = []
         for key, track in self.tracks.items():
-            for connection_id, recording in track.recordings.items():
+            # By name: a track that comes out of a `Carried` has no other order.
+            for connection_id, recording in sorted(track.recordings.items(), key=itemgetter(0)):
                 ended += _recorded(key, connection_id, recording, at_ns)
                 track.recordings[connection_id] = Recording(at_ns)
+                track.ended_ns = at_ns
             if track.missing is not None:
                 ended += _gap(key, track.missing, at_ns)
                 track.missing.start_ns = at_ns

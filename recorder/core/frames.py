@@ -97,6 +97,7 @@ def hour_of(recv_ns: int) -> int:
     """The hour that a time falls in, as hours since 1970-01-01T00 UTC."""
     return recv_ns // HOUR_NS
 
+
 FIRST_OFFSET = 1 << 24
 """Where the capture of an hour begins; the offsets below are the recorder's own checkpoint rows."""
 
@@ -105,7 +106,7 @@ _HOUR_2020 = 438_288  # hours from 1970-01-01T00 to 2020-01-01T00
 
 
 def hour_base(hour: int) -> int:
-    """The ``ingest_seq`` of offset 0 of an hour (given as hours since 1970); negative before 2020."""
+    """The ``ingest_seq`` of offset 0 of an hour (as hours since 1970); negative before 2020."""
     return (hour - _HOUR_2020) << _HOUR_SHIFT
 
 

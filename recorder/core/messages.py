@@ -11,6 +11,7 @@ from typing import Any
 
 BID = "bid"
 ASK = "ask"
+LEVEL2 = "level2"  # the channel of the books
 
 
 @dataclass(frozen=True, slots=True)

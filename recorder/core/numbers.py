@@ -1,9 +1,9 @@
 """Numbers as the venue writes them, and whether a float64 gives them back.
 
 A strict ASCII decimal grammar stands before every conversion: ``Decimal`` and ``float`` accept
-full-width digits, underscores, white space, ``NaN`` and exponents, and ``int(Decimal("1e9999999"))``
-runs for minutes. Prices and sizes of Coinbase have at most 8 digits after the point
-(`coinbase.md` §4); the grammar allows 18 and 18.
+full-width digits, underscores, white space, ``NaN`` and exponents, and
+``int(Decimal("1e9999999"))`` runs for minutes. Prices and sizes of Coinbase have at most 8 digits
+after the point (`coinbase.md` §4); the grammar allows 18 and 18.
 """
 
 import re
@@ -62,7 +62,7 @@ def is_exact(text: str) -> bool:
 
 
 def inexact(texts: Sequence[str]) -> list[str | None] | None:
-    """The texts whose value a float64 does not give back, in their places; None if all are exact."""
+    """The texts that a float64 does not give back, in their places; None if all are exact."""
     if max(map(len, texts), default=0) <= _DIGITS_EXACT:
         return None
     found = [None if is_exact(text) else text for text in texts]

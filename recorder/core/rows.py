@@ -98,7 +98,7 @@ def level2_rows(message: Level2, origin: Origin, first: int, epoch: int | None) 
 def checkpoint_rows(
     product_id: str, connection_id: str, recv_ns: int, first: int, levels: Sequence[tuple[Any, ...]]
 ) -> Rows:
-    """A whole book at the begin of an hour: levels are (side, price, size, price text, size text)."""
+    """A whole book at the begin of an hour: (side, price, size, price text, size text)."""
     sides, prices, sizes, price_texts, size_texts = (
         map(list, zip(*levels, strict=True)) if levels else ([], [], [], [], [])
     )
@@ -246,5 +246,3 @@ def levels_from(rows: Sequence[dict[str, Any]], product_id: str) -> Level2:
         [row["price_text"] for row in rows],
         [row["size_text"] for row in rows],
     )
-
-

@@ -5,13 +5,26 @@ channels and products, answers and heartbeats included, from 0, step 1 (`coinbas
 number is checked before a frame is routed anywhere:
 
     number == expected   in order
-    number  > expected   a gap: the numbers between were lost; every book of the connection is in doubt
+    number  > expected   a gap: the frames between were lost; every book of it is in doubt
     number  < expected   late or a duplicate: not applied
+
+A long run of late numbers means that the numbering began anew, or that one number was wrong;
+nothing of the connection can be trusted then.
+
+What was asked of the venue and did not come is remembered too: a book whose snapshot was lost would
+stay without one for ever, because nothing repeats it.
 """
 
 from dataclasses import dataclass
+from enum import Enum
+
+from recorder.core.messages import LEVEL2
 
 SILENCE_NS_MAX = 5_000_000_000  # heartbeats come every second (`coinbase.md` §1.6.3)
+SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
+RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
+LATE_RUN_MAX = 100  # frames, about two seconds of one busy product
+STRANGERS_MAX = 100  # products that were not asked for, a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,65 +48,122 @@ class Late:
     got: int
 
 
+class Kinship(Enum):
+    """What a product's data is to a session."""
+
+    OWN = "asked for, or nothing is known of what was asked for"
+    NEW = "a stranger, met for the first time"
+    MET = "a stranger met before"
+    REFUSED = "one stranger too many"
+
+
 class Session:
     """What is known of one connection between its opening and its end.
 
     ``next_sequence`` is the number that the next frame must carry, None where the first one is
-    taken as found. ``asked`` holds what we subscribed to, ``served`` what the venue's last answer
-    listed: channel (subscribe name) → product ids.
+    taken as found; ``ordered_ns`` is when the last frame in order came, and ``late_run`` how many
+    came late since. ``asked`` holds what we subscribed to: channel (subscribe name) → product ids.
+    ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``resynced_ns``
+    when we last asked for another.
     """
 
     __slots__ = (
-        "asked", "connection_id", "last_ns", "next_sequence", "opened_ns", "served", "strangers",
+        "asked", "connection_id", "last_ns", "late_run", "next_sequence", "opened_ns",
+        "ordered_ns", "resynced_ns", "snapshots_due", "strangers",
     )  # fmt: skip
 
     def __init__(self, connection_id: str, opened_ns: int, first_sequence: int | None) -> None:
         self.connection_id = connection_id
         self.opened_ns = opened_ns
         self.last_ns = opened_ns
+        self.ordered_ns = opened_ns
         self.next_sequence = first_sequence
+        self.late_run = 0
         self.asked: dict[str, set[str]] = {}
-        self.served: dict[str, set[str]] = {}
         self.strangers: set[tuple[str, str]] = set()
+        self.snapshots_due: dict[str, int] = {}
+        self.resynced_ns: dict[str, int] = {}
+
+    # --- order --------------------------------------------------------------------------------
 
     def check(self, sequence: int) -> Gap | Late | None:
         """Take a frame's number; None where it is the expected one."""
         expected = self.next_sequence
+        if expected is not None and sequence < expected:
+            self.late_run += 1
+            return Late(expected, sequence)
+        self.next_sequence = sequence + 1
+        self.late_run = 0
         if expected is None or sequence == expected:
-            self.next_sequence = sequence + 1
             return None
-        if sequence > expected:
-            self.next_sequence = sequence + 1
-            return Gap(expected, sequence)
-        return Late(expected, sequence)
+        return Gap(expected, sequence)
 
-    def ask(self, kind: str, channel: str, product_ids: tuple[str, ...]) -> None:
+    # --- what was asked for and what came -------------------------------------------------------
+
+    def ask(self, kind: str, channel: str, product_ids: tuple[str, ...], at_ns: int) -> None:
         """Note a request of ours. Unsubscribing without products drops the channel."""
+        asked = self.asked.setdefault(channel, set())
         if kind == "subscribe":
-            self.asked.setdefault(channel, set()).update(product_ids)
-        elif kind == "unsubscribe":
-            if product_ids:
-                self.asked.get(channel, set()).difference_update(product_ids)
-            else:
-                self.asked.pop(channel, None)
+            asked.update(product_ids)
+            if channel == LEVEL2:
+                due_ns = at_ns + SNAPSHOT_NS_MAX
+                self.snapshots_due.update(dict.fromkeys(product_ids, due_ns))
+            return
+        dropped = product_ids or tuple(asked)
+        asked.difference_update(dropped)
+        if not product_ids:
+            del self.asked[channel]
+        if channel == LEVEL2:
+            for product_id in dropped:
+                self.snapshots_due.pop(product_id, None)
 
-    def serve(self, channels: dict[str, tuple[str, ...]]) -> None:
-        """Note the venue's answer, which is the full set of the connection."""
-        self.served = {channel: set(product_ids) for channel, product_ids in channels.items()}
+    def knows(self, channel: str, product_id: str) -> bool:
+        """Whether a product was asked for, by this name or by its alias.
 
-    def is_stranger(self, channel: str, product_id: str) -> bool:
-        """Whether data came of a product that was neither asked for nor promised; true once each.
-
-        ``-USDC`` ids are aliases that come back as ``-USD`` (`coinbase.md` §1.7). Where nothing is
-        known of the channel's subscriptions (a record that begins in the middle), nothing is strange.
+        ``-USDC`` ids come back as ``-USD`` (`coinbase.md` §1.7). Where nothing is known of the
+        channel's subscriptions (a record that begins in the middle), every product is known.
         """
         asked = self.asked.get(channel)
-        if not asked or product_id in asked or product_id in self.served.get(channel, ()):
-            return False
-        if f"{product_id}C" in asked or (channel, product_id) in self.strangers:
-            return False
+        return not asked or product_id in asked or f"{product_id}C" in asked
+
+    def kinship(self, channel: str, product_id: str) -> Kinship:
+        """Say what a product is to this session; a stranger is new once.
+
+        Their number has an end, because each costs a book, a track of coverage and files.
+        """
+        if self.knows(channel, product_id):
+            return Kinship.OWN
+        if (channel, product_id) in self.strangers:
+            return Kinship.MET
+        if len(self.strangers) >= STRANGERS_MAX:
+            return Kinship.REFUSED
         self.strangers.add((channel, product_id))
+        return Kinship.NEW
+
+    # --- snapshots ----------------------------------------------------------------------------
+
+    def snapshot_came(self, product_id: str) -> None:
+        """Note a product's snapshot; it is due no more."""
+        self.snapshots_due.pop(product_id, None)
+
+    def resync(self, product_id: str, now_ns: int) -> bool:
+        """Whether to ask for another snapshot now; if it is too soon, it becomes due later."""
+        last_ns = self.resynced_ns.get(product_id)
+        if last_ns is not None and now_ns < last_ns + RESYNC_NS_MIN:
+            self.snapshots_due[product_id] = last_ns + RESYNC_NS_MIN
+            return False
+        self.resynced_ns[product_id] = now_ns
         return True
+
+    def overdue(self, now_ns: int) -> list[str]:
+        """Products whose snapshot did not come in time, by name; each is said once."""
+        late = sorted(each for each, due_ns in self.snapshots_due.items() if due_ns <= now_ns)
+        for product_id in late:
+            del self.snapshots_due[product_id]
+            self.resynced_ns[product_id] = now_ns
+        return late
+
+    # --- liveness -----------------------------------------------------------------------------
 
     def deadline_ns(self) -> int | None:
         """When silence becomes a fault; None while no heartbeats are asked for."""

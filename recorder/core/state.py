@@ -28,17 +28,21 @@ class SessionState(msgspec.Struct):
     last_ns: int
     next_sequence: int | None
     asked: dict[str, list[str]]
-    served: dict[str, list[str]]
     strangers: list[tuple[str, str]] = []
+    ordered_ns: int = 0
+    late_run: int = 0
+    snapshots_due: dict[str, int] = {}
+    resynced_ns: dict[str, int] = {}
 
 
 class BookStateOf(msgspec.Struct):
-    """One book, without its levels."""
+    """One book, without its levels: the checkpoint rows hold them, ``levels`` counts them."""
 
     product_id: str
     connection_id: str
     state: str
     unknown_deletes: int = 0
+    levels: int = 0
 
 
 class TrackState(msgspec.Struct):
@@ -48,6 +52,7 @@ class TrackState(msgspec.Struct):
     product_id: str | None
     recordings: dict[str, Recording] = {}
     missing: Missing | None = None
+    ended_ns: int = 0
 
 
 class State(msgspec.Struct, omit_defaults=True):
@@ -95,8 +100,11 @@ def session_to_state(session: Session) -> SessionState:
         session.last_ns,
         session.next_sequence,
         {channel: sorted(ids) for channel, ids in session.asked.items()},
-        {channel: sorted(ids) for channel, ids in session.served.items()},
         sorted(session.strangers),
+        session.ordered_ns,
+        session.late_run,
+        dict(session.snapshots_due),
+        dict(session.resynced_ns),
     )
 
 
@@ -105,15 +113,24 @@ def session_from_state(state: SessionState) -> Session:
     session = Session(state.connection_id, state.opened_ns, state.next_sequence)
     session.last_ns = state.last_ns
     session.asked = {channel: set(ids) for channel, ids in state.asked.items()}
-    session.served = {channel: set(ids) for channel, ids in state.served.items()}
     session.strangers = set(state.strangers)
+    session.ordered_ns = state.ordered_ns
+    session.late_run = state.late_run
+    session.snapshots_due = dict(state.snapshots_due)
+    session.resynced_ns = dict(state.resynced_ns)
     return session
 
 
 def books_to_state(books: dict[tuple[str, str], Book]) -> list[BookStateOf]:
     """Every book, by product and connection."""
     return [
-        BookStateOf(book.product_id, connection_id, book.state.value, book.unknown_deletes)
+        BookStateOf(
+            book.product_id,
+            connection_id,
+            book.state.value,
+            book.unknown_deletes,
+            len(book.bids) + len(book.asks) if book.state is BookState.LIVE else 0,
+        )
         for (connection_id, _), book in sorted(
             books.items(), key=lambda item: (item[0][1], item[0][0])
         )
@@ -131,7 +148,7 @@ def book_from_state(state: BookStateOf) -> Book:
 def tracks_to_state(coverage: Coverage) -> list[TrackState]:
     """Every track, in its order."""
     return [
-        TrackState(channel, product_id, track.recordings, track.missing)
+        TrackState(channel, product_id, track.recordings, track.missing, track.ended_ns)
         for (channel, product_id), track in coverage.tracks.items()
     ]
 
@@ -140,5 +157,7 @@ def coverage_from_state(states: list[TrackState]) -> Coverage:
     """The inverse of `tracks_to_state`."""
     coverage = Coverage()
     for state in states:
-        coverage.tracks[state.channel, state.product_id] = Track(state.recordings, state.missing)
+        coverage.tracks[state.channel, state.product_id] = Track(
+            state.recordings, state.missing, state.ended_ns
+        )
     return coverage

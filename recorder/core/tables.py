@@ -84,7 +84,7 @@ LEVEL2 = Table(
         Column(
             "book_epoch",
             Kind.INT,
-            "ingest_seq of the snapshot or checkpoint it builds on; null where the book is not valid",
+            "ingest_seq of the snapshot or checkpoint it builds on; null: the book is not valid",
             True,
         ),
         *_ORIGIN,
@@ -242,4 +242,3 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (LEVEL2, TRADES, TICKER, CANDLES, HEARTBEATS, STATUS, COVERAGE, FAULTS)
 }
-

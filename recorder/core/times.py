@@ -28,7 +28,10 @@ def _seconds_ns(text: str) -> int | None:
         return None
     if _seconds_form(text) is None:
         raise ValueError(f"not a time: {text[:40]!r}")
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"not a time: {text!r}: {error}") from error
     if moment.year not in _YEARS:
         raise ValueError(f"a time outside {_YEARS.start} to {_YEARS.stop - 1}: {text[:40]!r}")
     return int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000_000

@@ -26,10 +26,11 @@ from recorder.store.parts import SCHEMAS
 
 if TYPE_CHECKING:
     import duckdb
-    import pandas
-    import polars
+    import pandas as pd
+    import polars as pl
 
 __all__ = ["BookView", "Dataset", "ProductSummary", "Selection", "open_dataset", "to_ns"]
+
 
 @dataclass(frozen=True, slots=True)
 class ProductSummary:
@@ -45,7 +46,7 @@ class ProductSummary:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Rows of one table, not read yet. Every ``to_…`` reads them, in the order of ``ingest_seq``."""
+    """Rows of one table, not read yet; every ``to_…`` reads them, by ``ingest_seq``."""
 
     _files: Files
     _table: Table
@@ -61,16 +62,16 @@ class Selection:
         """As an Arrow table."""
         return self._files.read(self.files, self._table, self._rows_wanted())
 
-    def to_pandas(self) -> "pandas.DataFrame":
+    def to_pandas(self) -> "pd.DataFrame":
         """As a pandas frame (needs the extra ``pandas``)."""
         return self.to_arrow().to_pandas()
 
-    def to_polars(self) -> "polars.DataFrame":
+    def to_polars(self) -> "pl.DataFrame":
         """As a polars frame (needs the extra ``polars``)."""
-        import polars  # noqa: PLC0415  an extra
+        import polars as pl  # noqa: PLC0415  an extra
 
-        frame = polars.from_arrow(self.to_arrow())
-        assert isinstance(frame, polars.DataFrame)
+        frame = pl.from_arrow(self.to_arrow())
+        assert isinstance(frame, pl.DataFrame)
         return frame
 
     def to_duckdb(self) -> "duckdb.DuckDBPyRelation":
@@ -111,7 +112,7 @@ class Dataset:
             )
         self._files = Files(self.path)
 
-    # --- tables -----------------------------------------------------------------------------------
+    # --- tables ----------------------------------------------------------------------------------
 
     def level2(
         self, product_id: str, start: Time | None = None, end: Time | None = None
@@ -165,7 +166,7 @@ class Dataset:
         )
         return rows.take(pc.sort_indices(plain_keys, sort_keys=keys))
 
-    # --- views ------------------------------------------------------------------------------------------
+    # --- views -----------------------------------------------------------------------------------
 
     def product_ids(self) -> list[str]:
         """The products that anything is recorded of, in alphabetical order."""

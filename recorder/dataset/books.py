@@ -75,9 +75,7 @@ def _rows(files: Files, product_id: str, at_ns: int) -> pa.Table | None:
 
 
 def _of_hour(files: Files, product_id: str, hour: int) -> Callable[[], list[Path]]:
-    return lambda: [
-        path for path in files.of("level2", product_id) if hour_of_file(path) == hour
-    ]
+    return lambda: [path for path in files.of("level2", product_id) if hour_of_file(path) == hour]
 
 
 def _newest_whole(rows: pa.Table) -> int:
@@ -92,7 +90,7 @@ def _newest_whole(rows: pa.Table) -> int:
 
 
 def _levels_held(rows: pa.Table) -> pa.Table:
-    """The last row of each (side, price), of those that the recorder applied, where it has a size."""
+    """The last applied row of each (side, price), where it has a size."""
     # What came while the recorder did not trust the book, it did not apply either.
     applied = rows.filter(pc.is_valid(rows.column("book_epoch")))
     numbered = applied.append_column("row", pa.array(np.arange(len(applied))))

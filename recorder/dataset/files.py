@@ -1,4 +1,7 @@
-"""Which files hold what, and reading them: sealed ones before the readers' switch, live parts from it on."""
+"""Which files hold what, and reading them.
+
+Sealed files are read for the hours before the readers' switch, live parts from it on.
+"""
 
 import json
 from collections.abc import Callable, Sequence

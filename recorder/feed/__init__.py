@@ -1,0 +1,1 @@
+"""How it arrives: connections to the venue, and the plan of what each carries."""

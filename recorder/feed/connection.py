@@ -7,7 +7,7 @@ between tries has full jitter and a cap, and starts small again only after data 
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from recorder.core.wire import advanced
 from recorder.feed.plan import Line, Pace
 
 FRAME_BYTES_MAX = 64 * 2**20  # a BTC-USD snapshot is 5 MB in one frame
-FRAMES_QUEUED_MAX = 256
+FRAMES_QUEUED_MAX = 64
 OPEN_S_MAX = 5.0
 BACKOFF_S_FIRST = 0.25
 BACKOFF_S_MAX = 30.0
@@ -75,6 +75,7 @@ class Connection:
         self._stopping = False
         self._wake = asyncio.Event()
         self._requests: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
 
     async def run(self) -> None:
         """Connect, read, reconnect; returns after `stop`."""
@@ -100,11 +101,14 @@ class Connection:
         except (OSError, WebSocketException, TimeoutError) as error:
             self._shell.tell("connect_failed", line=self.line.label, error=_describe(error))
             return False
+        if self._stopping:
+            await socket.close()
+            return False
         self._socket, self._reason = socket, ""
         opened_ns = self._shell.now_ns()
         self.connection_id = session_name(self.line.label, opened_ns)
         self._shell.deliver(Opened(opened_ns, self.connection_id, self._url))
-        subscriber = asyncio.create_task(self._subscribe(socket, self.connection_id))
+        self._start(self._subscribe(socket, self.connection_id))
         frames = 0
         try:
             while True:
@@ -115,11 +119,12 @@ class Connection:
         except ConnectionClosed as closed:
             self._closed(closed)
         finally:
-            subscriber.cancel()
             for task in self._requests:
                 task.cancel()
-            await asyncio.gather(subscriber, *self._requests, return_exceptions=True)
+            await asyncio.gather(*self._requests, return_exceptions=True)
             self.connection_id, self._socket = None, None
+        if self._failure is not None:
+            raise self._failure
         return frames > len(self.line.channels) * 2
 
     def _closed(self, closed: ConnectionClosed) -> None:
@@ -156,11 +161,19 @@ class Connection:
         """Unsubscribe and subscribe again, for fresh snapshots; returns at once."""
         if self._socket is None or self.connection_id is None:
             return
-        task = asyncio.create_task(
-            self._resubscribe(self._socket, self.connection_id, channel, products)
-        )
+        self._start(self._resubscribe(self._socket, self.connection_id, channel, products))
+
+    def _start(self, requests: Coroutine[Any, Any, None]) -> None:
+        """Send requests beside the reading; a failure of ours ends the reading and travels up."""
+        task = asyncio.create_task(requests)
         self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self.reconnect("our own failure")
 
     async def _resubscribe(
         self, socket: ClientConnection, connection_id: str, channel: str, products: tuple[str, ...]
@@ -186,7 +199,7 @@ class Connection:
 
 
 def session_name(label: str, opened_ns: int) -> str:
-    """A session's id: the line's label and the time of its opening, ``ws1-20261121T190233.123Z``."""
+    """A session's id, from the label and the opening: ``ws1-20261121T190233.123Z``."""
     moment = datetime.fromtimestamp(opened_ns // 1_000_000_000, UTC)
     return f"{label}-{moment:%Y%m%dT%H%M%S}.{opened_ns // 1_000_000 % 1000:03d}Z"
 

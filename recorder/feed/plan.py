@@ -27,9 +27,7 @@ class Line:
     def subscriptions(self) -> list[tuple[str, tuple[str, ...]]]:
         """(channel, products) in the order to ask: heartbeats first, they keep the rest alive."""
         ordered = sorted(self.channels, key=lambda channel: channel != "heartbeats")
-        return [
-            (channel, () if channel == "heartbeats" else self.products) for channel in ordered
-        ]
+        return [(channel, () if channel == "heartbeats" else self.products) for channel in ordered]
 
     def wanted(self) -> list[tuple[str, str | None]]:
         """Every (channel, product) of this line; product None for channels without."""

@@ -1,0 +1,1 @@
+"""Where it rests: capture, live parts, sealed hours."""

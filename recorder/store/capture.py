@@ -1,39 +1,31 @@
 """The raw record: every arrival, append-only, written before it is understood.
 
 A segment is a row of blocks. A block is a zstd *skippable* frame that holds a 32-byte header, and
-one zstd frame with lines (`recorder.store.lines`), so that ``zstdcat segment.cap | less`` shows
-them.
+one zstd frame with lines (`recorder.store.lines`), so that ``zstdcat`` shows them.
 
 Header, little-endian: magic ``RCB1``, first offset (8), lines (4), length of the lines (4), length
 of the zstd frame (4), CRC-32 of the zstd frame (4), CRC-32 of the 28 bytes before (4). Offsets
 count bytes of lines in the hour, from `FIRST_OFFSET`.
 
-A torn tail is found by length and CRC; a restart never appends to an old segment.
+A torn tail is found by length and CRC; a restart never appends to an old segment. Offsets that no
+whole block holds are `Lost`: the reader is told, and goes on behind them.
 """
 
 import mmap
 import os
 import struct
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 
-from recorder.core.frames import (
-    FIRST_OFFSET,
-    Arrival,
-    Carried,
-    Closed,
-    Ended,
-    Frame,
-    Opened,
-    Sent,
-    hour_base,
-)
+from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Arrival, Ended, hour_base, hour_of
+from recorder.store.lines import from_line, to_line
 from recorder.store.paths import Root, Segment, hour_from_text
 from recorder.store.publish import make_folder, sync_folder
 
@@ -45,7 +37,7 @@ _PREFIX = _SKIPPABLE.pack(_SKIPPABLE_MAGIC, _HEADER.size)
 _BLOCK_HEAD = len(_PREFIX) + _HEADER.size
 _LEVEL = 1
 
-# --- writing ----------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -173,7 +165,8 @@ def _create(path: Path) -> int:
     make_folder(path.parent)
     if path.exists():
         # Only a segment without one whole block can have this name: the next would begin later.
-        path.rename(path.with_name(f"{path.name}.torn-{os.getpid()}-{os.stat(path).st_mtime_ns}"))
+        assert next(read_blocks(path), None) is None, f"{path} is recorded already"
+        path.rename(path.with_name(f"{path.name}.torn-{os.getpid()}-{path.stat().st_mtime_ns}"))
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
     sync_folder(path.parent)
     return handle
@@ -191,7 +184,7 @@ def _write_all(handle: int, content: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-# --- reading ----------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +197,14 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Offsets [first, end) of an hour that no whole block holds: its capture was damaged."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One whole block: its lines, from offset ``first`` to before ``end``."""
 
@@ -213,9 +214,7 @@ class Block:
     payload: bytes
 
 
-def read_blocks(
-    path: Path, damage: list[Damage] | None = None, start: int = 0
-) -> Iterator[Block]:
+def read_blocks(path: Path, damage: list[Damage] | None = None, start: int = 0) -> Iterator[Block]:
     """The whole blocks of a segment; what is torn or wrong is skipped and told in ``damage``.
 
     Blocks that end at or before offset ``start`` are passed over.
@@ -294,18 +293,40 @@ def _read_block(content: mmap.mmap | bytes, position: int) -> tuple[Block | None
     return block, _BLOCK_HEAD + packed_length, ""
 
 
-def read_hour(
-    segments: Sequence[Segment], damage: list[Damage] | None = None, start: int = 0
-) -> Iterator[tuple[int, Arrival]]:
-    """The arrivals of an hour from offset ``start`` on, in order, each with its ``ingest_seq``."""
+def read_stretches(
+    segments: Sequence[Segment], damage: list[Damage] | None = None, start: int = FIRST_OFFSET
+) -> Iterator[tuple[int, Arrival | Lost]]:
+    """What an hour's capture holds from offset ``start`` on, each with its ``ingest_seq``.
+
+    Where blocks are not whole, `Lost` stands in the place of their lines. A torn end is none: the
+    next segment goes on at the offset where the last whole block ended.
+    """
+    found = damage if damage is not None else []
+    expected = start
     for segment in segments:
         base = hour_base(segment.hour)
-        for block in read_blocks(segment.path, damage, start):
+        for block in read_blocks(segment.path, found, start):
+            if block.first > expected:
+                yield base + expected, Lost(expected, block.first)
             offset = block.first
             for line in block.payload.split(b"\n")[:-1]:
-                if offset >= start:
-                    yield base + offset, from_line(line)
+                if offset >= expected:
+                    try:
+                        yield base + offset, from_line(line)
+                    except ValueError as error:
+                        found.append(Damage(segment.path, offset, f"a line is not one: {error}"))
+                        yield base + offset, Lost(offset, offset + len(line) + 1)
                 offset += len(line) + 1
+            expected = max(expected, offset)
+
+
+def read_hour(
+    segments: Sequence[Segment], damage: list[Damage] | None = None, start: int = FIRST_OFFSET
+) -> Iterator[tuple[int, Arrival]]:
+    """The arrivals of an hour from offset ``start`` on, in order, each with its ``ingest_seq``."""
+    for ingest_seq, arrival in read_stretches(segments, damage, start):
+        if not isinstance(arrival, Lost):
+            yield ingest_seq, arrival
 
 
 def read_arrivals(paths: Sequence[Path]) -> Iterator[tuple[int, Arrival]]:
@@ -316,7 +337,8 @@ def read_arrivals(paths: Sequence[Path]) -> Iterator[tuple[int, Arrival]]:
         segments += [
             Segment(hour_from_text(file.parent.name), int(file.stem), file) for file in files
         ]
-    yield from read_hour(sorted(segments))
+    for _, of_hour in groupby(sorted(segments), key=lambda segment: segment.hour):
+        yield from read_hour(list(of_hour))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +347,13 @@ class End:
 
     offset: int
     arrival: Arrival | None
+
+    @property
+    def ended_ns(self) -> int | None:
+        """The time up to which it was recorded; None where no block is whole."""
+        if isinstance(self.arrival, Ended) and self.arrival.cause == "hour":
+            return (hour_of(self.arrival.recv_ns) + 1) * HOUR_NS
+        return self.arrival.recv_ns if self.arrival is not None else None
 
 
 def end_of(segments: Sequence[Segment]) -> End:
@@ -349,10 +378,8 @@ def _last_block(content: mmap.mmap | bytes, path: Path) -> Block | None:
         positions.append(position)
         position += _BLOCK_HEAD + packed_length
     if position != len(content):
-        last = None
-        for last in _blocks_in(content, path, []):
-            pass
-        return last
+        whole = deque(_blocks_in(content, path, []), maxlen=1)
+        return whole[0] if whole else None
     for each in reversed(positions):
         block, _, _ = _read_block(content, each)
         if block is not None:

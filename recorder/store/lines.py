@@ -1,7 +1,7 @@
-"""An arrival as one line of the capture, and back.
+r"""An arrival as one line of the capture, and back.
 
     <recv_ns> <connection> <raw>            a frame, exact
-    <recv_ns> ~<connection> <escaped>       a frame that holds line breaks: \\ and LF are escaped
+    <recv_ns> ~<connection> <escaped>       a frame that holds line breaks: \ and LF are escaped
     <recv_ns> ><connection> <text>          a text that we sent (>~ where it is escaped)
     <recv_ns> +<connection> {"url":…}       opened
     <recv_ns> -<connection> {"code":…}      closed
@@ -47,7 +47,7 @@ def _unescape(text: bytes) -> bytes:
     return b"\\".join(part.replace(b"\\n", b"\n") for part in text.split(b"\\\\"))
 
 
-def to_line(arrival: Arrival) -> bytes:
+def to_line(arrival: Arrival) -> bytes:  # noqa: PLR0911  one for each kind
     """An arrival as its line, with the line break."""
     match arrival:
         case Frame(recv_ns, connection_id, raw):
@@ -70,7 +70,7 @@ def to_line(arrival: Arrival) -> bytes:
             return b"%d *ended %s\n" % (recv_ns, _json(_EndedLine(cause)))
 
 
-def from_line(line: bytes) -> Arrival:
+def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
     """The inverse of `to_line`, without the line break. Raises ValueError for what is none."""
     stamp, word, rest = line.split(b" ", 2)
     recv_ns = int(stamp)

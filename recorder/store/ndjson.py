@@ -1,6 +1,6 @@
-"""Capture files of others: gzip NDJSON, one JSON object a line.
+r"""Capture files of others: gzip NDJSON, one JSON object a line.
 
-    {"t": 1786309548.6290078, "conn": "ws1", "dir": "in", "raw": "{\\"channel\\":…}"}
+    {"t": 1786309548.6290078, "conn": "ws1", "dir": "in", "raw": "{\"channel\":…}"}
 
 ``t`` is the receive time (for ``out`` the send time) in seconds since 1970, or null when it was
 not kept; ``conn`` names the connection, a new one for each reconnect; ``dir`` is ``in`` or
@@ -20,6 +20,7 @@ import msgspec
 from recorder.errors import DataError, NoInputError
 
 GZIP_MAGIC = b"\x1f\x8b"
+SECONDS_DIGITS_MAX = 10  # up to the year 2286; milliseconds since 2001 have more
 _LINES_A_REPORT = 500
 
 
@@ -49,7 +50,9 @@ def _nanoseconds(digits: str) -> int:
     whole, _, fraction = digits.partition(".")
     if not whole.isascii() or not whole.isdigit() or not (fraction or "0").isdigit():
         raise ValueError("t is not a plain number of seconds since 1970")
-    return int(whole[:12]) * 1_000_000_000 + int((fraction + "000000000")[:9])
+    if len(whole) > SECONDS_DIGITS_MAX:
+        raise ValueError(f"t is {whole} seconds; in which unit is it?")
+    return int(whole) * 1_000_000_000 + int((fraction + "000000000")[:9])
 
 
 def read_lines(

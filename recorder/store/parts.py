@@ -113,16 +113,22 @@ def _as_dictionary(chunked: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def sort(table: Table, arrow: pa.Table) -> pa.Table:
-    """By (product_id, order) for tables with a file a product, by order for the others."""
-    keys = [(table.order, "ascending")]
-    if table.per_product:
-        keys.insert(0, ("product_id", "ascending"))
+    """By (product_id, order) for tables with a file a product, by order for the others.
+
+    Where ``order`` is not unique (intervals that ended together) the other columns decide.
+    """
+    names = ["product_id", table.order] if table.per_product else [table.order]
+    if table.order != "ingest_seq":
+        names += [column.name for column in table.columns if column.name != table.order]
     # Dictionaries do not sort, plain text does; the sort is stable.
-    plain = {
-        name: arrow.column(name).cast(pa.string() if name == "product_id" else pa.int64())
-        for name, _ in keys
-    }
-    return arrow.take(pc.sort_indices(pa.table(plain), sort_keys=keys))
+    plain = {name: _plain(arrow.column(name)) for name in names}
+    return arrow.take(
+        pc.sort_indices(pa.table(plain), sort_keys=[(name, "ascending") for name in names])
+    )
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def write_file(path: Path, table: Table, arrow: pa.Table, footer: Mapping[str, str]) -> None:
@@ -147,9 +153,7 @@ def write_file(path: Path, table: Table, arrow: pa.Table, footer: Mapping[str, s
     )
 
 
-def write_part(
-    root: Root, table: Table, arrow: pa.Table, hour: int, first: int, end: int
-) -> Path:
+def write_part(root: Root, table: Table, arrow: pa.Table, hour: int, first: int, end: int) -> Path:
     """Publish the rows of one table for the frames at offsets [first, end) of an hour."""
     final = root.part(table.name, hour, first, end)
     make_folder(root.staging)
@@ -171,9 +175,15 @@ def write_cut(
 
 
 def read_cut(path: Path) -> dict[str, Any]:
-    """The trade ids that a cut's record carries."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    trades: dict[str, Any] = content["trades"]
+    """The trade ids that a cut's record carries. Raises DataError where it cannot be read."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        trades: dict[str, Any] = content["trades"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{path}: not the record of a cut ({error}). Move it away; the next start of the "
+            "recorder writes its rows again from the capture."
+        ) from error
     return trades
 
 

@@ -1,7 +1,7 @@
 """Where everything lies below a data directory.
 
     .lock                                         flock: one writer
-    capture/2026112119/0000000016777216.cap       raw frames; folder = hour of recv_ns, name = first offset
+    capture/2026112119/0000000016777216.cap       raw frames; hour of recv_ns, first offset
     live/level2/2026112119-<from>-<to>.parquet    all products; offsets [from, to) of the hour
     live/level2/0-empty.parquet                   no rows, so that a glob never fails
     live/cuts/2026112119-<from>-<to>.json         all parts of these offsets are there
@@ -10,6 +10,7 @@
     heartbeats/date=2026-11-21/hour=19/heartbeats-20261121T19.parquet
     commits/2026112119.json                       the commit record of an hour
     current.json                                  the readers' switch
+    importing.json                                where an import began that has not finished
 
 Hours are int, hours since 1970-01-01T00 UTC.
 """
@@ -84,6 +85,7 @@ class Root:
         self.staging = path / "staging"
         self.commits = path / "commits"
         self.current = path / "current.json"
+        self.importing = path / "importing.json"
 
     def segment(self, hour: int, first: int) -> Path:
         """Where a capture segment goes."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from recorder.core.tables import TABLES
 from recorder.store.capture import end_of
 from recorder.store.paths import CUTS, Root, hour_text
-from recorder.store.publish import sync_folder
+from recorder.store.publish import make_folder, sync_folder
 from recorder.store.seal import Commit, read_commit, sealed_before
 
 GRACE_S = 3660  # readers that listed the parts before the switch have finished by then
@@ -54,6 +54,10 @@ def _remove_capture(root: Root, hour: int) -> list[str]:
     folder = root.capture / hour_text(hour)
     if not folder.is_dir():
         return []
-    shutil.rmtree(folder)
+    # Moved first, so that a half of it is never taken for the whole.
+    make_folder(root.staging)
+    leaving = root.staging / f"capture-{folder.name}"
+    folder.rename(leaving)
     sync_folder(root.capture)
+    shutil.rmtree(leaving)
     return [f"capture of {hour_text(hour)}"]

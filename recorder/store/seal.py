@@ -51,7 +51,7 @@ class Commit:
     """The commit record of an hour: its capture [FIRST_OFFSET, capture_end) became these files.
 
     ``ended_ns`` and ``trades`` are what a later start must know of it when nothing else is kept:
-    the time of its last arrival, and the recorded trade ids (`recorder.core.state`).
+    the time up to which it was recorded, and the recorded trade ids (`recorder.core.state`).
     """
 
     hour: int
@@ -100,6 +100,16 @@ def read_commit(root: Root, hour: int) -> Commit | None:
         ) from error
 
 
+def taken_to(root: Root, hour: int) -> int:
+    """The offset of an hour that nothing reaches beyond: no capture, no part, no commit record.
+
+    Parts reach beyond the capture where its end was damaged after they were published.
+    """
+    commit = read_commit(root, hour)
+    ends = [part.end for table in (*TABLES, CUTS) for part in root.parts(table, hour)]
+    return max(end_of(root.segments(hour)).offset, commit.capture_end if commit else 0, *ends, 0)
+
+
 def seal_hour(
     root: Root,
     hour: int,
@@ -113,7 +123,9 @@ def seal_hour(
     earlier = read_commit(root, hour)
     segments = (capture or root).segments(hour)
     last = end_of(segments)
-    digest = _digest(segments)
+    digest, ended_ns = _digest(segments), last.ended_ns
+    if not segments and earlier is not None:
+        digest, ended_ns = earlier.capture_sha256, earlier.ended_ns
     inputs = _Inputs(root, hour, earlier)
     coverage = inputs.read(TABLES["coverage"])
     files: list[SealedFile] = []
@@ -122,13 +134,9 @@ def seal_hour(
         for product_id, arrow in _products(inputs, table):
             footer = _footer(table, hour, product_id, arrow, coverage, digest)
             files.append(_write(root, table, hour, product_id, arrow, footer))
-    if not segments and earlier is not None:
-        digest, ended_ns = earlier.capture_sha256, earlier.ended_ns
-    else:
-        ended_ns = last.arrival.recv_ns if last.arrival is not None else None
     commit = Commit(
         hour,
-        max(last.offset, earlier.capture_end if earlier else 0),
+        max(last.offset, taken_to(root, hour)),
         digest,
         ended_ns,
         _carried_trades(root, hour) or (earlier.trades if earlier else {}),
@@ -253,7 +261,9 @@ def _footer(
             if bounds["min"] is not None:
                 footer[f"{column}_first"] = str(bounds["min"])
                 footer[f"{column}_last"] = str(bounds["max"])
-    texts = [name for name in ("price_text", "size_text", "inexact_text") if name in arrow.column_names]
+    texts = [
+        name for name in ("price_text", "size_text", "inexact_text") if name in arrow.column_names
+    ]
     if texts:
         inexact = sum(len(arrow) - arrow.column(name).null_count for name in texts)
         footer["inexact_values"] = str(inexact)
@@ -267,7 +277,9 @@ def _coverage_footer(
     mine = coverage.filter(
         pc.and_(
             pc.equal(coverage.column("channel").cast(pa.string()), channel),
-            pc.fill_null(pc.equal(coverage.column("product_id").cast(pa.string()), product_id), False),
+            pc.fill_null(
+                pc.equal(coverage.column("product_id").cast(pa.string()), product_id), False
+            ),
         )
     )
     states = mine.column("state").cast(pa.string())
@@ -320,11 +332,11 @@ def _digest(segments: Sequence[Segment]) -> str | None:
     return digest.hexdigest()
 
 
-# --- the readers' switch ------------------------------------------------------------------------------
+# --- the readers' switch ------------------------------------------------------------------------
 
 
 def sealed_before(root: Root) -> int | None:
-    """The hour that `current.json` names: sealed files are read before it, live parts from it on."""
+    """The hour that `current.json` names: sealed files before it, live parts from it on."""
     try:
         content = json.loads(root.current.read_text(encoding="utf-8"))
         return hour_from_iso(content["sealed_before"])
@@ -344,5 +356,3 @@ def switch(root: Root, hour: int) -> None:
         root.current,
         {"version": COMMIT_VERSION, "sealed_before": iso(hour), "hour": hour_text(hour)},
     )
-
-

@@ -1,6 +1,6 @@
 """Coinbase Advanced Trade: text ↔ messages.
 
-Source: `coinbase.md` §1.2–1.10 and recorded traffic. Every numbered frame has ``channel``,
+Source: `coinbase.md` §1.2 to §1.10 and recorded traffic. Every numbered frame has ``channel``,
 ``timestamp``, ``sequence_num`` and ``events``; error frames have ``type`` and ``message`` instead.
 Unknown keys are ignored, unknown channels reported, and a frame that does not have the expected
 shape is reported with whatever of its envelope can still be read, so that its number counts.
@@ -49,7 +49,10 @@ SUBSCRIBE_NAMES = {
 }
 CHANNELS = frozenset(SUBSCRIBE_NAMES.values()) - {"subscriptions"}
 UNFILTERED = frozenset({"heartbeats"})  # channels whose subscription names no product
-TAKER_SIDES = {"BUY": "SELL", "SELL": "BUY"}  # the wire's side is the maker's (`coinbase.md` §1.6.4)
+TAKER_SIDES = {
+    "BUY": "SELL",
+    "SELL": "BUY",
+}  # the wire's side is the maker's (`coinbase.md` §1.6.4)
 
 
 _Known = (
@@ -69,7 +72,7 @@ _decode_text = msgspec.json.Decoder(str).decode
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
 # What msgspec raises on bytes that are not what is expected of them.
-_UNREADABLE = _UNREADABLE
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
 
 
 def is_product(product_id: str) -> bool:
@@ -112,9 +115,7 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
     except _UNREADABLE as worse:
         return Decoded("malformed", None, None, None, (), (_malformed(str(worse)),))
     sequence = loose.sequence_num
-    if not isinstance(sequence, int) or isinstance(sequence, bool):
-        sequence = None
-    elif not 0 <= sequence <= SEQUENCE_MAX:
+    if type(sequence) is not int or not 0 <= sequence <= SEQUENCE_MAX:  # a bool is no number
         sequence = None
     if loose.type == "error":
         problem = Problem("venue_error", _text(loose.message)[:500])
@@ -166,10 +167,11 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     try:
         prices = amounts(price_texts)
         sizes = amounts(size_texts)
-        if prices and min(prices) <= 0.0:
-            raise ValueError("a price of 0")
     except ValueError as error:
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
+        return
+    if prices and min(prices) <= 0.0:
+        problems.append(Problem("impossible_number", "a price of 0", "level2", product_id))
         return
     try:
         event_us = _event_times([change.event_time for change in changes])
@@ -187,7 +189,7 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
 
 
 def _event_times(texts: list[str]) -> list[int | None] | int | None:
-    """Convert the times of the changes to microseconds; one int where all are the same, as usual."""
+    """Convert the times of the changes to microseconds; one where all are the same, as usual."""
     if not texts:
         return None
     first = texts[0]
@@ -210,9 +212,7 @@ def _trades(event: shapes.TradesEvent, messages: list[Message], problems: list[P
             trade = _trade(wire, problems)
         except ValueError as error:
             detail = f"trade {wire.trade_id[:40]!r}: {error}"
-            problems.append(
-                Problem("impossible_number", detail, "market_trades", wire.product_id)
-            )
+            problems.append(Problem("impossible_number", detail, "market_trades", wire.product_id))
             continue
         by_product.setdefault(wire.product_id, []).append(trade)
     for product_id, trades in by_product.items():
@@ -320,7 +320,9 @@ def _seconds(text: str) -> int:
     return seconds
 
 
-def _heartbeat(event: shapes.HeartbeatEvent, messages: list[Message], problems: list[Problem]) -> None:
+def _heartbeat(
+    event: shapes.HeartbeatEvent, messages: list[Message], problems: list[Problem]
+) -> None:
     counter = None
     try:
         counter = count(str(event.heartbeat_counter))
@@ -367,6 +369,7 @@ _BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
 
 
 # --- requests -----------------------------------------------------------------------------------
+
 
 def request(
     kind: Literal["subscribe", "unsubscribe"], channel: str, product_ids: Sequence[str] = ()

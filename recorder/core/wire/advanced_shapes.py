@@ -1,4 +1,4 @@
-"""The shapes of Coinbase Advanced Trade's texts, as msgspec decodes them (`coinbase.md` §1.2–1.6).
+"""The shapes of Advanced Trade's texts, as msgspec decodes them (`coinbase.md` §1.2 to §1.6).
 
 Only what the tables need is named: unknown keys are ignored. A key with a default was missing in
 some recording, all others were in every one.

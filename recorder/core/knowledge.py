@@ -1,0 +1,155 @@
+"""Everything that is known while recording, and how a doubt about it is written down.
+
+The pipeline reads frames into it, the marks of connections and of the recorder change it; both
+write rows of `faults` and `coverage` through it, so that data and doubt cannot disagree.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+from recorder.core.book import Book
+from recorder.core.coverage import Coverage, Interval, Missing
+from recorder.core.messages import LEVEL2, Fact, Level2, Request, Resubscribe
+from recorder.core.rows import Origin, Rows, coverage_rows, fault_rows
+from recorder.core.session import Session
+from recorder.core.trades import TradeIds
+
+
+@dataclass(slots=True)
+class Step:
+    """What one arrival came to."""
+
+    rows: list[Rows] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+
+
+class Place(NamedTuple):
+    """Where a frame stands: the step it fills, its session, and the numbers for its rows."""
+
+    step: Step
+    session: Session
+    origin: Origin
+    ingest_seq: int
+    numbers: "count[int]"
+    raw: bytes | None = None
+
+    @property
+    def connection_id(self) -> str:
+        """The session's name."""
+        return self.session.connection_id
+
+    def take(self, rows: int) -> int:
+        """Reserve the numbers of some rows, at least one; returns the first."""
+        first = next(self.numbers)
+        for _ in range(rows - 1):
+            next(self.numbers)
+        return first
+
+
+class Knowledge:
+    """Sessions, books, trades and coverage.
+
+    ``books`` is keyed by (connection, product); ``messages`` counts frames by label
+    (``l2_data/update``); ``gaps`` and ``faults`` count what was found. ``checkpoint`` holds the
+    books that a replay begins with, until the `Carried` that names them.
+    """
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.books: dict[tuple[str, str], Book] = {}
+        self.trades: dict[str, TradeIds] = {}
+        self.coverage = Coverage()
+        self.messages: Counter[str] = Counter()
+        self.gaps = 0
+        self.faults = 0
+        self.checkpoint: dict[tuple[str, str], Level2] = {}
+
+    def session(self, connection_id: str, recv_ns: int) -> Session:
+        """The session of a connection; one whose opening is not in the record begins here."""
+        session = self.sessions.get(connection_id)
+        if session is None:
+            session = self.sessions[connection_id] = Session(connection_id, recv_ns, None)
+        return session
+
+    def forget(self, connection_id: str) -> None:
+        """Drop a session and its books."""
+        self.sessions.pop(connection_id, None)
+        for key in [key for key in self.books if key[0] == connection_id]:
+            del self.books[key]
+
+    def products_of(self, connection_id: str) -> list[str]:
+        """The products that a connection has books of, by name."""
+        return sorted(product_id for line, product_id in self.books if line == connection_id)
+
+    # --- doubt ----------------------------------------------------------------------------------
+
+    def doubt_book(self, connection_id: str, product_id: str, reason: str, step: Step) -> bool:
+        """Make a book STALE if it is LIVE; returns whether it was."""
+        book = self.books.get((connection_id, product_id))
+        if book is None or not book.doubt():
+            return False
+        fields = {"connection_id": connection_id, "product_id": product_id, "reason": reason}
+        step.facts.append(Fact("book_stale", fields))
+        return True
+
+    def lose_books(self, product_ids: Iterable[str], reason: str, place: Place) -> None:
+        """End the coverage of the books that were LIVE, and ask for snapshots."""
+        connection_id, now_ns = place.connection_id, place.origin.recv_ns
+        lost = [
+            product_id
+            for product_id in product_ids
+            if self.doubt_book(connection_id, product_id, reason, place.step)
+        ]
+        intervals: list[Interval] = []
+        for product_id in lost:
+            missing = Missing(now_ns, reason, place.origin.sequence, connection_id=connection_id)
+            intervals += self.coverage.end((LEVEL2, product_id), connection_id, now_ns, missing)
+        self.note(intervals, place.ingest_seq, place.step)
+        self.resync(lost, reason, place)
+
+    def resync(self, product_ids: Iterable[str], reason: str, place: Place) -> None:
+        """Ask for fresh snapshots, of each product not too often."""
+        now_ns = place.origin.recv_ns
+        due = [each for each in product_ids if place.session.resync(each, now_ns)]
+        if due:
+            request = Resubscribe(place.connection_id, LEVEL2, tuple(due), reason)
+            place.step.requests.append(request)
+
+    # --- what is written down -------------------------------------------------------------------
+
+    def fault(
+        self,
+        kind: str,
+        detail: str,
+        place: Place,
+        *,
+        channel: str | None = None,
+        product_id: str | None = None,
+        keep_raw: bool = True,
+    ) -> None:
+        """Write a row of `faults`; ``keep_raw``: the frame itself shows what is wrong."""
+        self.faults += 1
+        number = place.take(1)
+        raw = place.raw if keep_raw else None
+        place.step.rows.append(
+            fault_rows(
+                kind, detail, place.origin, number, channel=channel, product_id=product_id, raw=raw
+            )
+        )
+        fields = {
+            "kind": kind,
+            "detail": detail,
+            "connection_id": place.origin.connection_id,
+            "product_id": product_id,
+            "ingest_seq": number,
+        }
+        place.step.facts.append(Fact("fault_recorded", fields))
+
+    def note(self, intervals: list[Interval], noted_seq: int, step: Step) -> None:
+        """Write rows of `coverage`."""
+        if intervals:
+            step.rows.append(coverage_rows(intervals, noted_seq))

@@ -1,0 +1,164 @@
+"""What was recorded and what was not."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.core.coverage import GAP, RECORDED, TRACKS_MAX, Coverage, Interval, Key, Missing
+
+KEY: Key = ("level2", "BTC-USD")
+OTHER: Key = ("heartbeats", None)
+CONNECTIONS = ("ws2", "ws10", "ws1")
+
+# What happens, on which line, how long after, and how long before that the line was last heard.
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["begin", "end", "close", "cut", "saw"]),
+        st.sampled_from(CONNECTIONS),
+        st.integers(0, 5),
+        st.integers(0, 8),
+    ),
+    max_size=30,
+)
+
+
+def missing(reason: str = "sequence_gap") -> Missing:
+    """A gap's cause."""
+    return Missing(0, reason, connection_id="ws1")
+
+
+def play(coverage: Coverage, script: list[tuple[str, str, int, int]]) -> tuple[list[Interval], int]:
+    """Let things happen to one track; returns what was given out, and the time at the end."""
+    given_out: list[Interval] = []
+    now = 100
+    for number, (what, line, later, heard) in enumerate(script):
+        now += later
+        match what:
+            case "begin":
+                given_out += coverage.begin(KEY, line, now)
+            case "end":
+                given_out += coverage.end(KEY, line, now - heard, missing())
+            case "close":
+                given_out += coverage.end_all(line, now - heard, missing("connection_closed"))
+            case "cut":
+                given_out += coverage.cut(now)
+            case "saw":
+                coverage.saw(KEY, line, number, number)
+    return given_out, now
+
+
+@given(happenings, st.integers(0, 5))
+def test_intervals_do_not_overlap_and_leave_no_hole(
+    script: list[tuple[str, str, int, int]], later: int
+) -> None:
+    """Every moment from the begin to the end is recorded, by one line or more, or is a gap."""
+    coverage = Coverage()
+    given_out = coverage.begin(KEY, "ws1", 100)
+    more, now = play(coverage, script)
+    end = now + later
+    given_out += more + coverage.finish(end)
+    for interval in given_out:
+        assert interval.start_ns <= interval.end_ns
+        assert (interval.reason is not None) == (interval.state == GAP)
+        assert interval.connection_id is not None
+    for moment in range(100, end):
+        here = [each for each in given_out if each.start_ns <= moment < each.end_ns]
+        lines = [each.connection_id for each in here if each.state == RECORDED]
+        gaps = [each for each in here if each.state == GAP]
+        assert len(lines) == len(set(lines)), "a line records a moment once"
+        assert len(gaps) + bool(lines) == 1, f"moment {moment}: {here}"
+    assert coverage.tracks == {}
+
+
+@given(happenings)
+def test_a_cut_changes_nothing_but_the_pieces(script: list[tuple[str, str, int, int]]) -> None:
+    """The hour's end gives out what was, and what goes on begins there again."""
+    coverage = Coverage()
+    coverage.begin(KEY, "ws1", 100)
+    _, now = play(coverage, script)
+    coverage.cut(now)
+    assert all(each.start_ns == each.end_ns for each in coverage.cut(now))
+    pieces = coverage.cut(now + 10)
+    assert {(each.start_ns, each.end_ns) for each in pieces} == {(now, now + 10)}
+
+
+def test_a_gap_between_two_recordings() -> None:
+    """It has both ends, the numbers and the cause."""
+    coverage = Coverage()
+    coverage.begin(KEY, "ws1", 100)
+    coverage.saw(KEY, "ws1", 7, 9)
+    recorded = coverage.end(KEY, "ws1", 150, Missing(0, "sequence_gap", 4, 8, 3, "ws1"))
+    assert recorded == [
+        Interval(*KEY, 100, 150, RECORDED, ingest_seq_first=7, ingest_seq_last=9, connection_id="ws1")
+    ]
+    assert coverage.begin(KEY, "ws1", 170) == [
+        Interval(*KEY, 150, 170, GAP, "sequence_gap", 4, 8, 3, connection_id="ws1")
+    ]
+
+
+def test_lost_frames_within_one_instant_are_a_gap() -> None:
+    """It took no time, but something is missing: it is written down."""
+    coverage = Coverage()
+    coverage.begin(KEY, "ws1", 100)
+    coverage.end(KEY, "ws1", 150, Missing(0, "sequence_gap", 4, 8, 3, "ws1"))
+    assert [each.state for each in coverage.begin(KEY, "ws1", 150)] == [GAP]
+
+
+def test_what_never_was_recorded_misses_nothing() -> None:
+    """Before the first data of a channel there is no gap, unless the hour ends without any."""
+    coverage = Coverage()
+    coverage.expect(KEY, 100, "not_served", quiet=True)
+    assert coverage.begin(KEY, "ws1", 150) == []
+    coverage.expect(OTHER, 100, "not_served", quiet=True)
+    ended = coverage.cut(200)
+    assert [(each.channel, each.state, each.start_ns, each.end_ns) for each in ended] == [
+        ("level2", RECORDED, 150, 200),
+        ("heartbeats", GAP, 100, 200),
+    ]
+    assert [each.state for each in coverage.begin(OTHER, "ws1", 250)] == [GAP]
+
+
+def test_expecting_what_is_known_changes_nothing() -> None:
+    """A second subscription does not end a recording."""
+    coverage = Coverage()
+    coverage.begin(KEY, "ws1", 100)
+    coverage.expect(KEY, 120, "not_served", quiet=True)
+    assert coverage.records(KEY, "ws1")
+
+
+def test_a_second_line_takes_over() -> None:
+    """While one line records there is no gap; the gap begins where the later of the two ended."""
+    coverage = Coverage()
+    coverage.begin(KEY, "a", 100)
+    coverage.begin(KEY, "b", 110)
+    coverage.end(KEY, "b", 150, missing())
+    coverage.end(KEY, "a", 120, missing())
+    assert [(each.start_ns, each.end_ns) for each in coverage.begin(KEY, "c", 160)] == [(150, 160)]
+
+
+def test_lines_are_cut_by_name() -> None:
+    """The order of rows does not depend on who came first."""
+    coverage = Coverage()
+    for line in CONNECTIONS:
+        coverage.begin(KEY, line, 100)
+    assert [each.connection_id for each in coverage.cut(200)] == sorted(CONNECTIONS)
+
+
+def test_ending_what_is_not_recorded() -> None:
+    """Nothing comes of it."""
+    coverage = Coverage()
+    assert coverage.end(KEY, "ws1", 100, missing()) == []
+    coverage.saw(KEY, "ws1", 1, 1)
+    assert coverage.end_all("ws1", 100, missing()) == []
+    assert coverage.tracks == {}
+
+
+def test_tracks_without_end() -> None:
+    """Their number has a bound, and those known stay."""
+    coverage = Coverage()
+    for number in range(TRACKS_MAX):
+        coverage.begin(("ticker", f"X{number}-USD"), "ws1", 100)
+    coverage.begin(KEY, "ws1", 100)
+    coverage.expect(OTHER, 100, "not_served", quiet=True)
+    assert len(coverage.tracks) == TRACKS_MAX
+    assert coverage.admits(("ticker", "X0-USD"))
+    assert not coverage.admits(KEY)

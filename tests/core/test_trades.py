@@ -1,0 +1,68 @@
+"""Which trades are recorded, against a plain set."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.core.trades import HOLES_MAX, TradeIds
+
+
+@given(st.lists(st.integers(0, 40), max_size=60))
+def test_any_order_of_ids_is_a_set(ids: list[int]) -> None:
+    """An id is new the first time and never again; holes are what lies between and was not seen."""
+    known = TradeIds()
+    seen: set[int] = set()
+    for each in ids:
+        skipped = each - max(seen) - 1 if seen and each > max(seen) else 0
+        assert known.take(each) == (each not in seen, skipped)
+        seen.add(each)
+        inside = {each for first, last in known.holes for each in range(first, last + 1)}
+        assert inside == set(range(min(seen), max(seen) + 1)) - seen
+        assert known.holes == sorted(known.holes)
+        assert all(first <= last for first, last in known.holes)
+        assert (known.first, known.last) == (min(seen), max(seen))
+
+
+def test_an_update_before_its_snapshot() -> None:
+    """The snapshot's older trades are new, the one that came before it is not."""
+    known = TradeIds()
+    assert known.take(110) == (True, 0)
+    assert [known.take(each)[0] for each in range(100, 112)] == [True] * 10 + [False, True]
+    assert known.holes == []
+
+
+def test_a_snapshot_fills_a_hole() -> None:
+    """Trades missed between two updates are new when a snapshot brings them."""
+    known = TradeIds()
+    known.take(1)
+    assert known.take(5) == (True, 3)
+    assert [known.take(each)[0] for each in (1, 2, 3, 4, 5)] == [False, True, True, True, False]
+    assert known.holes == []
+
+
+def test_one_absurd_id_does_not_stop_the_rest() -> None:
+    """The ids that follow are in the hole that it made, and new."""
+    known = TradeIds()
+    known.take(10)
+    known.take(10**18 - 1)
+    assert known.take(11) == (True, 0)
+    assert known.take(12) == (True, 0)
+    assert known.take(12) == (False, 0)
+
+
+def test_too_many_holes() -> None:
+    """Memory has a bound in every direction, and then rather a trade twice than none."""
+    known = TradeIds()
+    for each in range(0, 3 * HOLES_MAX, 2):
+        known.take(each)
+    assert len(known.holes) == HOLES_MAX
+    assert known.take(1) == (True, 0)
+    known = TradeIds()
+    for each in range(3 * HOLES_MAX, 0, -2):
+        assert known.take(each)[0]
+    assert len(known.holes) <= HOLES_MAX
+    known = TradeIds()
+    known.take(0)
+    known.take(4 * HOLES_MAX)
+    for each in range(2, 4 * HOLES_MAX, 2):
+        assert known.take(each)[0]
+    assert len(known.holes) == HOLES_MAX

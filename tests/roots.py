@@ -1,0 +1,96 @@
+"""Looking into a data directory: all rows of it, all bytes of it, and whether they make sense."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from recorder.core.tables import TABLES
+from recorder.store.parts import read_parts, sort
+from recorder.store.paths import Root
+from recorder.store.seal import read_commit
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def live_rows(path: Path) -> Rows:
+    """The rows of all live parts, by table."""
+    root = Root(path)
+    return {
+        name: sort(table, read_parts(table, [part.path for part in root.parts(name)])).to_pylist()
+        for name, table in TABLES.items()
+    }
+
+
+def sealed_rows(path: Path) -> Rows:
+    """The rows of all files that commit records name, by table."""
+    root = Root(path)
+    rows: Rows = {}
+    for name, table in TABLES.items():
+        commits = [read_commit(root, hour) for hour in root.committed_hours()]
+        files = [path / each.path for commit in commits for each in commit.files]
+        mine = [file for file in files if file.relative_to(path).parts[0] == name]
+        rows[name] = sort(table, read_parts(table, mine)).to_pylist()
+    return rows
+
+
+def sealed_bytes(path: Path) -> dict[str, str]:
+    """The digest of every sealed file, by its path in the data directory."""
+    return {
+        str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for name in TABLES
+        for file in sorted((path / name).rglob("*.parquet"))
+    }
+
+
+def commits(path: Path) -> dict[str, Any]:
+    """The commit records without the time at which they were written."""
+    found = {}
+    for file in sorted((path / "commits").glob("*.json")):
+        found[file.name] = json.loads(file.read_text())
+        del found[file.name]["sealed_at"]
+    return found
+
+
+def check_order(rows: Rows) -> None:
+    """Every ``ingest_seq`` is unique, and every trade is there once."""
+    seen = Counter(
+        row["ingest_seq"] for table, found in rows.items() if table != "coverage" for row in found
+    )
+    assert [seq for seq, count in seen.items() if count > 1] == []
+    trades = Counter((row["product_id"], row["trade_id"]) for row in rows["trades"])
+    assert [trade for trade, count in trades.items() if count > 1] == []
+
+
+def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, Any]]]:
+    """The intervals of every channel and product follow each other without overlap or hole."""
+    tracks = defaultdict(list)
+    for row in rows["coverage"]:
+        tracks[row["channel"], row["product_id"]].append(row)
+    for key, intervals in tracks.items():
+        intervals.sort(key=lambda row: (row["start_time"], row["end_time"]))
+        for one, following in pairwise(intervals):
+            assert one["start_time"] <= one["end_time"], key
+            assert one["end_time"] == following["start_time"], (key, one, following)
+    return dict(tracks)
+
+
+def gaps_of(rows: Rows, channel: str, product_id: str | None) -> list[tuple[Any, Any, str]]:
+    """The gaps of a channel and product as (start, end, reason), in order of time."""
+    found = [
+        (row["start_time"], row["end_time"], row["reason"])
+        for row in rows["coverage"]
+        if (row["channel"], row["product_id"], row["state"]) == (channel, product_id, "gap")
+    ]
+    return sorted(found)
+
+
+def footer(file: Path) -> dict[str, str]:
+    """What a file says of itself."""
+    metadata = pq.read_schema(file).metadata or {}
+    return {key.decode(): value.decode() for key, value in metadata.items()}
+

@@ -1,0 +1,148 @@
+"""Plays a plan: the venue in this process, the daemon as a child, ended again and again."""
+
+import asyncio
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recorder.venue import Venue
+from tests.simulate import plan as plans
+from tests.simulate.daemon import Daemon, write_config
+from tests.simulate.plan import CHANNELS, Nemesis, Plan
+
+# What the two counted products send at rate 1 (`captures/statistics.md`), with a drawn third one.
+FRAMES_A_SECOND = {1: 21.0, 2: 42.0, 3: 48.0}
+ABNORMAL = 1006
+START_S_MAX = 15.0
+PART_S_MAX = 5.0
+LEAVE_S_MAX = 3.0
+
+Book = tuple[list[tuple[str, str]], list[tuple[str, str]]]
+
+
+@dataclass(slots=True)
+class Life:
+    """What is known of one run from outside. Times are of the wall clock.
+
+    ``books`` is the venue's truth if the market was frozen before the end; ``left`` are files in
+    staging that an earlier run left and this one, recording already, had not removed; ``orphans`` are
+    processes of this run that still lived when the last run had ended.
+    """
+
+    log: Path
+    errors: Path
+    spawned_ns: int
+    killed: bool
+    signalled_ns: int = 0
+    ended_ns: int = 0
+    exit_code: int = 0
+    books: dict[str, Book] = field(default_factory=dict)
+    aborted_ns: list[int] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    orphans: int = 0
+
+
+@dataclass(slots=True)
+class Truth:
+    """What the venue knows: the frames of each connection in the order they were opened."""
+
+    sent: list[list[bytes]]
+    lives: list[Life]
+    seconds: float
+
+
+async def play(plan: Plan, folder: Path) -> Truth:
+    """Play a plan into ``folder``/data; the daemons are ended whatever happens."""
+    data, config = folder / "data", folder / "recorder.toml"
+    began_s = time.monotonic()
+    rate = plan.frames_a_second / FRAMES_A_SECOND[len(plan.products)]
+    lives: list[Life] = []
+    daemons: list[Daemon] = []
+    try:
+        async with Venue(plan.seed, plan.products, rate, plan.depth, keep_sent=True) as venue:
+            write_config(config, data, venue.url, plan.products, CHANNELS, plan.part_seconds)
+            for index, run in enumerate(plan.runs):
+                before = _staged(data)
+                daemon = Daemon(config, folder / f"run-{index}.log")
+                daemons.append(daemon)
+                lives.append(await _live(run, plan, daemon, venue, data, before))
+                venue.thaw()
+            for life, daemon in zip(lives, daemons, strict=True):
+                await _wait_gone(daemon)
+                life.orphans = len(daemon.orphans())
+            sent = [venue.sent(number) for number in range(len(venue._kept))]
+    finally:
+        for daemon in daemons:
+            daemon.clear()
+    return Truth(sent, lives, time.monotonic() - began_s)
+
+
+async def _live(
+    run: plans.Run, plan: Plan, daemon: Daemon, venue: Venue, data: Path, before: set[str]
+) -> Life:
+    """One run from its start to its end."""
+    life = Life(daemon.log, daemon.errors, daemon.spawned_ns, run.kill)
+    nemeses = [asyncio.create_task(_trouble(each, venue, life)) for each in run.nemeses]
+    try:
+        await _reach(run, daemon, venue, data)
+        if daemon.logged("recorder_started"):
+            life.left = sorted(before & _staged(data))
+        await asyncio.sleep(run.delay_s)
+    finally:
+        for task in nemeses:
+            task.cancel()
+        await asyncio.gather(*nemeses, return_exceptions=True)
+    if run.freeze:
+        venue.freeze()
+        life.books = {product: venue.book(product) for product in plan.products}
+    number = signal.SIGKILL if run.kill else signal.SIGTERM
+    life.signalled_ns, life.ended_ns, life.exit_code = await daemon.end(number)
+    return life
+
+
+async def _reach(run: plans.Run, daemon: Daemon, venue: Venue, data: Path) -> None:
+    """Wait for the moment that the end of a run is counted from."""
+    seen = len(venue._kept)
+
+    def frames(count: int) -> bool:
+        return len(venue._kept) > seen and len(venue._kept[-1]) >= count
+
+    match run.moment:
+        case "capture":
+            await daemon.wait(lambda: daemon.logged("recorder_started"), START_S_MAX)
+        case "frames":
+            await daemon.wait(lambda: frames(1), START_S_MAX)
+        case "part":
+            await daemon.wait(lambda: frames(20), START_S_MAX)
+            await daemon.wait(lambda: _staged(data), PART_S_MAX)
+        case "recovery":
+            await daemon.wait(lambda: daemon.logged("recovery_started"), START_S_MAX)
+        case "running":
+            await daemon.wait(lambda: frames(20), START_S_MAX)
+
+
+async def _trouble(nemesis: Nemesis, venue: Venue, life: Life) -> None:
+    """One fault of the venue, at its time."""
+    await asyncio.sleep(nemesis.after_s)
+    if nemesis.skip:
+        venue.skip(nemesis.skip)
+        return
+    if nemesis.code == ABNORMAL:
+        life.aborted_ns.append(time.time_ns())
+    await venue.drop(nemesis.code, "simulated")
+
+
+async def _wait_gone(daemon: Daemon) -> None:
+    """Give the processes that a run leaves behind a moment to see that it is over."""
+    end_s = time.monotonic() + LEAVE_S_MAX
+    while daemon.orphans() and time.monotonic() < end_s:
+        await asyncio.sleep(0.02)
+
+
+def _staged(data: Path) -> set[str]:
+    """The names in staging."""
+    try:
+        return {path.name for path in (data / "staging").iterdir()}
+    except FileNotFoundError:
+        return set()

@@ -1,0 +1,71 @@
+"""One seed from plan to verdict: play it, seal it, rebuild it, check it."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recorder import recovery, replay
+from recorder.store.paths import Root
+from tests.simulate import checks, evidence
+from tests.simulate.plan import Plan
+from tests.simulate.trial import Truth, play
+
+LOSS_S_MAX = 0.75  # 0.25 s of block, and the time that a busy machine takes to read and write it
+AGAIN_S_MAX = 10.0
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What came of a seed; ``problems`` is empty where everything holds."""
+
+    plan: Plan
+    problems: list[str] = field(default_factory=list)
+    kills: int = 0
+    frames: int = 0
+    rows: int = 0
+    lost: list[tuple[int, float]] = field(default_factory=list)
+    again_s: list[float] = field(default_factory=list)
+    recovery_ms: list[float] = field(default_factory=list)
+    orphans: int = 0
+    seconds: float = 0.0
+
+
+def try_plan(plan: Plan, folder: Path) -> Verdict:
+    """Play a plan below ``folder`` (which is left as it is) and check everything."""
+    began_s = time.monotonic()
+    truth = asyncio.run(play(plan, folder))
+    return judge(plan, truth, folder, began_s)
+
+
+def judge(plan: Plan, truth: Truth, folder: Path, began_s: float) -> Verdict:
+    """Seal what was recorded, rebuild it beside, and check."""
+    root, again = folder / "data", folder / "again"
+    verdict = Verdict(plan, kills=sum(life.killed for life in truth.lives))
+    for life in truth.lives:
+        verdict.problems += checks.check_life(life)
+    verdict.rows = replay.seal(root, include_current=True).rows
+    recovery.rebuild(Root(root), Root(again))
+    captured = evidence.read_capture(root)
+    coverage = evidence.read_coverage(root)
+    verdict.problems += [
+        *checks.check_sent(captured, truth.sent, truth.lives, LOSS_S_MAX),
+        *checks.check_rows(root),
+        *checks.check_trades(root, captured),
+        *checks.check_changes(root, captured),
+        *checks.check_faults(root),
+        *checks.check_rebuilt(root, again),
+        *checks.check_coverage(coverage),
+        *checks.check_down(coverage, captured, truth.lives, plan.tracks),
+        *checks.check_books(root, captured, truth.lives),
+        *checks.check_gaps(coverage, captured),
+    ]
+    verdict.frames = captured.frames
+    verdict.orphans = sum(life.orphans for life in truth.lives)
+    verdict.lost = checks.lost_in_window(captured, truth.sent, truth.lives)
+    verdict.again_s = checks.recording_again(captured, truth.lives)
+    verdict.recovery_ms = checks.recovery_ms(truth.lives)
+    slow = [each for each in verdict.again_s if each > AGAIN_S_MAX]
+    verdict.problems += [f"(h) recording again after {each:.1f} s" for each in slow]
+    verdict.seconds = time.monotonic() - began_s
+    return verdict
