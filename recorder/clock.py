@@ -1,12 +1,13 @@
 """The time of receipt: the system's clock, but never going back.
 
-Forward steps are followed; after a backward one time goes on at the pace of the monotonic clock
-until the system's clock has caught up, so that the order of the capture is the order of receipt.
+Forward steps are followed. After a backward one time goes on at half its pace until the system's
+clock has caught up, so that the order of the capture stays the order of receipt.
 """
 
 import time
 from collections.abc import Callable
 
+SLEW = 2  # how many times slower time goes while it is ahead of the clock
 STEP_NS_MIN = 500_000_000  # smaller differences are the ordinary work of NTP
 
 
@@ -36,9 +37,8 @@ class Clock:
         if abs(step_ns) >= STEP_NS_MIN:
             self.step_ns = step_ns
         self._wall_ns, self._mono_ns = wall_ns, mono_ns
-        self._last_ns = max(
-            wall_ns, self._last_ns + max(elapsed_ns, 0) if wall_ns < self._last_ns else 0
-        )
+        slewed_ns = self._last_ns + max(elapsed_ns, 0) // SLEW if wall_ns < self._last_ns else 0
+        self._last_ns = max(wall_ns, slewed_ns)
         return self._last_ns
 
     def take_step(self) -> int:

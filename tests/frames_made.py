@@ -13,7 +13,7 @@ from recorder.venue.session import Session
 SECOND_NS = 1_000_000_000
 PRODUCTS = ("BTC-USD", "ETH-USD")
 CHANNELS = ("heartbeats", "level2", "ticker", "market_trades", "status")
-HOUR = 498_763  # 2026-11-24T19 UTC
+HOUR = 498_427  # 2026-11-10T19 UTC
 HOUR_START_NS = HOUR * HOUR_NS
 
 WANTED = [("heartbeats", None)] + [

@@ -144,7 +144,7 @@ async def test_the_hour_turns_while_recording(tmp_path, monkeypatch):
         recording(config_for(tmp_path, venue.url), lambda: time.time_ns() + offset_ns) as running,
     ):
         await wait_for(lambda: running.progress().books_live == 2, "both books")
-        await wait_for(lambda: (tmp_path / "current.json").exists(), "the switch")
+        await wait_for((tmp_path / "current.json").exists, "the switch")
         root = Root(tmp_path)
         old, new = root.captured_hours()
         assert root.committed_hours() == [old]

@@ -61,12 +61,27 @@ class Missing:
 class Track:
     """The present state of one channel and product.
 
-    ``ended_ns`` is the latest end of an interval that was given out.
+    ``covered`` are the intervals given out since the oldest of the recordings began: a line's end is
+    told when it closes, but was when it was last heard.
     """
 
     recordings: dict[str, Recording] = field(default_factory=dict)
     missing: Missing | None = None
-    ended_ns: int = 0
+    covered: list[tuple[int, int]] = field(default_factory=list)
+
+    def holes(self, since_ns: int) -> tuple[list[tuple[int, int]], int]:
+        """What nobody recorded since a line's end, and from when on nobody or another line does."""
+        begun_ns = min((each.start_ns for each in self.recordings.values()), default=None)
+        holes: list[tuple[int, int]] = []
+        at_ns = since_ns
+        stretches = sorted(self.covered)
+        if begun_ns is not None:
+            stretches = [each for each in stretches if each[0] < begun_ns] + [(begun_ns, begun_ns)]
+        for first_ns, end_ns in stretches:
+            if first_ns > at_ns:
+                holes.append((at_ns, first_ns))
+            at_ns = max(at_ns, end_ns)
+        return holes, at_ns
 
 
 Key = tuple[str, str | None]
@@ -121,18 +136,23 @@ class Coverage:
         return _gap(key, missing, at_ns)
 
     def end(self, key: Key, connection_id: str, at_ns: int, missing: Missing) -> list[Interval]:
-        """A connection stops to record a track; a gap begins where it was the last."""
+        """A connection stopped to record a track; a gap begins where nobody else recorded it."""
         track = self.tracks.get(key)
         recording = track.recordings.pop(connection_id, None) if track else None
         if track is None or recording is None:
             return []
         end_ns = max(at_ns, recording.start_ns)
-        # Another connection may have recorded for longer, and have ended before.
-        track.ended_ns = max(track.ended_ns, end_ns)
+        track.covered.append((recording.start_ns, end_ns))
+        holes, free_ns = track.holes(end_ns)
+        track.covered += holes
         if not track.recordings:
-            missing.start_ns = track.ended_ns
+            missing.start_ns = free_ns
             track.missing = missing
-        return _recorded(key, connection_id, recording, end_ns)
+            track.covered.clear()
+        ended = _recorded(key, connection_id, recording, end_ns)
+        for start_ns, until_ns in holes:
+            ended += _gap(key, replace(missing, start_ns=start_ns), until_ns)
+        return ended
 
     def end_all(self, connection_id: str, at_ns: int, missing: Missing) -> list[Interval]:
         """A connection stops to record anything."""
@@ -153,7 +173,7 @@ class Coverage:
             for connection_id, recording in sorted(track.recordings.items(), key=itemgetter(0)):
                 ended += _recorded(key, connection_id, recording, at_ns)
                 track.recordings[connection_id] = Recording(at_ns)
-                track.ended_ns = at_ns
+            track.covered.clear()
             if track.missing is not None:
                 ended += _gap(key, track.missing, at_ns)
                 track.missing.start_ns = at_ns

@@ -52,7 +52,7 @@ class TrackState(msgspec.Struct):
     product_id: str | None
     recordings: dict[str, Recording] = {}
     missing: Missing | None = None
-    ended_ns: int = 0
+    covered: list[tuple[int, int]] = []
 
 
 class State(msgspec.Struct, omit_defaults=True):
@@ -148,7 +148,7 @@ def book_from_state(state: BookStateOf) -> Book:
 def tracks_to_state(coverage: Coverage) -> list[TrackState]:
     """Every track, in its order."""
     return [
-        TrackState(channel, product_id, track.recordings, track.missing, track.ended_ns)
+        TrackState(channel, product_id, track.recordings, track.missing, track.covered)
         for (channel, product_id), track in coverage.tracks.items()
     ]
 
@@ -158,6 +158,6 @@ def coverage_from_state(states: list[TrackState]) -> Coverage:
     coverage = Coverage()
     for state in states:
         coverage.tracks[state.channel, state.product_id] = Track(
-            state.recordings, state.missing, state.ended_ns
+            state.recordings, state.missing, state.covered
         )
     return coverage

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -25,6 +25,8 @@ FRAMES_QUEUED_MAX = 64
 OPEN_S_MAX = 5.0
 BACKOFF_S_FIRST = 0.25
 BACKOFF_S_MAX = 30.0
+T = TypeVar("T")
+
 ABNORMAL = 1006  # the close code for "no close frame"
 
 
@@ -81,25 +83,39 @@ class Connection:
         """Connect, read, reconnect; returns after `stop`."""
         wait_s = BACKOFF_S_FIRST
         while not self._stopping:
-            await self._connects.wait_turn()
-            if self._stopping:
-                return
-            if await self._connect_once():
+            await self._unless_stopped(self._connects.wait_turn())
+            if not self._stopping and await self._connect_once():
                 wait_s = BACKOFF_S_FIRST
             if self._stopping:
                 return
             pause_s = wait_s * self._jitter()
             wait_s = min(wait_s * 2, BACKOFF_S_MAX)
             self._shell.tell("reconnect_waiting", line=self.line.label, wait_s=round(pause_s, 3))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause_s)
+            await self._unless_stopped(asyncio.sleep(pause_s))
+
+    async def _unless_stopped(self, waiting: Coroutine[Any, Any, T]) -> T | None:
+        """Wait for something, or for `stop`: then it is cancelled, and the answer is None."""
+        task = asyncio.create_task(waiting)
+        stopped = asyncio.create_task(self._wake.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return await task if task.done() else None
+        finally:
+            for each in (task, stopped):
+                each.cancel()
+            await asyncio.gather(task, stopped, return_exceptions=True)
+
+    async def _dial(self) -> ClientConnection:
+        return await _Dial(self._url, **_options(self._url))
 
     async def _connect_once(self) -> bool:
         """One session from dial to close; returns whether data came."""
         try:
-            socket = await _Dial(self._url, **_options(self._url))
+            socket = await self._unless_stopped(self._dial())
         except (OSError, WebSocketException, TimeoutError) as error:
             self._shell.tell("connect_failed", line=self.line.label, error=_describe(error))
+            return False
+        if socket is None:
             return False
         if self._stopping:
             await socket.close()

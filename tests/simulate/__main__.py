@@ -6,11 +6,14 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from tests.simulate import plan as plans
 from tests.simulate.verdict import Verdict, try_plan
 
 PROBLEMS_SHOWN = 12
+LOSS_S_MEDIAN_MAX = 0.3  # 0.25 s and the write
+KILLS_MIN = 20  # fewer have no median worth the name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(_table(verdicts))
     if failed:
         print(f"FAILED: seeds {', '.join(map(str, failed))}")
-    return 1 if failed else 0
+    wide = _window_is_wide(verdicts)
+    if wide:
+        print(f"FAILED: (a) the median kill lost frames older than {LOSS_S_MEDIAN_MAX} s")
+    return 1 if failed or wide else 0
+
+
+def _window_is_wide(verdicts: Sequence[Verdict]) -> bool:
+    """Whether kills lose more than the promised window, on the whole."""
+    ages_s = [age_s for verdict in verdicts for _, age_s in verdict.lost]
+    return len(ages_s) >= KILLS_MIN and median(ages_s) > LOSS_S_MEDIAN_MAX
 
 
 def _parser() -> argparse.ArgumentParser:

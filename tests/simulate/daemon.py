@@ -67,6 +67,12 @@ class Daemon:
             await asyncio.sleep(POLL_S)
         return sent_ns, time.time_ns(), self.process.returncode
 
+    def processor_s(self) -> float:
+        """The processor seconds that it has used, threads included, children not."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def orphans(self) -> list[int]:
         """Processes of its group that still live."""
         return [pid for pid in _processes() if _group_of(pid) == self.process.pid]

@@ -15,6 +15,7 @@ from tests.simulate.plan import CHANNELS, Nemesis, Plan
 FRAMES_A_SECOND = {1: 21.0, 2: 42.0, 3: 48.0}
 ABNORMAL = 1006
 START_S_MAX = 15.0
+RECOVERY_S_MAX = 2.0  # nothing was recorded yet: there is none
 PART_S_MAX = 5.0
 LEAVE_S_MAX = 3.0
 
@@ -117,7 +118,7 @@ async def _reach(run: plans.Run, daemon: Daemon, venue: Venue, data: Path) -> No
             await daemon.wait(lambda: frames(20), START_S_MAX)
             await daemon.wait(lambda: _staged(data), PART_S_MAX)
         case "recovery":
-            await daemon.wait(lambda: daemon.logged("recovery_started"), START_S_MAX)
+            await daemon.wait(lambda: daemon.logged("recovery_started"), RECOVERY_S_MAX)
         case "running":
             await daemon.wait(lambda: frames(20), START_S_MAX)
 

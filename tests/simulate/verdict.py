@@ -11,7 +11,9 @@ from tests.simulate import checks, evidence
 from tests.simulate.plan import Plan
 from tests.simulate.trial import Truth, play
 
-LOSS_S_MAX = 0.75  # 0.25 s of block, and the time that a busy machine takes to read and write it
+# One kill: 0.25 s of block, and the time that a busy machine takes to read, write and sync it. The
+# median of all kills is held to the promise itself (`__main__`).
+LOSS_S_MAX = 1.5
 AGAIN_S_MAX = 10.0
 
 

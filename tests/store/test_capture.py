@@ -21,7 +21,7 @@ from recorder.store.capture import (
 from recorder.store.lines import to_line
 from recorder.store.paths import Root
 
-HOUR = 498_763
+HOUR = 498_427
 
 
 def frames(count: int, start: int = 0) -> list[Frame]:

@@ -1,0 +1,200 @@
+"""The store: capture, parts, seal, recovery, and what they take on disk."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from recorder import recovery
+from recorder.core.frames import Frame, Opened, hour_of
+from recorder.core.messages import BID
+from recorder.core.tables import LEVEL2
+from recorder.recording import Recording
+from recorder.store.capture import CaptureWriter
+from recorder.store.parts import read_parts, write_file
+from recorder.store.paths import Root
+from tests.bench.figures import Figure
+from tests.bench.timing import race
+from tests.bench.traffic import SECOND_NS, Stamped, Traffic, changes_in
+
+LINE = "bench-1"
+BLOCK_NS = SECOND_NS // 4
+FLUSH_ROWS = 1_000_000
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+assert BID == "bid"
+
+
+# --- capture --------------------------------------------------------------------------------------
+
+
+def measure_capture(traffic: Traffic, folder: Path, frames_a_block: int, what: str) -> list[Figure]:
+    """Append and write blocks, without fdatasync; snapshots are left out, they come once."""
+    frames = [each for each in traffic.frames if len(each[1]) < 100_000]
+    root = Root(folder / f"capture-{traffic.source[:4]}-{frames_a_block}")
+    writer = CaptureWriter(root, hour_of(frames[0][0]))
+    began_s = time.process_time()
+    for at in range(0, len(frames), frames_a_block):
+        for recv_ns, raw in frames[at : at + frames_a_block]:
+            writer.append(Frame(recv_ns, LINE, raw))
+        writer.write(writer.cut())
+    seconds = time.process_time() - began_s
+    writer.close()
+    raw_bytes = sum(len(raw) for _, raw in frames)
+    written = writer.bytes_written
+    changes = changes_in(frames)
+    head = f"capture, {what}, {traffic.source}"
+    return [
+        Figure(f"{head}: append, compress, write a frame", seconds / len(frames) * 1e6, "us",
+               ("design", 1.4), "1.3–1.5 us"),
+        Figure("  bytes a frame, on disk", written / len(frames), "B",
+               ("raw", raw_bytes / len(frames)), "44 B at 2.8 changes"),
+        Figure("  bytes a change, on disk", written / changes, "B", ("design", 19.5),
+               "19.5 B (10.9x)"),
+    ]  # fmt: skip
+
+
+# --- import path ----------------------------------------------------------------------------------
+
+
+def record(traffic: Traffic, root: Root) -> float:
+    """Capture, core and parts of some traffic, one after the other; returns seconds."""
+    began_s = time.perf_counter()
+    recording = Recording(root, traffic.frames[0][0])
+    recording.take(Opened(traffic.frames[0][0], LINE, "bench"))
+    for recv_ns, raw in traffic.frames:
+        recording.take(Frame(recv_ns, LINE, raw))
+        if recording.pending_rows > FLUSH_ROWS or recording.capture.buffered > 32 * 2**20:
+            recording.flush()
+    recording.stop(recording.last_ns)
+    recording.flush()
+    recording.capture.close()
+    return time.perf_counter() - began_s
+
+
+def measure_record(traffic: Traffic, root: Root) -> list[Figure]:
+    """The import path, and what it writes."""
+    seconds = record(traffic, root)
+    gigabytes = traffic.bytes / 1e9
+    return [
+        Figure(f"pipeline, capture and parts to disk, one process, {traffic.source}",
+               changes_in(traffic.frames) / seconds, "changes/s", ("design", 0.26e6),
+               "0.26 M plain"),
+        Figure("  the same by raw bytes", seconds / gigabytes, "s/GB", ("design", 13.6),
+               "10.0 batch, 13.6 window s/GB"),
+    ]  # fmt: skip
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+def measure_part(traffic: Traffic, folder: Path, rounds: int) -> Figure:
+    """The processor that the parts of 10 s take, as a share of a core."""
+    frames = [each for each in traffic.frames if len(each[1]) < 100_000]
+    ten_s = [each for each in frames if each[0] < frames[0][0] + 10 * SECOND_NS]
+    root = Root(folder / "part")
+    recording = Recording(root, frames[0][0])
+    recording.take(Opened(frames[0][0], LINE, "bench", None))
+    recording.flush()
+    for recv_ns, raw in ten_s:
+        recording.take(Frame(recv_ns, LINE, raw))
+    recording.cut()
+    recording.capture.flush()
+    pending = recording.take_ready()[0]
+    spent = []
+
+    def publish() -> None:
+        began_s = time.process_time()
+        pending.publish(root)
+        spent.append(time.process_time() - began_s)
+
+    race({"publish": publish}, rounds)
+    share = sorted(spent)[len(spent) // 2] / 10 * 100
+    what = f"parts every 10 s, {len(ten_s)} frames, {pending.count:,} rows"
+    return Figure(what, share, "% of a core", ("design", 0.09), "0.09 % of a core")
+
+
+# --- seal -----------------------------------------------------------------------------------------
+
+
+def measure_seal(root: Root) -> list[Figure]:
+    """Seal the one hour of a data directory in a process of its own."""
+    hour = root.captured_hours()[0]
+    command = [sys.executable, "-m", "tests.bench.sealing", str(root.path), str(hour)]
+    done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    sealed = json.loads(done.stdout)
+    millions = sealed["rows"] / 1e6
+    parts = sum(path.stat().st_size for path in (root.path / "live").rglob("*.parquet"))
+    capture = sum(path.stat().st_size for path in root.capture.rglob("*.cap"))
+    written = parts + capture + sealed["bytes"]
+    return [
+        Figure(f"seal {sealed['rows']:,} rows: seconds a million", sealed["seconds"] / millions,
+               "s/M rows", ("design", 14 / 6.2), "14 s for 6.2 M, 302 products"),
+        Figure("  processor of it, at 100 changes/s and product",
+               sealed["cpu_s"] / sealed["rows"] * 100 * 100, "% of a core"),
+        Figure("  sealed bytes a row, all tables", sealed["bytes"] / sealed["rows"], "B"),
+        Figure("  peak memory, above the imports", sealed["rss_mb"] - sealed["rss_before_mb"], "MB",
+               ("design, 6.2 M rows", 550), "0.55 GB for 6.2 M rows"),
+        Figure("  write amplification: capture, parts, sealed", written / sealed["bytes"],
+               "x sealed"),
+    ]  # fmt: skip
+
+
+def measure_parquet(root: Root, folder: Path) -> Figure:
+    """Bytes of Parquet a row of level2, in our encodings and in pyarrow's own."""
+    files = sorted((root.path / "level2").rglob("level2-BTC-USD-*.parquet"))
+    rows = read_parts(LEVEL2, files)
+    ours, defaults = folder / "ours.parquet", folder / "defaults.parquet"
+    write_file(ours, LEVEL2, rows, {})
+    pq.write_table(rows, defaults)
+    sizes = {path: path.stat().st_size / rows.num_rows for path in (ours, defaults)}
+    what = f"Parquet bytes a level2 row, {rows.num_rows:,} of BTC-USD"
+    return Figure(what, sizes[ours], "B", ("pyarrow defaults", sizes[defaults]),
+                  "14.3 of 26 B: ratio 0.55")  # fmt: skip
+
+
+# --- recovery -------------------------------------------------------------------------------------
+
+
+def measure_recovery(root: Root, folder: Path, raw_bytes: int) -> list[Figure]:
+    """Publish the rows of a capture of which no part is left; then a start with nothing to do."""
+    source = Root(folder / "recovery")
+    shutil.copytree(root.capture, source.capture)
+    began_s = time.perf_counter()
+    recovery.publish_missing(source.path)
+    seconds = time.perf_counter() - began_s
+    began_s = time.perf_counter()
+    recovery.publish_missing(source.path)
+    nothing_s = time.perf_counter() - began_s
+    return [
+        Figure("recovery without any part, by raw bytes", seconds / raw_bytes * 1e9, "s/GB",
+               ("design", 13.6), "10.0 batch, 13.6 window s/GB"),
+        Figure("recovery with nothing to do", nothing_s * 1000, "ms", ("design", 12.0),
+               "12 ms at the median"),
+    ]  # fmt: skip
+
+
+# --- fdatasync ------------------------------------------------------------------------------------
+
+
+def measure_sync(frames: list[Stamped], folder: Path, times: int) -> Figure:
+    """A block and its fdatasync, as every second of recording has one."""
+    root = Root(folder / "sync")
+    writer = CaptureWriter(root, hour_of(frames[0][0]))
+    taken = []
+    for at in range(times):
+        for recv_ns, raw in frames[at * 50 : at * 50 + 50]:
+            writer.append(Frame(recv_ns, LINE, raw))
+        began_s = time.perf_counter()
+        writer.flush()
+        taken.append(time.perf_counter() - began_s)
+    writer.close()
+    taken.sort()
+    os.sync()
+    high = taken[min(len(taken) - 1, int(len(taken) * 0.99))]
+    return Figure("write a block and fdatasync, p99", high * 1000, "ms", ("design", 1.2), "1.2 ms")
