@@ -22,7 +22,7 @@ from typing import Any
 from recorder import logs, recovery
 from recorder.clock import Clock
 from recorder.config import Config
-from recorder.core.frames import Arrival, Frame, hour_of
+from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, hour_of
 from recorder.core.messages import Fact, Reconnect, Request, Resubscribe
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
@@ -78,7 +78,7 @@ def record(
     watch: Callable[[Progress], None] | None = None,
     stop_after_s: float | None = None,
 ) -> Summary:
-    """Record until SIGTERM, SIGINT or ``stop_after_s``; blocks, and returns after a clean stop.
+    """Record until SIGTERM, SIGINT, SIGHUP or ``stop_after_s``; blocks, and returns after a clean stop.
 
     ``seal_on_exit``: also seal the hour that is open. ``watch`` is called once a second.
 
@@ -192,7 +192,8 @@ class Recorder:
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # SIGHUP comes when the terminal is closed: a stop in order like the others.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
                 loop.add_signal_handler(number, self.stop)
 
@@ -204,11 +205,10 @@ class Recorder:
             connections=len(self._lines),
             hour=iso(self._recording.hour),
         )
-        self._log.info(
-            "capture_opened",
-            hour=iso(self._recording.hour),
-            offset=self._recording.begin_offset,
-        )
+        self._log_capture(self._recording.begin_offset)
+
+    def _log_capture(self, offset: int) -> None:
+        self._log.info("capture_opened", hour=iso(self._recording.hour), offset=offset)
 
     async def _wait_stop(self) -> None:
         with suppress(TimeoutError):
@@ -242,7 +242,10 @@ class Recorder:
 
     def deliver(self, arrival: Arrival) -> None:
         """Keep an arrival, understand it, obey what the core asks for."""
+        hour = self._recording.hour
         step = self._recording.take(arrival)
+        if self._recording.hour != hour:
+            self._log_capture(FIRST_OFFSET)
         if type(arrival) is Frame:
             self._frames += 1
         if step.rows:
@@ -263,8 +266,8 @@ class Recorder:
             await self._room.wait()
 
     def tell(self, event: str, **fields: Any) -> None:
-        """Log an event of the feed."""
-        self._log.info(event, **fields)
+        """Log an event of the feed: none of them is good news."""
+        self._log.warning(event, **fields)
 
     def _count(self, rows: Sequence[Any]) -> None:
         for block in rows:
@@ -379,6 +382,7 @@ class Recorder:
             now_ns = self._clock.now_ns()
             if hour_of(now_ns - int(TURN_GRACE_S * 1e9)) > self._recording.hour:
                 self._recording.turn(now_ns)
+                self._log_capture(FIRST_OFFSET)
 
     async def _report(self) -> None:
         while True:

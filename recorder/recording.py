@@ -49,6 +49,7 @@ class Pending:
     rows: dict[str, list[Rows]] = field(default_factory=dict)
     count: int = 0
     trades: bytes = b"{}"
+    last_ns: int = 0
 
     def add(self, rows: Sequence[Rows]) -> None:
         """Append the rows of one step."""
@@ -69,7 +70,7 @@ class Pending:
             arrow = to_arrow(TABLES[name], blocks)
             write_part(root, TABLES[name], arrow, self.hour, self.first, self.end)
             rows[name] = arrow.num_rows
-        write_cut(root, self.hour, self.first, self.end, rows, self.trades)
+        write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns)
         return rows
 
 
@@ -106,8 +107,11 @@ def look_before(root: Root, hour_max: int | None = None) -> Before:
                 return Before(commit.ended_ns, hour, taken_to(root, hour), True, trades)
         elif end.arrival is not None:
             orderly = isinstance(end.arrival, Ended)
+            cuts = root.parts(CUTS, hour)
+            cut = read_cut(max(cuts, key=lambda each: each.end).path) if cuts else None
+            last_ns = max(end.ended_ns or 0, cut.last_ns if cut else 0)
             trades = _recorded_trades(root, hour, commit)
-            return Before(end.ended_ns, hour, taken_to(root, hour), orderly, trades)
+            return Before(last_ns, hour, taken_to(root, hour), orderly, trades)
     return Before(None, None, FIRST_OFFSET, True, {})
 
 
@@ -127,7 +131,7 @@ def _recorded_trades(root: Root, hour: int, commit: Commit | None) -> dict[str, 
     cuts = root.parts(CUTS, hour)
     newest = max(cuts, key=lambda cut: cut.end) if cuts else None
     if newest is not None and newest.end > done:
-        done, trades = newest.end, _trades_of(read_cut(newest.path))
+        done, trades = newest.end, _trades_of(read_cut(newest.path).trades)
     sessions: dict[str, Session] = {}
     for _, arrival in read_hour(root.segments(hour), start=done):
         if isinstance(arrival, Carried):
@@ -251,6 +255,7 @@ class Recording:
         pending.end = self.capture.offset
         self._pending = Pending(self.capture.hour, self.capture.offset)
         if pending.end > pending.first:
+            pending.last_ns = self.last_ns
             pending.trades = states.encode(states.trades_to_state(self.pipeline.trades))
             self.ready.append(pending)
 

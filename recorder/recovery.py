@@ -5,20 +5,21 @@ run through the core, from the begin of the hour because the books need it, and 
 not there yet are published as parts. Then the hour can be sealed. Doing any of it again is
 harmless.
 
-Where a stretch of the capture cannot be read and no part holds its rows, it is written down: a
-fault `capture_damaged`, and a gap of every channel that was recorded. A connection may have ended
-in it, or begun, so that none is taken to have lived through it.
+Where a stretch of the capture cannot be read, that is written down: a gap of every channel that was
+recorded, and where no part holds the rows of the stretch either, a fault `capture_damaged`. A
+connection may have ended in it, or begun, so that none is taken to have lived through it.
 
 The same walk rebuilds the tables of one data directory in another.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,7 +38,7 @@ from recorder.core.rows import Origin, Rows, fault_rows, levels_from
 from recorder.core.tables import COVERAGE, LEVEL2, TABLES
 from recorder.recording import Pending
 from recorder.store.capture import Damage, Lost, end_of, read_hour, read_stretches
-from recorder.store.parts import read_parts, to_arrow, write_cut, write_part
+from recorder.store.parts import read_cut, read_parts, to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root, hour_text
 from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch
 
@@ -45,6 +46,7 @@ CUT_ROWS = 1_000_000
 DAMAGED = "capture_damaged"  # the kind of the fault, and the reason of the gaps
 
 Range = tuple[int, int]
+Key = tuple[str, str | None]
 
 
 @dataclass(slots=True)
@@ -169,10 +171,22 @@ def _missing(ranges: Sequence[Range], first: int, end: int) -> list[Range]:
 
 
 def _done(root: Root, table: str, hour: int) -> list[Range]:
-    """The offsets of an hour whose rows of a table are published."""
+    """The offsets of an hour whose rows of a table are published (of `CUTS`: of every table)."""
     commit = read_commit(root, hour)
     ranges = [(0, commit.capture_end)] if commit is not None else []
-    return ranges + [(part.first, part.end) for part in root.parts(table, hour)]
+    for name in {table, CUTS}:
+        ranges += [(part.first, part.end) for part in root.parts(name, hour)]
+    return ranges
+
+
+def _trades_at(root: Root, hour: int, offset: int) -> dict[str, states.TradeState] | None:
+    """The recorded trade ids where a cut or a seal ended; None where none ended there."""
+    commit = read_commit(root, hour)
+    content = commit.trades if commit is not None and commit.capture_end == offset else None
+    for cut in root.parts(CUTS, hour):
+        if cut.end == offset:
+            content = read_cut(cut.path).trades
+    return None if content is None else msgspec.convert(content, dict[str, states.TradeState])
 
 
 # --- the begin of an hour -----------------------------------------------------------------------
@@ -219,14 +233,37 @@ def read_checkpoint(root: Root, hour: int) -> dict[tuple[str, str], Level2]:
     }
 
 
-def _with_reason(block: Rows, reason: str) -> Rows:
-    """Intervals of a recorder that was down, with the cause that they have here."""
+def _ledger(root: Root, hour: int, before_seq: int) -> dict[Key, int]:
+    """Up to when the published intervals of each channel and product reach, in microseconds."""
+    commit = read_commit(root, hour)
+    files = [root.path / file.path for file in commit.files] if commit is not None else []
+    files = [path for path in files if path.is_relative_to(root.path / COVERAGE.name)]
+    rows = read_parts(COVERAGE, files + [part.path for part in root.parts(COVERAGE.name, hour)])
+    rows = rows.filter(pc.less(rows.column("noted_seq"), before_seq))
+    ends: dict[Key, int] = {}
+    times = rows.column("end_time").cast(pa.int64()).to_pylist()
+    channels, product_ids = (rows.column(name).to_pylist() for name in ("channel", "product_id"))
+    for channel, product_id, end_us in zip(channels, product_ids, times, strict=True):
+        ends[channel, product_id] = max(end_us, ends.get((channel, product_id), end_us))
+    return ends
+
+
+def _after(block: Rows, ends: dict[Key, int]) -> Rows:
+    """What is left of intervals after what the ledger holds, with the damage as the gaps' cause."""
     if block.table != COVERAGE.name:
         return block
-    index = COVERAGE.stored().index("reason")
-    values = list(block.values)
-    values[index] = [reason if value == "recorder_down" else value for value in values[index]]
-    return replace(block, values=tuple(values))
+    lists = [value if isinstance(value, list) else [value] * block.count for value in block.values]
+    kept = []
+    for values in zip(*lists, strict=True):
+        row = dict(zip(COVERAGE.stored(), values, strict=True))
+        end_us = ends.get((row["channel"], row["product_id"]))
+        if end_us is not None and row["start_time"] < end_us:
+            row["start_time"] = end_us
+        if row["reason"] == "recorder_down":
+            row["reason"] = DAMAGED
+        if row["start_time"] < row["end_time"] or end_us is None:
+            kept.append(tuple(row.values()))
+    return Rows(block.table, len(kept), tuple(map(list, zip(*kept, strict=True))))
 
 
 # --- the walk -----------------------------------------------------------------------------------
@@ -243,27 +280,29 @@ class _Walk:
         self._pipeline: Pipeline | None = None
         self._next_hour: int | None = None
         self._last_ns: int | None = None
-        self._doubtful = False
 
     def hour(self, hour: int, *, publish: bool) -> None:
         """Replay one hour; publish its missing rows where asked to."""
-        doubtful = self._doubtful and _checkpoint_files(self._source, hour)
-        if self._pipeline is None or self._next_hour != hour or doubtful:
-            # Its own begin says more of an hour than what was made of a damaged one before it.
+        if self._pipeline is None or self._next_hour != hour:
             self._pipeline = Pipeline()
             self._pipeline.load_checkpoint(read_checkpoint(self._source, hour))
-            self._last_ns, self._doubtful = None, False
+            self._last_ns = None
         self._next_hour = hour + 1
         pending = Pending(hour, 0)
-        lost: tuple[int, Lost] | None = None
+        resume: int | None = None
+        lost: Lost | None = None
         for ingest_seq, arrival in self._arrivals(hour):
-            if isinstance(arrival, Lost):
-                lost = ingest_seq, arrival
-                continue
             offset = offset_of_seq(ingest_seq)
+            if isinstance(arrival, Lost):
+                # Its own begin says more of the next hour than what is made of this one from here.
+                self._next_hour, lost = None, lost or arrival
+                resume = self._first_missing(hour, lost.first)
+                continue
+            if lost is not None and resume is not None and offset < resume:
+                continue  # its rows are published, and what they were made from is not known
             rows: list[Rows] = []
             if lost is not None:
-                rows, lost = self._doubt(*lost, arrival.recv_ns), None
+                rows, lost = self._doubt(hour, lost, resume or offset, arrival.recv_ns), None
             elif pending.count >= CUT_ROWS:
                 pending.end = offset
                 self._publish(pending)
@@ -273,27 +312,37 @@ class _Walk:
             if publish:
                 pending.add(rows)
         pending.end = self._end_of(hour)
-        if publish:
+        if publish and pending.end > FIRST_OFFSET:
             self._publish(pending)
             self._done.hours.append(hour_text(hour))
 
-    def _doubt(self, ingest_seq: int, lost: Lost, now_ns: int) -> list[Rows]:
-        """Write down that a stretch of the capture is lost; nothing is known to go on behind it."""
+    def _first_missing(self, hour: int, offset: int) -> int:
+        """The first offset from this one on whose rows are not all published."""
+        missing = _missing(_done(self._target, CUTS, hour), offset, self._end_of(hour))
+        return missing[0][0] if missing else self._end_of(hour)
+
+    def _doubt(self, hour: int, lost: Lost, resume: int, now_ns: int) -> list[Rows]:
+        """Write down that a stretch of the capture is lost; nothing is known to go on behind it.
+
+        ``resume`` is from where on rows are missing; the ledger takes what it has to say there.
+        """
         assert self._pipeline is not None
-        self._doubtful = True
         last_ns = now_ns if self._last_ns is None else self._last_ns
+        trades = _trades_at(self._target, hour, resume)
         known = states.State(
             ended_ns=last_ns,
             wanted=list(self._pipeline.coverage.tracks),
-            trades=states.trades_to_state(self._pipeline.trades),
+            trades=trades or states.trades_to_state(self._pipeline.trades),
         )
-        rows = self._pipeline.step(Ended(last_ns, "lost"), ingest_seq).rows
-        begin = Carried(now_ns, "start", states.encode(known))
-        rows += self._pipeline.step(begin, ingest_seq).rows
-        rows = [_with_reason(block, DAMAGED) for block in rows]
-        detail = f"offsets {lost.first} … {lost.end - 1} of the hour's capture cannot be read"
-        origin = Origin(last_ns, None, None, None)
-        return [*rows, fault_rows(DAMAGED, detail, origin, ingest_seq)]
+        at = hour_base(hour) + resume
+        rows = self._pipeline.step(Ended(last_ns, "lost"), at).rows
+        rows += self._pipeline.step(Carried(now_ns, "start", states.encode(known)), at).rows
+        ends = _ledger(self._target, hour, at)
+        rows = [_after(block, ends) for block in rows]
+        if resume == lost.first:
+            detail = f"offsets {lost.first} … {lost.end - 1} of the hour's capture cannot be read"
+            rows.append(fault_rows(DAMAGED, detail, Origin(last_ns, None, None, None), at))
+        return rows
 
     def _end_of(self, hour: int) -> int:
         return _end(self._source, hour, self._until)
@@ -323,4 +372,6 @@ class _Walk:
                     self._done.rows += rows.num_rows
             counts[name] = arrow.num_rows
         trades = states.encode(states.trades_to_state(self._pipeline.trades))
-        write_cut(self._target, hour, pending.first, pending.end, counts, trades)
+        write_cut(
+            self._target, hour, pending.first, pending.end, counts, trades, self._last_ns or 0
+        )

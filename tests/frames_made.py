@@ -3,7 +3,9 @@
 A `Made` is a Coinbase of loopback's making (`recorder.venue`) with a clock that the script moves.
 """
 
+import pickle
 from collections.abc import Iterator
+from functools import lru_cache
 
 from recorder.core.frames import HOUR_NS, Arrival, Closed, Frame, Opened, Sent
 from recorder.venue import wire
@@ -15,12 +17,14 @@ PRODUCTS = ("BTC-USD", "ETH-USD")
 CHANNELS = ("heartbeats", "level2", "ticker", "market_trades", "status")
 HOUR = 498_427  # 2026-11-10T19 UTC
 HOUR_START_NS = HOUR * HOUR_NS
+WANTED = [("heartbeats", None), *((channel, name) for channel in CHANNELS[1:] for name in PRODUCTS)]
 
-WANTED = [("heartbeats", None)] + [
-    (channel, None if channel == "status" else product)
-    for channel in CHANNELS[1:]
-    for product in PRODUCTS[: 1 if channel == "status" else 2]
-]
+
+
+@lru_cache(maxsize=64)
+def _opened(seed: int, start_ns: int, rate: float, depth: float) -> bytes:
+    """A market as it opens; making one takes longer than most of what is done with it."""
+    return pickle.dumps(Market(seed, PRODUCTS, start_ns, rate=rate, depth=depth))
 
 
 class Made:
@@ -29,7 +33,7 @@ class Made:
     def __init__(self, seed: int, start_ns: int, *, rate: float = 1.0, depth: float = 0.002):
         self.now_ns = start_ns
         self._seed = seed
-        self._market = Market(seed, PRODUCTS, start_ns, rate=rate, depth=depth)
+        self._market: Market = pickle.loads(_opened(seed, start_ns, rate, depth))
         self._sessions: dict[str, Session] = {}
         self._opened = 0
         self._beat_ns = start_ns // SECOND_NS * SECOND_NS

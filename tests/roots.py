@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +66,31 @@ def check_order(rows: Rows) -> None:
 
 
 def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, Any]]]:
-    """The intervals of every channel and product follow each other without overlap or hole."""
+    """The intervals of every channel and product leave no hole; gaps overlap with nothing, and
+    what one connection recorded not with itself."""
     tracks = defaultdict(list)
     for row in rows["coverage"]:
         tracks[row["channel"], row["product_id"]].append(row)
     for key, intervals in tracks.items():
         intervals.sort(key=lambda row: (row["start_time"], row["end_time"]))
-        for one, following in pairwise(intervals):
-            assert one["start_time"] <= one["end_time"], key
-            assert one["end_time"] == following["start_time"], (key, one, following)
+        reached = intervals[0]["start_time"]
+        ends: dict[str, Any] = {}
+        for each in intervals:
+            who, begin, end = each["connection_id"], each["start_time"], each["end_time"]
+            assert begin <= end, (key, each)
+            assert begin <= reached, (key, "a hole before", each)
+            if each["state"] == "gap":
+                assert begin == reached, (key, "a gap over something", each)
+            else:
+                assert begin >= ends.get(who, begin), (key, "recorded twice", each)
+                ends[who] = end
+            reached = max(reached, end)
+        gaps = [each for each in intervals if each["state"] == "gap"]
+        recorded = [each for each in intervals if each["state"] == "recorded"]
+        for gap in gaps:
+            for each in recorded:
+                apart = each["end_time"] <= gap["start_time"] or gap["end_time"] <= each["start_time"]
+                assert apart, (key, gap, each)
     return dict(tracks)
 
 

@@ -61,8 +61,8 @@ class Missing:
 class Track:
     """The present state of one channel and product.
 
-    ``covered`` are the intervals given out since the oldest of the recordings began: a line's end is
-    told when it closes, but was when it was last heard.
+    ``covered`` are the intervals given out since the oldest of the recordings began: a line's end
+    is told when it closes, but was when it was last heard.
     """
 
     recordings: dict[str, Recording] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -164,27 +164,44 @@ def write_part(root: Root, table: Table, arrow: pa.Table, hour: int, first: int,
 
 
 def write_cut(
-    root: Root, hour: int, first: int, end: int, rows: Mapping[str, int], trades: bytes
+    root: Root,
+    hour: int,
+    first: int,
+    end: int,
+    rows: Mapping[str, int],
+    trades: bytes,
+    last_ns: int,
 ) -> None:
     """Record that every part of the offsets [first, end) is published.
 
-    ``trades`` is JSON: the trade ids recorded up to there, for a start that finds nothing newer.
+    For a start that finds nothing newer: ``trades`` is JSON, the trade ids recorded up to there,
+    and ``last_ns`` the time of the last arrival.
     """
-    content = {"rows": dict(sorted(rows.items())), "trades": json.loads(trades)}
+    content = {
+        "rows": dict(sorted(rows.items())),
+        "last_ns": last_ns,
+        "trades": json.loads(trades),
+    }
     publish_json(root.staging, root.cut(hour, first, end), content, mode=0o444)
 
 
-def read_cut(path: Path) -> dict[str, Any]:
-    """The trade ids that a cut's record carries. Raises DataError where it cannot be read."""
+class Cut(NamedTuple):
+    """What the record of a cut carries."""
+
+    last_ns: int
+    trades: dict[str, Any]
+
+
+def read_cut(path: Path) -> Cut:
+    """The time and the trade ids of a cut's record. Raises DataError where it cannot be read."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        trades: dict[str, Any] = content["trades"]
+        return Cut(content["last_ns"], content["trades"])
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{path}: not the record of a cut ({error}). Move it away; the next start of the "
             "recorder writes its rows again from the capture."
         ) from error
-    return trades
 
 
 def write_empty_parts(root: Root) -> None:

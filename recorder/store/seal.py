@@ -166,7 +166,7 @@ def _publish_commit(root: Root, commit: Commit) -> None:
 def _carried_trades(root: Root, hour: int) -> dict[str, Any] | None:
     """The trade ids recorded up to the end of an hour, from the newest cut."""
     cuts = root.parts(CUTS, hour)
-    return read_cut(max(cuts, key=lambda cut: cut.end).path) if cuts else None
+    return read_cut(max(cuts, key=lambda cut: cut.end).path).trades if cuts else None
 
 
 class _Inputs:

@@ -51,7 +51,7 @@ def measure_capture(traffic: Traffic, folder: Path, frames_a_block: int, what: s
     head = f"capture, {what}, {traffic.source}"
     return [
         Figure(f"{head}: append, compress, write a frame", seconds / len(frames) * 1e6, "us",
-               ("design", 1.4), "1.3–1.5 us"),
+               ("design", 1.4), "1.3-1.5 us"),
         Figure("  bytes a frame, on disk", written / len(frames), "B",
                ("raw", raw_bytes / len(frames)), "44 B at 2.8 changes"),
         Figure("  bytes a change, on disk", written / changes, "B", ("design", 19.5),

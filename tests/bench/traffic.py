@@ -61,14 +61,17 @@ def recorded() -> Traffic | None:
     return Traffic("recorded", [(line.t_ns or START_NS, line.raw) for line in lines])
 
 
-def made(changes: int, *, depth: float = 1.0, seed: int = 1) -> Traffic:
-    """At least so many changes of the venue's market, after its snapshots."""
-    return Traffic("made by the venue", list(_make(changes, depth, seed)))
+def made(changes: int, *, depth: float = 1.0, rate: float = 1.0) -> Traffic:
+    """At least so many changes of the venue's market, after its snapshots.
+
+    At ``rate`` 1 an hour has 680,000 of them; a higher one keeps more within one hour.
+    """
+    return Traffic("made by the venue", list(_make(changes, depth, rate)))
 
 
-def _make(changes: int, depth: float, seed: int) -> Iterator[Stamped]:
-    market = Market(seed, PRODUCTS, START_NS, rate=1.0, depth=depth)
-    session = Session(market, seed=seed)
+def _make(changes: int, depth: float, rate: float) -> Iterator[Stamped]:
+    market = Market(1, PRODUCTS, START_NS, rate=rate, depth=depth)
+    session = Session(market)
     for channel in CHANNELS:
         request = {"type": "subscribe", "channel": channel, "product_ids": PRODUCTS}
         session.receive(json.dumps(request), START_NS)

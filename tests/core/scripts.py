@@ -1,9 +1,10 @@
-"""Scripted sessions: frames in the venue's words, and a player that places them as a capture does."""
+"""Scripted sessions: frames in the venue's words, and a player that places them in a capture."""
 
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from recorder.core.book import BookState
 from recorder.core.frames import (
     FIRST_OFFSET,
     HOUR_NS,
@@ -90,6 +91,10 @@ def answer(number: int, **channels: Sequence[str]) -> bytes:
 BOOK: tuple[Change, ...] = (("bid", "99", "1"), ("bid", "98", "2"), ("offer", "101", "3"))
 
 
+BTC = ("ws1", "BTC-USD")
+UPDATE: tuple[Change, ...] = (("bid", "99", "5"),)
+
+
 class Player:
     """A pipeline that is given arrivals at the places they would have in a capture."""
 
@@ -116,7 +121,10 @@ class Player:
         self, channel: str, *products: str, kind: Any = "subscribe", connection: str = "ws1"
     ) -> Step:
         """We ask for a channel, or no longer."""
-        raw = advanced.request(kind, channel, products)
+        return self.send(advanced.request(kind, channel, products), connection)
+
+    def send(self, raw: bytes, connection: str = "ws1") -> Step:
+        """We send something."""
         return self.take(Sent(self.now_ns, connection, raw))
 
     def say(self, raw: bytes, connection: str = "ws1", after_ms: int = 50) -> Step:
@@ -139,7 +147,7 @@ class Player:
         return self.take(Ended(self.now_ns, cause))
 
     def turn(self) -> Carried:
-        """The hour ends and the next begins; returns the mark that a fresh pipeline would begin with."""
+        """The hour turns; returns the mark that a fresh pipeline would begin with."""
         boundary_ns = (hour_of(self.now_ns) + 1) * HOUR_NS
         self.take(Ended(boundary_ns - 1, "hour"))
         carried = Carried(boundary_ns, "hour", self.pipeline.state())
@@ -166,6 +174,16 @@ def live(*products: str) -> Player:
     for number, product in enumerate(names):
         player.say(level2(number, "snapshot", BOOK, product))
     return player
+
+
+def state_of(player: Player, product: str = "BTC-USD") -> BookState:
+    """The state of a book on ws1."""
+    return player.pipeline.books["ws1", product].state
+
+
+def epochs(player: Player) -> list[int | None]:
+    """The epoch of every level2 row so far."""
+    return [row["book_epoch"] for row in player.rows("level2")]
 
 
 def line_of(arrival: Arrival) -> bytes:

@@ -18,7 +18,9 @@ changes = st.lists(
 
 def message(rows: list[tuple[str, str, str]], *, snapshot: bool = False) -> Level2:
     """Changes as the wire module hands them on."""
-    sides, prices, sizes = (list(column) for column in zip(*rows, strict=True)) if rows else ([],) * 3
+    sides, prices, sizes = (
+        (list(column) for column in zip(*rows, strict=True)) if rows else ([],) * 3
+    )
     return Level2(
         "BTC-USD", snapshot, list(sides), amounts(prices), amounts(sizes), None,
         inexact(prices), inexact(sizes),

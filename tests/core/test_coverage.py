@@ -76,6 +76,7 @@ def test_a_cut_changes_nothing_but_the_pieces(script: list[tuple[str, str, int, 
     coverage.begin(KEY, "ws1", 100)
     _, now = play(coverage, script)
     coverage.cut(now)
+    assert coverage.tracks[KEY].covered == [], "nothing from before is needed"
     assert all(each.start_ns == each.end_ns for each in coverage.cut(now))
     pieces = coverage.cut(now + 10)
     assert {(each.start_ns, each.end_ns) for each in pieces} == {(now, now + 10)}
@@ -88,7 +89,9 @@ def test_a_gap_between_two_recordings() -> None:
     coverage.saw(KEY, "ws1", 7, 9)
     recorded = coverage.end(KEY, "ws1", 150, Missing(0, "sequence_gap", 4, 8, 3, "ws1"))
     assert recorded == [
-        Interval(*KEY, 100, 150, RECORDED, ingest_seq_first=7, ingest_seq_last=9, connection_id="ws1")
+        Interval(
+            *KEY, 100, 150, RECORDED, ingest_seq_first=7, ingest_seq_last=9, connection_id="ws1"
+        )
     ]
     assert coverage.begin(KEY, "ws1", 170) == [
         Interval(*KEY, 150, 170, GAP, "sequence_gap", 4, 8, 3, connection_id="ws1")

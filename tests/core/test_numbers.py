@@ -1,5 +1,7 @@
 """The number grammar, and what a float64 gives back."""
 
+# ruff: noqa: RUF001  look-alikes are what is tested
+
 import re
 from decimal import Decimal
 
@@ -154,7 +156,7 @@ def test_exact_means_that_the_float_writes_the_same_value(text: str) -> None:
         ("0.100000000000000000", True),
     ],
 )
-def test_numbers_at_the_edge_of_float64(text: str, exact: bool) -> None:  # noqa: FBT001
+def test_numbers_at_the_edge_of_float64(text: str, exact: bool) -> None:
     """Sixteen digits may or may not survive; the text is kept where they do not."""
     assert numbers.is_exact(text) is exact
     assert numbers.inexact(["1", text]) == (None if exact else [None, text])

@@ -36,9 +36,7 @@ from tests.core.scripts import rows_of
 
 ORIGIN = Origin(recv_ns=5, connection_id="ws1", sequence=7, exchange_ns=4)
 COMMON = {"sequence": 7, "connection_id": "ws1", "recv_ns": 5, "exchange_ns": 4}
-BOOK = Level2(
-    "BTC-USD", True, [BID, ASK], [1.0, 2.0], [3.0, 4.0], [11, None], [None, "2.0…"], None
-)
+BOOK = Level2("BTC-USD", True, [BID, ASK], [1.0, 2.0], [3.0, 4.0], [11, None], [None, "2.0…"], None)
 TRADE = Trade("BTC-USD", 9, "BUY", "SELL", 1.5, 2.5, 13, "1.5…", None)
 
 BLOCKS = [
@@ -123,7 +121,11 @@ def test_a_fault_keeps_a_short_frame() -> None:
 def test_intervals_in_microseconds() -> None:
     """Two that meet in nanoseconds meet in the table."""
     rows = rows_of(
-        [coverage_rows([Interval("a", None, 0, 1999, GAP), Interval("a", None, 1999, 5000, GAP)], 1)],
+        [
+            coverage_rows(
+                [Interval("a", None, 0, 1999, GAP), Interval("a", None, 1999, 5000, GAP)], 1
+            )
+        ],
         "coverage",
     )
     assert [(row["start_time"], row["end_time"]) for row in rows] == [(0, 1), (1, 5)]

@@ -25,8 +25,9 @@ def test_a_session_comes_back() -> None:
     """Every attribute, so that what follows is judged alike."""
     before = session()
     after = states.session_from_state(
-        states.decode(states.encode(states.State(sessions=[states.session_to_state(before)])))
-        .sessions[0]
+        states.decode(
+            states.encode(states.State(sessions=[states.session_to_state(before)]))
+        ).sessions[0]
     )
     assert {name: getattr(after, name) for name in Session.__slots__} == {
         name: getattr(before, name) for name in Session.__slots__

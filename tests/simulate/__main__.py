@@ -63,8 +63,9 @@ def _line(verdict: Verdict) -> str:
     plan = verdict.plan
     ends = " ".join(f"{'k' if run.kill else 't'}:{run.moment}" for run in plan.runs)
     return (
-        f"seed {plan.seed:5}  {'FAILED' if verdict.problems else 'ok':6} {verdict.seconds:5.1f} s  "
-        f"{verdict.frames:6} frames  {plan.frames_a_second:4.0f}/s  part {plan.part_seconds} s  {ends}"
+        f"seed {plan.seed:5}  {'FAILED' if verdict.problems else 'ok':6} {verdict.seconds:5.1f} s"
+        f"{verdict.frames:8} frames  {plan.frames_a_second:4.0f}/s  "
+        f"part {plan.part_seconds} s  {ends}"
     )
 
 

@@ -9,14 +9,14 @@ RATES = (200.0, 600.0, 1200.0, 2000.0)  # frames a second
 RUNS_MIN, RUNS_MAX = 2, 6
 CLOSE_CODES = (1000, 1001, 1006, 1011, 1012)
 
-# What to wait for, and the longest random time after it, in seconds.
+# What to wait for, the longest random time after it in seconds, and how often it is drawn.
 MOMENTS = {
-    "spawn": 0.7,  # while Python, the lock, the capture or the socket is being opened
-    "capture": 0.3,  # the capture was just begun, nothing may be subscribed yet
-    "frames": 0.15,  # the first frames of a connection were sent
-    "part": 0.03,  # something is in staging: a part is being published
-    "recovery": 0.8,  # the run before is being finished, beside the recording
-    "running": 1.5,  # in the middle of it
+    "spawn": (0.7, 2),  # while Python, the lock, the capture or the socket is being opened
+    "capture": (0.3, 1),  # the capture was just begun, nothing may be subscribed yet
+    "frames": (0.15, 1),  # the first frames of a connection were sent
+    "part": (0.12, 4),  # something is in staging: a part is being published
+    "recovery": (0.8, 2),  # the run before is being finished, beside the recording
+    "running": (1.5, 3),  # in the middle of it
 }
 
 
@@ -80,12 +80,12 @@ def make(seed: int, frames_a_second: float | None = None) -> Plan:
 
 def _run(random: Random, index: int) -> Run:
     moments = [each for each in MOMENTS if index or each != "recovery"]
-    moment = random.choice(moments)
+    moment = random.choices(moments, [MOMENTS[each][1] for each in moments])[0]
     kill = random.random() < 0.8
     nemeses = [_nemesis(random) for _ in range(random.choice((0, 0, 1, 1, 2)))]
     return Run(
         moment,
-        random.uniform(0.0, MOMENTS[moment]),
+        random.uniform(0.0, MOMENTS[moment][0]),
         kill,
         freeze=not kill and random.random() < 0.6,
         nemeses=tuple(sorted(nemeses, key=lambda each: each.after_s)),

@@ -27,8 +27,8 @@ class Life:
     """What is known of one run from outside. Times are of the wall clock.
 
     ``books`` is the venue's truth if the market was frozen before the end; ``left`` are files in
-    staging that an earlier run left and this one, recording already, had not removed; ``orphans`` are
-    processes of this run that still lived when the last run had ended.
+    staging that an earlier run left and this one, recording already, had not removed; ``orphans``
+    are processes of this run that still lived when the next one recorded, or after the last.
     """
 
     log: Path
@@ -42,6 +42,11 @@ class Life:
     aborted_ns: list[int] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     orphans: int = 0
+
+    @property
+    def ended_hard(self) -> bool:
+        """Whether it was killed, or ended by a signal that it did not yet listen to."""
+        return self.killed or self.exit_code != 0
 
 
 @dataclass(slots=True)
@@ -68,10 +73,12 @@ async def play(plan: Plan, folder: Path) -> Truth:
                 daemon = Daemon(config, folder / f"run-{index}.log")
                 daemons.append(daemon)
                 lives.append(await _live(run, plan, daemon, venue, data, before))
+                if index and daemon.logged("recorder_started"):
+                    lives[-2].orphans = len(daemons[-2].orphans())
                 venue.thaw()
             for life, daemon in zip(lives, daemons, strict=True):
                 await _wait_gone(daemon)
-                life.orphans = len(daemon.orphans())
+                life.orphans = max(life.orphans, len(daemon.orphans()))
             sent = [venue.sent(number) for number in range(len(venue._kept))]
     finally:
         for daemon in daemons:
@@ -137,7 +144,7 @@ async def _trouble(nemesis: Nemesis, venue: Venue, life: Life) -> None:
 async def _wait_gone(daemon: Daemon) -> None:
     """Give the processes that a run leaves behind a moment to see that it is over."""
     end_s = time.monotonic() + LEAVE_S_MAX
-    while daemon.orphans() and time.monotonic() < end_s:
+    while daemon.orphans() and time.monotonic() < end_s:  # noqa: ASYNC110  nothing tells us
         await asyncio.sleep(0.02)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from recorder import recovery, replay
 from recorder.store.paths import Root
-from tests.simulate import checks, evidence
+from tests.simulate import evidence
+from tests.simulate.checks import books, frames, ledger, rows, runs
 from tests.simulate.plan import Plan
 from tests.simulate.trial import Truth, play
 
@@ -45,28 +46,28 @@ def judge(plan: Plan, truth: Truth, folder: Path, began_s: float) -> Verdict:
     root, again = folder / "data", folder / "again"
     verdict = Verdict(plan, kills=sum(life.killed for life in truth.lives))
     for life in truth.lives:
-        verdict.problems += checks.check_life(life)
+        verdict.problems += runs.check_life(life)
     verdict.rows = replay.seal(root, include_current=True).rows
     recovery.rebuild(Root(root), Root(again))
     captured = evidence.read_capture(root)
     coverage = evidence.read_coverage(root)
     verdict.problems += [
-        *checks.check_sent(captured, truth.sent, truth.lives, LOSS_S_MAX),
-        *checks.check_rows(root),
-        *checks.check_trades(root, captured),
-        *checks.check_changes(root, captured),
-        *checks.check_faults(root),
-        *checks.check_rebuilt(root, again),
-        *checks.check_coverage(coverage),
-        *checks.check_down(coverage, captured, truth.lives, plan.tracks),
-        *checks.check_books(root, captured, truth.lives),
-        *checks.check_gaps(coverage, captured),
+        *frames.check_sent(captured, truth.sent, truth.lives, LOSS_S_MAX),
+        *rows.check_rows(root),
+        *rows.check_trades(root, captured),
+        *rows.check_changes(root, captured),
+        *rows.check_faults(root),
+        *rows.check_rebuilt(root, again),
+        *ledger.check_coverage(coverage),
+        *ledger.check_down(coverage, captured, truth.lives, plan.tracks),
+        *books.check_books(root, captured, truth.lives),
+        *ledger.check_gaps(coverage, captured),
     ]
     verdict.frames = captured.frames
     verdict.orphans = sum(life.orphans for life in truth.lives)
-    verdict.lost = checks.lost_in_window(captured, truth.sent, truth.lives)
-    verdict.again_s = checks.recording_again(captured, truth.lives)
-    verdict.recovery_ms = checks.recovery_ms(truth.lives)
+    verdict.lost = frames.lost_in_window(captured, truth.sent, truth.lives)
+    verdict.again_s = runs.recording_again(captured, truth.lives)
+    verdict.recovery_ms = runs.recovery_ms(truth.lives)
     slow = [each for each in verdict.again_s if each > AGAIN_S_MAX]
     verdict.problems += [f"(h) recording again after {each:.1f} s" for each in slow]
     verdict.seconds = time.monotonic() - began_s

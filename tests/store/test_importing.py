@@ -21,8 +21,8 @@ HALF = len(ARRIVALS) // 2
 def test_an_hour_that_began_with_the_import_goes_altogether(tmp_path):
     """Capture, parts, records of cuts; the note last."""
     root = Root(tmp_path)
-    note_begin(root, {HOUR: FIRST_OFFSET})
     record(tmp_path, ARRIVALS, {30})
+    note_begin(root, {HOUR: FIRST_OFFSET})
     assert take_back(root) == [HOUR]
     assert root.captured_hours() == root.part_hours() == []
     assert not root.importing.exists()

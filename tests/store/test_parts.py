@@ -109,7 +109,7 @@ def test_cuts_join_without_a_hole(recorded):
     cuts = Root(recorded).parts(CUTS)
     assert len(cuts) == 3
     assert [cut.first for cut in cuts[1:]] == [cut.end for cut in cuts[:-1]]
-    assert set(read_cut(cuts[-1].path)) == {"BTC-USD", "ETH-USD"}
+    assert set(read_cut(cuts[-1].path).trades) == {"BTC-USD", "ETH-USD"}
 
 
 def test_a_cut_that_is_no_json_is_told(tmp_path):

@@ -1,0 +1,225 @@
+"""The shape of the product: which room may import which."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "recorder"
+
+
+class Room(NamedTuple):
+    """What a module (or all below it) may import of ours and of others, and why."""
+
+    name: str
+    ours: str
+    others: str
+    reason: str
+
+
+# The longest name that fits a module is its row; a module may always import its own room. The
+# standard library is free, but for what is said of `core` below.
+ROOMS = [
+    Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
+    Room("clock", "", "", "the one place that reads the time, for the shell only"),
+    Room("core.frames", "", "", "vocabulary in"),
+    Room("core.messages", "", "", "vocabulary out"),
+    Room("core.numbers", "", "", "pure: the number grammar"),
+    Room("core.times", "", "", "pure: the venue's spellings of time"),
+    Room("core.trades", "", "", "pure: ids of one product"),
+    Room("core.coverage", "", "", "pure: intervals of one track"),
+    Room("core.tables", "", "", "pure: declarations"),
+    Room(
+        "core.session", "core.messages", "", "order is checked without knowing what is in a frame"
+    ),
+    Room("core.book", "core.messages", "sortedcontainers", "levels, and nothing else"),
+    Room(
+        "core.rows", "core.messages core.tables core.coverage", "", "messages and intervals as rows"
+    ),
+    Room(
+        "core.state",
+        "core.book core.coverage core.session core.trades",
+        "msgspec",
+        "what is known, as text",
+    ),
+    Room(
+        "core.wire",
+        "core.messages core.numbers core.times",
+        "msgspec",
+        "text to messages: knows the venue and no state",
+    ),
+    Room("core.knowledge", "core", "", "all that is known, and how a doubt is written down"),
+    Room("core.marks", "core", "", "what opens, closes, starts and ends"),
+    Room("core.pipeline", "core errors", "", "joins the core"),
+    Room("core", "", "", "a new module of the core gets a row of its own"),
+    Room("feed", "core.frames core.wire errors", "websockets picows jwt", "how frames arrive"),
+    Room(
+        "store",
+        "core.frames core.tables core.rows errors",
+        "pyarrow msgspec numpy",
+        "where rows rest: it knows their form and not their meaning",
+    ),
+    Room("config", "errors", "", "settings, read once"),
+    Room("logs", "errors", "structlog", "only the shell logs"),
+    Room("worker", "logs errors", "", "runs a function in a process of its own"),
+    Room(
+        "hours",
+        "core.frames store errors recovery worker logs",
+        "",
+        "when hours are sealed and retired",
+    ),
+    Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
+    Room(
+        "recovery",
+        "core store errors recording",
+        "msgspec pyarrow",
+        "joins core and store: what was",
+    ),
+    Room(
+        "live",
+        "core feed store errors recording recovery hours worker clock config logs",
+        "",
+        "the daemon joins all rooms, and nothing of replay",
+    ),
+    Room(
+        "replay",
+        "core store errors recording recovery hours worker",
+        "",
+        "captures through the same core, without a feed and nothing of live",
+    ),
+    Room(
+        "dataset",
+        "store.paths store.parts core.tables core.numbers errors",
+        "pyarrow duckdb numpy pandas polars",
+        "the reader's API sees files, not the writers",
+    ),
+    Room(
+        "venue",
+        "store.capture store.ndjson store.paths errors",
+        "websockets aiohttp sortedcontainers msgspec",
+        "nothing of core: the two must not share a mistake",
+    ),
+    Room(
+        "cli",
+        "config logs live replay dataset venue errors",
+        "typer rich structlog duckdb",
+        "the front door never reaches behind the rooms' doors",
+    ),
+    Room("__main__", "cli", "", "the front door"),
+    Room("", "dataset", "", "the package gives the reader's API"),
+]
+
+# The core waits for nothing, asks for no clock, touches no file, says nothing; the same twice.
+IMPURE = {
+    *("asyncio", "concurrent", "threading", "multiprocessing", "subprocess", "signal", "socket"),
+    *("time", "sched", "os", "io", "pathlib", "shutil", "tempfile", "glob", "sys", "random"),
+    *("secrets", "uuid", "logging", "warnings", "ssl", "urllib", "http", "gzip", "zlib"),
+}
+IMPURE_CALLS = {"open", "print", "input", "now", "today", "utcnow", "eval", "exec", "__import__"}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name below `recorder`."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def inside(module: str, room: str) -> bool:
+    """Whether a module is a room or in it."""
+    return module == room or module.startswith(f"{room}.")
+
+
+def fits(room: Room, module: str) -> bool:
+    """Whether a row speaks of a module; the package's own row is for itself alone."""
+    return room.name == module or (room.name != "" and inside(module, room.name))
+
+
+def room_of(module: str) -> Room:
+    """The row of a module."""
+    rows = [each for each in ROOMS if fits(each, module)]
+    assert rows, f"recorder.{module} has no row in the table of imports"
+    return max(rows, key=lambda room: len(room.name))
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every imported module with its line, those inside of functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            assert node.module is not None
+            for alias in node.names:
+                deeper = f"{node.module}.{alias.name}"
+                is_module = deeper.removeprefix("recorder.") in MODULES
+                yield (deeper if is_module else node.module), node.lineno
+
+
+@pytest.mark.parametrize("module", sorted(MODULES), ids=lambda name: name or "recorder")
+def test_a_module_imports_what_its_room_may(module: str) -> None:
+    """The table above holds, for ours and for others'."""
+    room = room_of(module)
+    for imported, line in imports(MODULES[module]):
+        where = f"{MODULES[module]}:{line}: {imported} ({room.name or 'recorder'}: {room.reason})"
+        top, _, ours = imported.partition(".")
+        if top == "recorder":
+            allowed = [*room.ours.split(), room.name] if room.name else room.ours.split()
+            assert any(inside(ours, each) for each in allowed), where
+        elif top not in sys.stdlib_module_names:
+            assert top in room.others.split(), where
+
+
+@pytest.mark.parametrize("module", [name for name in sorted(MODULES) if inside(name, "core")])
+def test_the_core_is_pure(module: str) -> None:
+    """Nothing that waits, reads a clock, touches a file, logs, or differs the second time."""
+    for imported, line in imports(MODULES[module]):
+        assert imported.partition(".")[0] not in IMPURE, f"{MODULES[module]}:{line}: {imported}"
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await)
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+            assert name not in IMPURE_CALLS, f"{MODULES[module]}:{node.lineno}: {name}()"
+
+
+def test_the_table_has_no_row_for_nobody() -> None:
+    """A room that is gone has no row, and no row allows what is not there."""
+    for room in ROOMS:
+        assert room.name in MODULES, room
+        for each in room.ours.split():
+            assert each in MODULES, f"{room.name} may import {each}, which is not there"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("feed", "store"),
+        ("store", "feed"),
+        ("live", "replay"),
+        ("replay", "live"),
+        ("venue", "core"),
+        ("cli", "core"),
+        ("cli", "feed"),
+        ("cli", "store"),
+        ("dataset", "feed"),
+        ("dataset", "live"),
+        ("core", "feed"),
+        ("core", "store"),
+    ],
+)
+def test_two_rooms_that_never_meet(one: str, other: str) -> None:
+    """The walls that carry the house, whatever the table says."""
+    for module, path in MODULES.items():
+        if inside(module, one):
+            for imported, line in imports(path):
+                assert not inside(imported.removeprefix("recorder."), other), f"{path}:{line}"

@@ -1,0 +1,108 @@
+"""(a) The capture of a connection is what the venue sent on it; only a broken end may miss some."""
+
+from collections.abc import Iterator, Sequence
+
+from tests.simulate.evidence import SECOND_NS, Captured, Line, sent_ns
+from tests.simulate.trial import Life
+
+ABORT_LOSS_S = 1.0  # what an aborted connection may take with it: both sockets' buffers
+ABORT_NOTICE_S = 0.1  # the venue notes the time of an abort just before it
+
+Frames = Sequence[bytes]
+
+
+def check_sent(
+    captured: Captured, sent: Sequence[Frames], lives: Sequence[Life], loss_s_max: float
+) -> Iterator[str]:
+    """A connection's capture is a prefix of what it was sent; only a broken end may be missing."""
+    unmatched = {line.connection_id for line in captured.lines.values() if line.frames}
+    by_first = {bytes(frames[0]): index for index, frames in enumerate(sent) if frames}
+    matched: dict[int, str] = {}
+    for line in captured.lines.values():
+        index = by_first.get(line.frames[0][1]) if line.frames else None
+        if index is not None:
+            matched[index] = line.connection_id
+            unmatched.discard(line.connection_id)
+    for name in sorted(unmatched):
+        yield f"(a) {name}: its first frame is none that the venue sent first on a connection"
+    for index, frames in enumerate(sent):
+        line = captured.lines[matched[index]] if index in matched else None
+        yield from _check_line(index, frames, line, lives, loss_s_max)
+
+
+def _check_line(
+    index: int, frames: Frames, line: Line | None, lives: Sequence[Life], loss_s_max: float
+) -> Iterator[str]:
+    got = line.raws() if line is not None else []
+    name = f"connection {index}" + (f" ({line.connection_id})" if line is not None else "")
+    for at, (mine, theirs) in enumerate(zip(got, frames, strict=False)):
+        if mine != theirs:
+            yield f"(a) {name}: frame {at} is {mine[:90]!r}, the venue sent {bytes(theirs)[:90]!r}"
+            return
+    if len(got) > len(frames):
+        yield f"(a) {name}: {len(got)} frames captured, {len(frames)} sent"
+        return
+    lost = frames[len(got) :]
+    orderly = line is not None and line.closed is not None and line.closed.orderly
+    begin_ns = None if orderly else _loss_begins(frames, lives, loss_s_max)
+    wrong = [raw for raw in lost if begin_ns is None or (_sent_ns(raw) or begin_ns) < begin_ns]
+    if wrong:
+        yield (
+            f"(a) {name}: {len(lost)} of {len(frames)} frames are missing at its end, {len(wrong)} "
+            f"of them outside of every loss window; the first: {bytes(wrong[0])[:120]!r}"
+        )
+
+
+def _loss_begins(frames: Frames, lives: Sequence[Life], loss_s_max: float) -> int | None:
+    """From when on frames of a connection may be lost: around an abort or a kill; None: never."""
+    life = _life_of(frames, lives)
+    if life is None:
+        return None
+    aborted_ns = _aborted_ns(frames, life)
+    if aborted_ns is not None:
+        return aborted_ns - _ns(ABORT_LOSS_S)
+    return life.signalled_ns - _ns(loss_s_max) if life.ended_hard else None
+
+
+def _life_of(frames: Frames, lives: Sequence[Life]) -> Life | None:
+    """The run that a connection belongs to. The venue may go on sending after its end."""
+    first_ns = next(filter(None, map(_sent_ns, frames)), None)
+    if first_ns is None:
+        return None
+    return next((life for life in lives if life.spawned_ns <= first_ns <= life.ended_ns), None)
+
+
+def _aborted_ns(frames: Frames, life: Life) -> int | None:
+    """When the venue aborted a connection, if it did: nothing was sent on it afterwards."""
+    times = [at_ns for at_ns in map(_sent_ns, frames) if at_ns is not None]
+    for aborted_ns in life.aborted_ns:
+        if times[0] <= aborted_ns and times[-1] <= aborted_ns + _ns(ABORT_NOTICE_S):
+            return aborted_ns
+    return None
+
+
+def _sent_ns(raw: bytes) -> int | None:
+    return sent_ns(bytes(raw))
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * SECOND_NS)
+
+
+def lost_in_window(
+    captured: Captured, sent: Sequence[Frames], lives: Sequence[Life]
+) -> list[tuple[int, float]]:
+    """For each run that was killed: (frames lost, age in seconds of the oldest one at the kill)."""
+    kept = {raw for line in captured.lines.values() for _, raw in line.frames}
+    ages: dict[int, list[float]] = {life.spawned_ns: [] for life in lives if life.killed}
+    for frames in sent:
+        life = _life_of(frames, lives)
+        if life is None or not life.killed or _aborted_ns(frames, life) is not None:
+            continue
+        times = (_sent_ns(raw) for raw in frames if bytes(raw) not in kept)
+        ages[life.spawned_ns] += [
+            (life.signalled_ns - at_ns) / SECOND_NS
+            for at_ns in times
+            if at_ns is not None and at_ns <= life.signalled_ns
+        ]
+    return [(len(each), max(each, default=0.0)) for each in ages.values()]

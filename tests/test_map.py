@@ -1,0 +1,64 @@
+"""Each module earns its coverage from a test file of its own.
+
+The map is by name: `recorder/store/seal.py` is tested by `tests/store/test_seal.py`. Modules that are tested
+elsewhere, or have nothing of their own to test, are named here with the reason.
+"""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "recorder"
+
+ELSEWHERE = {
+    "__init__.py": "tests/dataset/test_dataset.py opens data directories by it",
+    "__main__.py": "tests/cli/test_cli.py runs it as a process",
+    "errors.py": "each error is tested where it is raised; exit codes in tests/cli/test_cli.py",
+    "hours.py": "tests/test_live.py turns and seals hours; tests/simulate does under kills",
+    "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all of it",
+    "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
+    "cli/tour.py": "tests/cli/test_demo.py takes the tour",
+    "cli/venue.py": "tests/cli/test_embedded.py runs the command as a process",
+    "dataset/books.py": "tests/dataset/test_dataset.py",
+    "dataset/files.py": "tests/dataset/test_dataset.py",
+    "dataset/times.py": "tests/dataset/test_dataset.py",
+    "venue/door.py": "tests/venue/test_server.py and test_playback.py open it",
+    "venue/faults.py": "tests/venue/test_server.py plays them",
+    "venue/ladder.py": "tests/venue/test_market.py climbs it",
+    "venue/opening.py": "tests/venue/test_market.py opens with it",
+    "venue/specs.py": "tests/venue/test_market.py measures the market against it",
+    "venue/tape.py": "tests/venue/test_playback.py plays it",
+}
+
+
+def modules() -> list[str]:
+    found = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    # A package's own file counts only where it has code of its own.
+    return [
+        name
+        for name in found
+        if not name.endswith("/__init__.py") or "def " in (PACKAGE / name).read_text("utf-8")
+    ]
+
+
+def own_test(module: str) -> Path:
+    """Where the tests of a module belong."""
+    path = Path(module)
+    if path.name == "__init__.py":
+        return ROOT / "tests" / path.parent / f"test_{path.parent.name}.py"
+    return ROOT / "tests" / path.parent / f"test_{path.name}"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_has_a_test_file_of_its_own(module):
+    """Nothing is untested by oversight: a module has its file, or a reason why not."""
+    if module in ELSEWHERE:
+        assert not own_test(module).exists(), f"{module} has tests now: take it out of ELSEWHERE"
+    else:
+        assert own_test(module).exists(), f"{own_test(module).relative_to(ROOT)} is missing"
+
+
+def test_the_map_names_only_what_exists():
+    """A reason for a module that is gone is gone too."""
+    assert set(ELSEWHERE) <= set(modules())
