@@ -22,7 +22,7 @@ from typing import Any
 from recorder import logs, recovery
 from recorder.clock import Clock
 from recorder.config import Config
-from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, hour_of
+from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Noted, hour_of
 from recorder.core.messages import Fact, Reconnect, Request, Resubscribe
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
@@ -373,7 +373,8 @@ class Recorder:
     def _tell_clock_step(self) -> None:
         step_ns = self._clock.take_step()
         if step_ns:
-            self._log.warning("clock_stepped", step_s=round(step_ns / 1e9, 3))
+            detail = f"the system's clock was set by {step_ns / 1e9:+.3f} s; no time went back"
+            self.deliver(Noted(self._clock.now_ns(), "clock_stepped", detail))
 
     async def _turn_hours(self) -> None:
         """Turn the hour when nothing arrives that does."""

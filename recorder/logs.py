@@ -45,7 +45,6 @@ EVENTS: dict[str, str] = {
     "recovery_started": "An earlier process left an hour unfinished; it is being finished.",
     "recovery_finished": "What an earlier process left is finished; nothing captured was lost.",
     "reconnect_waiting": "A connection ended or failed; the next try follows after wait_s.",
-    "clock_stepped": "The system's clock was set; times of receipt never go back.",
     "capture_damaged": "A stretch of an earlier capture is not whole; what is whole was used.",
     "work_failed": "Recovery, sealing or clearing up failed; recording goes on, it is tried again.",
     "library_warned": "A library that the recorder uses logged a warning or an error.",

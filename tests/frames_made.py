@@ -20,7 +20,6 @@ HOUR_START_NS = HOUR * HOUR_NS
 WANTED = [("heartbeats", None), *((channel, name) for channel in CHANNELS[1:] for name in PRODUCTS)]
 
 
-
 @lru_cache(maxsize=64)
 def _opened(seed: int, start_ns: int, rate: float, depth: float) -> bytes:
     """A market as it opens; making one takes longer than most of what is done with it."""

@@ -67,7 +67,8 @@ def check_order(rows: Rows) -> None:
 
 def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, Any]]]:
     """The intervals of every channel and product leave no hole; gaps overlap with nothing, and
-    what one connection recorded not with itself."""
+    what one connection recorded not with itself.
+    """
     tracks = defaultdict(list)
     for row in rows["coverage"]:
         tracks[row["channel"], row["product_id"]].append(row)
@@ -89,7 +90,9 @@ def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, An
         recorded = [each for each in intervals if each["state"] == "recorded"]
         for gap in gaps:
             for each in recorded:
-                apart = each["end_time"] <= gap["start_time"] or gap["end_time"] <= each["start_time"]
+                apart = (
+                    each["end_time"] <= gap["start_time"] or gap["end_time"] <= each["start_time"]
+                )
                 assert apart, (key, gap, each)
     return dict(tracks)
 
@@ -108,4 +111,3 @@ def footer(file: Path) -> dict[str, str]:
     """What a file says of itself."""
     metadata = pq.read_schema(file).metadata or {}
     return {key.decode(): value.decode() for key, value in metadata.items()}
-

@@ -78,7 +78,9 @@ def test_every_hour_begins_with_carried_and_ends_with_ended(root, by):
     for arrival in made.run(1):
         recording.take(arrival)
     stop(recording)
-    first, second = ([each for _, each in read_hour(root.segments(hour))] for hour in (HOUR, HOUR + 1))
+    first, second = (
+        [each for _, each in read_hour(root.segments(hour))] for hour in (HOUR, HOUR + 1)
+    )
     assert first[0].cause == "start"
     assert first[-1] == Ended(END_NS - 1, "hour")
     assert isinstance(second[0], Carried)
@@ -88,7 +90,9 @@ def test_every_hour_begins_with_carried_and_ends_with_ended(root, by):
     rows = live_rows(root.path)
     check_order(rows)
     check_coverage(rows)
-    kinds = [row["kind"] for row in rows["level2"] if row["ingest_seq"] & (2**35 - 1) < FIRST_OFFSET]
+    kinds = [
+        row["kind"] for row in rows["level2"] if row["ingest_seq"] & (2**35 - 1) < FIRST_OFFSET
+    ]
     assert set(kinds) == {"checkpoint"}
 
 
@@ -253,7 +257,12 @@ def test_a_trade_that_came_late_is_not_taken_for_recorded(root):
 def test_an_empty_directory(root):
     """Nothing was before."""
     before = look_before(root)
-    assert (before.last_ns, before.hour, before.offset, before.orderly) == (None, None, FIRST_OFFSET, True)
+    assert (before.last_ns, before.hour, before.offset, before.orderly) == (
+        None,
+        None,
+        FIRST_OFFSET,
+        True,
+    )
 
 
 def an_hour_that_went_on(root: Root) -> Recording:

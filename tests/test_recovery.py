@@ -74,7 +74,8 @@ def script(made: Made, number: int, random: Random) -> list[Arrival]:
 
 def die(root: Root, arrivals: list[Arrival], random: Random) -> None:
     """Record, and stop to exist at some arrival: with blocks written and not synced, a torn one
-    among them, with cuts published, half-published, and not published."""
+    among them, with cuts published, half-published, and not published.
+    """
     recording = Recording(root, arrivals[0].recv_ns, WANTED)
     last = random.randrange(1, len(arrivals) + 1)
     for arrival in arrivals[:last]:
@@ -130,7 +131,8 @@ def lives(path: Path, seed: int) -> Root:
 @pytest.mark.parametrize("batch", range(20))
 def test_any_death_leaves_the_tables_of_the_capture(tmp_path, batch):
     """200 deaths: recovery makes the tables equal, row for row, to an uninterrupted replay of the
-    surviving capture; doing it twice changes nothing; sealed files are those of a rebuild."""
+    surviving capture; doing it twice changes nothing; sealed files are those of a rebuild.
+    """
     for seed in range(batch * 10, batch * 10 + 10):
         path = tmp_path / str(seed)
         root = lives(path, seed)
@@ -296,7 +298,9 @@ def test_rebuilding_an_hour_that_begins_with_a_book(tmp_path):
     shutil.rmtree(root.segments(HOUR)[0].path.parent)
     recovery.rebuild(root, Root(tmp_path / "c"))
     expected = {
-        name: digest for name, digest in sealed_bytes(tmp_path / "a").items() if "hour=19" not in name
+        name: digest
+        for name, digest in sealed_bytes(tmp_path / "a").items()
+        if "hour=19" not in name
     }
     assert sealed_bytes(tmp_path / "c") == expected
 
@@ -309,7 +313,13 @@ def recorded_in_blocks(path: Path, random: Random, publish: float) -> Root:
     root = Root(path)
     made = Made(random.randrange(9), HOUR_START_NS)
     recording = Recording(root, made.now_ns, WANTED)
-    arrivals = [*made.open("c1"), *made.run(1.2), *made.close("c1"), *made.open("c2"), *made.run(1.2)]
+    arrivals = [
+        *made.open("c1"),
+        *made.run(1.2),
+        *made.close("c1"),
+        *made.open("c2"),
+        *made.run(1.2),
+    ]
     cuts = sorted(random.sample(range(1, len(arrivals)), 3))
     for number, arrival in enumerate(arrivals):
         recording.take(arrival)
@@ -341,7 +351,8 @@ def spoil(root: Root, random: Random) -> None:
 @pytest.mark.parametrize("batch", range(6))
 def test_damaged_capture_is_never_silent(tmp_path, batch):
     """60 damages: nothing published changes, no duplicate, no hole in the coverage; what is lost is
-    a gap, and a fault where its rows are nowhere; again it changes nothing."""
+    a gap, and a fault where its rows are nowhere; again it changes nothing.
+    """
     for seed in range(batch * 10, batch * 10 + 10):
         random, path = Random(seed), tmp_path / str(seed)
         root = recorded_in_blocks(path, random, publish=random.choice([0, 0.7]))

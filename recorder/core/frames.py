@@ -1,11 +1,12 @@
 """What arrives: the vocabulary between the feed, the capture and the pipeline.
 
 An *arrival* is one thing that happened to the recorder, in the order it happened. The first four
-kinds concern a connection and come from the feed (or from a file that is imported); the last two
+kinds concern a connection and come from the feed (or from a file that is imported); the others
 are the recorder's own marks, so that every hour of capture can be replayed alone:
 
 * every stretch of capture (a start of the recorder, a new hour) begins with ``Carried``;
-* every stretch that ended in order ends with ``Ended``.
+* every stretch that ended in order ends with ``Ended``;
+* what the recorder noticed about itself stands between as ``Noted``.
 
 All of them are written to the capture before they are understood, and replaying a capture gives
 the pipeline exactly these values again. Times are nanoseconds since 1970 UTC and never go back
@@ -88,7 +89,19 @@ class Ended:
     cause: str
 
 
-Arrival = Opened | Frame | Sent | Closed | Carried | Ended
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that the recorder noticed about itself: a fault of no connection.
+
+    ``kind`` is a fault kind of docs/operating.md, such as ``clock_stepped`` or ``disk_refused``.
+    """
+
+    recv_ns: int
+    kind: str
+    detail: str
+
+
+Arrival = Opened | Frame | Sent | Closed | Carried | Ended | Noted
 
 HOUR_NS = 3_600_000_000_000
 

@@ -8,10 +8,20 @@ from itertools import count
 from recorder.core import state as states
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import GAP, Coverage, Interval, Key, Missing
-from recorder.core.frames import HOUR_NS, Carried, Closed, Ended, Opened, Sent, hour_base, hour_of
+from recorder.core.frames import (
+    HOUR_NS,
+    Carried,
+    Closed,
+    Ended,
+    Noted,
+    Opened,
+    Sent,
+    hour_base,
+    hour_of,
+)
 from recorder.core.knowledge import Knowledge, Place, Step
 from recorder.core.messages import ASK, BID, LEVEL2, Fact, Level2
-from recorder.core.rows import Origin, checkpoint_rows
+from recorder.core.rows import Origin, checkpoint_rows, fault_rows
 from recorder.core.session import Session
 from recorder.core.wire import advanced
 
@@ -89,6 +99,15 @@ def _before(session: Session) -> int | None:
 
 
 # --- the recorder -------------------------------------------------------------------------------
+
+
+def noted(known: Knowledge, mark: Noted, ingest_seq: int, step: Step) -> None:
+    """Write down what the recorder noticed about itself."""
+    known.faults += 1
+    origin = Origin(mark.recv_ns, None, None, None)
+    step.rows.append(fault_rows(mark.kind, mark.detail, origin, ingest_seq))
+    fields = {"kind": mark.kind, "detail": mark.detail, "ingest_seq": ingest_seq}
+    step.facts.append(Fact("fault_recorded", fields))
 
 
 def ended(known: Knowledge, mark: Ended, ingest_seq: int, step: Step) -> None:

@@ -15,7 +15,7 @@ from recorder.core import marks
 from recorder.core import state as states
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Interval, Key, Missing
-from recorder.core.frames import Arrival, Carried, Closed, Ended, Frame, Opened, Sent
+from recorder.core.frames import Arrival, Carried, Closed, Ended, Frame, Noted, Opened, Sent
 from recorder.core.knowledge import Knowledge, Place, Step
 from recorder.core.messages import (
     LEVEL2,
@@ -80,6 +80,8 @@ class Pipeline(Knowledge):
                 marks.went_on(self, arrival, ingest_seq, step, fresh=self._fresh)
             case Ended():
                 marks.ended(self, arrival, ingest_seq, step)
+            case Noted():
+                marks.noted(self, arrival, ingest_seq, step)
         self._fresh = False
         return step
 

@@ -7,13 +7,14 @@ r"""An arrival as one line of the capture, and back.
     <recv_ns> -<connection> {"code":…}      closed
     <recv_ns> *start <state>                carried over to a start (or *hour: to a new hour)
     <recv_ns> *ended {"cause":…}            ended in order
+    <recv_ns> *noted {"kind":…}             noticed by the recorder about itself
 
 Nothing else is escaped, so a frame's text stands in the capture as the venue sent it.
 """
 
 import msgspec
 
-from recorder.core.frames import Arrival, Carried, Closed, Ended, Frame, Opened, Sent
+from recorder.core.frames import Arrival, Carried, Closed, Ended, Frame, Noted, Opened, Sent
 
 _json = msgspec.json.encode
 
@@ -33,9 +34,15 @@ class _EndedLine(msgspec.Struct):
     cause: str
 
 
+class _NotedLine(msgspec.Struct):
+    kind: str
+    detail: str
+
+
 _read_opened = msgspec.json.Decoder(_OpenedLine).decode
 _read_closed = msgspec.json.Decoder(_ClosedLine).decode
 _read_ended = msgspec.json.Decoder(_EndedLine).decode
+_read_noted = msgspec.json.Decoder(_NotedLine).decode
 
 
 def _escape(raw: bytes) -> bytes:
@@ -68,6 +75,8 @@ def to_line(arrival: Arrival) -> bytes:  # noqa: PLR0911  one for each kind
             return b"%d *%s %s\n" % (recv_ns, cause.encode(), state)
         case Ended(recv_ns, cause):
             return b"%d *ended %s\n" % (recv_ns, _json(_EndedLine(cause)))
+        case Noted(recv_ns, kind, detail):
+            return b"%d *noted %s\n" % (recv_ns, _json(_NotedLine(kind, detail)))
 
 
 def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
@@ -91,6 +100,9 @@ def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
         case b"*":
             if name == "ended":
                 return Ended(recv_ns, _read_ended(rest).cause)
+            if name == "noted":
+                noted = _read_noted(rest)
+                return Noted(recv_ns, noted.kind, noted.detail)
             return Carried(recv_ns, name, rest)
         case _:
             return Frame(recv_ns, word.decode(), rest)

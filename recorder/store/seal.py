@@ -24,7 +24,7 @@ from recorder.core.frames import FIRST_OFFSET, HOUR_NS, hour_base
 from recorder.core.tables import TABLES, Table
 from recorder.errors import DataError
 from recorder.store.capture import end_of, read_blocks
-from recorder.store.parts import read_cut, read_parts, sort, unify, write_file
+from recorder.store.parts import Cut, read_cut, read_parts, sort, unify, write_file
 from recorder.store.paths import CUTS, Root, Segment, hour_from_iso, hour_text, iso
 from recorder.store.publish import make_folder, publish, publish_json
 
@@ -123,7 +123,8 @@ def seal_hour(
     earlier = read_commit(root, hour)
     segments = (capture or root).segments(hour)
     last = end_of(segments)
-    digest, ended_ns = _digest(segments), last.ended_ns
+    cut = _newest_cut(root, hour)
+    digest, ended_ns = _digest(segments), _later(last.ended_ns, cut.last_ns if cut else None)
     if not segments and earlier is not None:
         digest, ended_ns = earlier.capture_sha256, earlier.ended_ns
     inputs = _Inputs(root, hour, earlier)
@@ -139,7 +140,7 @@ def seal_hour(
         max(last.offset, taken_to(root, hour)),
         digest,
         ended_ns,
-        _carried_trades(root, hour) or (earlier.trades if earlier else {}),
+        cut.trades if cut else earlier.trades if earlier else {},
         tuple(files),
         datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
@@ -163,10 +164,13 @@ def _publish_commit(root: Root, commit: Commit) -> None:
     publish_json(root.staging, root.commit(commit.hour), content)
 
 
-def _carried_trades(root: Root, hour: int) -> dict[str, Any] | None:
-    """The trade ids recorded up to the end of an hour, from the newest cut."""
+def _newest_cut(root: Root, hour: int) -> Cut | None:
     cuts = root.parts(CUTS, hour)
-    return read_cut(max(cuts, key=lambda cut: cut.end).path).trades if cuts else None
+    return read_cut(max(cuts, key=lambda cut: cut.end).path) if cuts else None
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 class _Inputs:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from recorder.core.book import BookState
-from recorder.core.frames import HOUR_NS
+from recorder.core.frames import HOUR_NS, Noted
 from recorder.core.messages import BID, Level2
 from recorder.core.pipeline import Pipeline
 from recorder.core.state import State
@@ -212,3 +212,15 @@ def test_a_checkpoint_comes_too_late() -> None:
     """It is for the begin of a replay."""
     with pytest.raises(AssertionError, match="begin of a replay"):
         live().pipeline.load_checkpoint({})
+
+
+def test_what_the_recorder_notices_is_a_fault_of_no_connection() -> None:
+    """A clock that was set, a disk that refused: a row, and nothing else changes."""
+    player = live()
+    before = player.pipeline.state()
+    step = player.pipeline.step(Noted(HOUR_10_NS + 5, "clock_stepped", "by +1 s"), 77)
+    (rows,) = step.rows
+    assert (rows.table, rows.count) == ("faults", 1)
+    assert {"clock_stepped", "by +1 s", 77} <= {value for value in rows.values if value}
+    assert player.pipeline.state() == before
+    assert player.pipeline.faults == 1

@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ KILLS_MIN = 20  # fewer have no median worth the name
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the seeds asked for; the exit code is 1 if anything did not hold."""
     asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends the daemons too
     seeds = [asked.seed] if asked.seed is not None else range(asked.seeds)
     parent = Path(tempfile.mkdtemp(prefix="simulate-"))
     verdicts = []

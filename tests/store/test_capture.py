@@ -25,7 +25,9 @@ HOUR = 498_427
 
 
 def frames(count: int, start: int = 0) -> list[Frame]:
-    texts = [f'{{"n":{number},"x":"{"ab" * (number % 9)}"}}' for number in range(start, start + count)]
+    texts = [
+        f'{{"n":{number},"x":"{"ab" * (number % 9)}"}}' for number in range(start, start + count)
+    ]
     return [Frame(number, "c1", text.encode()) for number, text in enumerate(texts, start)]
 
 
@@ -181,7 +183,9 @@ def test_a_bit_flipped_anywhere(root, segment):
         assert len(lost) == (hurt < 3), position
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 5000, os.urandom(3000), b"\x52\x2a\x4d\x18" * 99, b"RCB1"])
+@pytest.mark.parametrize(
+    "tail", [b"\0" * 5000, os.urandom(3000), b"\x52\x2a\x4d\x18" * 99, b"RCB1"]
+)
 def test_a_tail_of_zeros_or_garbage(root, segment, tail):
     """What a power cut leaves behind a file's end is told and passed over."""
     whole = end_of(root.segments(HOUR))

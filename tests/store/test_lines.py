@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recorder.core.frames import Carried, Closed, Ended, Frame, Opened, Sent
+from recorder.core.frames import Carried, Closed, Ended, Frame, Noted, Opened, Sent
 from recorder.store.lines import from_line, to_line
 
 times = st.integers(0, 2**62)
@@ -20,8 +20,11 @@ arrivals = st.one_of(
     st.builds(Sent, times, names, raws),
     st.builds(Opened, times, names, texts, st.none() | st.integers(0, 2**53)),
     st.builds(Closed, times, names, st.integers(0, 4999), texts, st.booleans()),
-    st.builds(Carried, times, st.sampled_from(["start", "hour"]), raws.filter(lambda r: b"\n" not in r)),
+    st.builds(
+        Carried, times, st.sampled_from(["start", "hour"]), raws.filter(lambda r: b"\n" not in r)
+    ),
     st.builds(Ended, times, st.sampled_from(["hour", "stop", "lost"])),
+    st.builds(Noted, times, st.sampled_from(["clock_stepped", "disk_refused"]), st.text()),
 )
 
 

@@ -27,7 +27,11 @@ except RecorderError as error:
 
 def second(path) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-c", SECOND, path], check=False, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", SECOND, path],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     return done.returncode, done.stdout
 

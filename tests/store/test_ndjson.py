@@ -106,9 +106,10 @@ def test_a_survey_counts_lines_and_finds_where_connections_begin(tmp_path):
     )  # fmt: skip
     found = survey(path, advanced.decode)
     assert found.first_ns == 5_000_000_000
-    assert {
-        name: (each.lines, each.first_sequence) for name, each in found.stretches.items()
-    } == {"a": (3, 7), "b": (2, 0)}
+    assert {name: (each.lines, each.first_sequence) for name, each in found.stretches.items()} == {
+        "a": (3, 7),
+        "b": (2, 0),
+    }
 
 
 def test_lines_without_a_time_take_the_frames_then_the_one_before(tmp_path):

@@ -55,7 +55,7 @@ def test_sealed_rows_are_the_live_rows(once):
     assert {name for name, found in rows.items() if found} == set(TABLES) - {"candles"}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cuts=st.sets(st.integers(1, len(ARRIVALS) - 1), max_size=12))
 def test_any_parts_make_the_same_files(once, tmp_path_factory, cuts):
     """However the rows were split into parts, the sealed files are the same, byte for byte."""
@@ -84,7 +84,8 @@ def test_sealing_again_changes_nothing(once, tmp_path):
 @pytest.mark.parametrize("cut_off", [0, 1, 3, 5, 8, 99])
 def test_recording_on_in_a_sealed_hour(twice, tmp_path, parts_gone, cut_off):
     """Sealing again equals sealing once: also without the earlier parts, and where a seal before it
-    was cut off after some files."""
+    was cut off after some files.
+    """
     record(tmp_path, ARRIVALS[:HALF])
     first = seal_hour(Root(tmp_path), HOUR)
     if parts_gone:
@@ -186,7 +187,9 @@ def test_duckdb_pandas_and_polars_read_sealed_hours(once):
     """With the folders as columns, the right counts, and the types that they have."""
     rows = [row for row in live_rows(once)["level2"] if row["product_id"] == "BTC-USD"]
     glob = f"{once}/level2/*/*/*/*.parquet"
-    query = f"SELECT count(*), sum(price * size) FROM read_parquet('{glob}', hive_partitioning = true)"
+    query = (
+        f"SELECT count(*), sum(price * size) FROM read_parquet('{glob}', hive_partitioning = true)"
+    )
     [(count, total)] = duckdb.sql(query + " WHERE product = 'BTC-USD' AND hour = 19").fetchall()
     assert count == len(rows)
     assert total == pytest.approx(sum(row["price"] * row["size"] for row in rows))
