@@ -66,8 +66,9 @@ def check_order(rows: Rows) -> None:
 
 
 def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, Any]]]:
-    """The intervals of every channel and product leave no hole; gaps overlap with nothing, and
-    what one connection recorded not with itself.
+    """The intervals of every channel and product leave no hole.
+
+    Gaps overlap with nothing, and what one connection recorded not with itself.
     """
     tracks = defaultdict(list)
     for row in rows["coverage"]:

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "dataset/books.py": "tests/dataset/test_dataset.py",
     "dataset/files.py": "tests/dataset/test_dataset.py",
     "dataset/times.py": "tests/dataset/test_dataset.py",
+    "venue/__init__.py": "tests/cli/test_embedded.py serves by it in a process",
     "venue/door.py": "tests/venue/test_server.py and test_playback.py open it",
     "venue/faults.py": "tests/venue/test_server.py plays them",
     "venue/ladder.py": "tests/venue/test_market.py climbs it",

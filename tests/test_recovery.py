@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -73,8 +74,10 @@ def script(made: Made, number: int, random: Random) -> list[Arrival]:
 
 
 def die(root: Root, arrivals: list[Arrival], random: Random) -> None:
-    """Record, and stop to exist at some arrival: with blocks written and not synced, a torn one
-    among them, with cuts published, half-published, and not published.
+    """Record, and stop to exist at some arrival.
+
+    With blocks written and not synced, a torn one among them, with cuts published, half-published,
+    and not published.
     """
     recording = Recording(root, arrivals[0].recv_ns, WANTED)
     last = random.randrange(1, len(arrivals) + 1)
@@ -130,8 +133,9 @@ def lives(path: Path, seed: int) -> Root:
 
 @pytest.mark.parametrize("batch", range(20))
 def test_any_death_leaves_the_tables_of_the_capture(tmp_path, batch):
-    """200 deaths: recovery makes the tables equal, row for row, to an uninterrupted replay of the
-    surviving capture; doing it twice changes nothing; sealed files are those of a rebuild.
+    """200 deaths: the tables equal, row for row, an uninterrupted replay of what survived.
+
+    Doing it twice changes nothing; sealed files are those of a rebuild, byte for byte.
     """
     for seed in range(batch * 10, batch * 10 + 10):
         path = tmp_path / str(seed)
@@ -159,7 +163,7 @@ def test_any_death_leaves_the_tables_of_the_capture(tmp_path, batch):
 
 @pytest.mark.parametrize("seed", range(300, 315))
 def test_recovery_beside_a_recording(tmp_path, seed):
-    """A new recorder records on at once, and publishes, while the old rows are made: one dataset."""
+    """A new recorder records on and publishes while the old rows are made: one dataset."""
     root = lives(tmp_path, seed)
     made = Made(99, END_NS + 2 * SECOND_NS)
     recording = Recording(root, made.now_ns, WANTED)
@@ -188,23 +192,18 @@ def test_recovery_that_dies_is_done_again(tmp_path, monkeypatch, seed):
     end_lost(root)
     left = Random(seed).randrange(4)
 
-    class Died(Exception):
-        pass
-
     def dying(*arguments):
         nonlocal left
         left -= 1
         if left < 0:
-            raise Died
+            raise KeyboardInterrupt
         return write_part(*arguments)
 
     monkeypatch.setattr(recovery, "CUT_ROWS", 50)
     with monkeypatch.context() as patch:
         patch.setattr(recovery, "write_part", dying)
-        try:
+        with suppress(KeyboardInterrupt):
             recovery.publish_missing(tmp_path)
-        except Died:
-            pass
     recovery.publish_missing(tmp_path)
     assert live_rows(tmp_path) == replayed(tmp_path)
 
@@ -350,8 +349,9 @@ def spoil(root: Root, random: Random) -> None:
 
 @pytest.mark.parametrize("batch", range(6))
 def test_damaged_capture_is_never_silent(tmp_path, batch):
-    """60 damages: nothing published changes, no duplicate, no hole in the coverage; what is lost is
-    a gap, and a fault where its rows are nowhere; again it changes nothing.
+    """60 damages: nothing published changes, no duplicate, no hole in the coverage.
+
+    What is lost is a gap, and a fault where its rows are nowhere; again it changes nothing.
     """
     for seed in range(batch * 10, batch * 10 + 10):
         random, path = Random(seed), tmp_path / str(seed)
@@ -391,7 +391,7 @@ def held_frames(path: Path) -> set[int]:
 
 
 def test_a_connection_that_ended_in_the_damage_is_not_taken_to_live_on(tmp_path):
-    """Its end and the next one's begin are lost: both are in the gap, and the hour's end knows it."""
+    """Its end and the next one's begin are lost: both are in the gap."""
     root = Root(tmp_path)
     made = Made(2, HOUR_START_NS)
     recording = Recording(root, made.now_ns, WANTED)

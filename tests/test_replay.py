@@ -113,7 +113,7 @@ def test_the_real_recording_gives_what_is_expected_of_it(tmp_path):
 
 @needs_captures
 def test_the_real_recording_in_parts_and_without_times(tmp_path):
-    """Cut in three and given in any order it is one connection; without `t` the frames' own times."""
+    """Cut in three, in any order, it is one connection; without `t` it has the frames' times."""
     with gzip.open(ADVANCED, "rt") as file:
         lines = file.readlines()
     cuts = [lines[:100], lines[100:333], lines[333:]]
@@ -246,7 +246,7 @@ def test_connections_hours_apart_in_one_file(tmp_path):
 
 
 def test_an_import_across_an_hour_is_rebuilt_the_same(tmp_path):
-    """The second hour begins with the book; sealed files are those of a rebuild from the capture."""
+    """The second hour begins with the book; sealed files are those of a rebuild."""
     lines = lines_of(one_connection(4, start_s=3598))
     report = replay.import_captures([write(tmp_path / "a.gz", lines)], tmp_path / "data")
     assert report.hours == ["2026111019", "2026111020"]

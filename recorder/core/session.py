@@ -62,13 +62,14 @@ class Session:
 
     ``next_sequence`` is the number that the next frame must carry, None where the first one is
     taken as found; ``ordered_ns`` is when the last frame in order came, and ``late_run`` how many
-    came late since. ``asked`` holds what we subscribed to: channel (subscribe name) → product ids.
+    came late since. ``asked`` holds what we subscribed to: channel (subscribe name) → product ids;
+    ``former`` what we unsubscribed from, of which frames may still be on their way.
     ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``resynced_ns``
     when we last asked for another.
     """
 
     __slots__ = (
-        "asked", "connection_id", "last_ns", "late_run", "next_sequence", "opened_ns",
+        "asked", "connection_id", "former", "last_ns", "late_run", "next_sequence", "opened_ns",
         "ordered_ns", "resynced_ns", "snapshots_due", "strangers",
     )  # fmt: skip
 
@@ -80,6 +81,7 @@ class Session:
         self.next_sequence = first_sequence
         self.late_run = 0
         self.asked: dict[str, set[str]] = {}
+        self.former: set[tuple[str, str]] = set()
         self.strangers: set[tuple[str, str]] = set()
         self.snapshots_due: dict[str, int] = {}
         self.resynced_ns: dict[str, int] = {}
@@ -110,6 +112,7 @@ class Session:
                 self.snapshots_due.update(dict.fromkeys(product_ids, due_ns))
             return
         dropped = product_ids or tuple(asked)
+        self.former.update((channel, product_id) for product_id in asked.intersection(dropped))
         asked.difference_update(dropped)
         if not product_ids:
             del self.asked[channel]
@@ -124,7 +127,9 @@ class Session:
         channel's subscriptions (a record that begins in the middle), every product is known.
         """
         asked = self.asked.get(channel)
-        return not asked or product_id in asked or f"{product_id}C" in asked
+        if not asked or product_id in asked or f"{product_id}C" in asked:
+            return True
+        return not self.former.isdisjoint({(channel, product_id), (channel, f"{product_id}C")})
 
     def kinship(self, channel: str, product_id: str) -> Kinship:
         """Say what a product is to this session; a stranger is new once.

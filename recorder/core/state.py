@@ -33,6 +33,7 @@ class SessionState(msgspec.Struct):
     late_run: int = 0
     snapshots_due: dict[str, int] = {}
     resynced_ns: dict[str, int] = {}
+    former: list[tuple[str, str]] = []
 
 
 class BookStateOf(msgspec.Struct):
@@ -105,6 +106,7 @@ def session_to_state(session: Session) -> SessionState:
         session.late_run,
         dict(session.snapshots_due),
         dict(session.resynced_ns),
+        sorted(session.former),
     )
 
 
@@ -118,6 +120,7 @@ def session_from_state(state: SessionState) -> Session:
     session.late_run = state.late_run
     session.snapshots_due = dict(state.snapshots_due)
     session.resynced_ns = dict(state.resynced_ns)
+    session.former = set(state.former)
     return session
 
 

@@ -224,3 +224,16 @@ def test_what_the_recorder_notices_is_a_fault_of_no_connection() -> None:
     assert {"clock_stepped", "by +1 s", 77} <= {value for value in rows.values if value}
     assert player.pipeline.state() == before
     assert player.pipeline.faults == 1
+
+
+def test_frames_of_a_product_on_their_way_when_it_is_unsubscribed_are_no_strangers() -> None:
+    """Two resubscriptions close together: the first one's snapshot comes after the second's leave."""
+    player = live()
+    player.ask("level2", "ETH-USD")
+    for _ in range(2):
+        player.ask("level2", "BTC-USD", kind="unsubscribe")
+        player.ask("level2", "BTC-USD")
+    player.ask("level2", "BTC-USD", kind="unsubscribe")
+    player.say(level2(1, "snapshot", BOOK))
+    assert player.rows("faults") == []
+    assert state_of(player) is BookState.LIVE

@@ -164,7 +164,7 @@ def test_torn_at_every_byte(root, segment):
 
 
 def test_a_bit_flipped_anywhere(root, segment):
-    """A block that is not whole is left out; the ones before and behind it are used, and told so."""
+    """A block that is not whole is left out and told; those before and behind it are used."""
     content = segment.read_bytes()
     begins = [*block_begins(segment), len(content)]
     random = Random(5)
@@ -224,7 +224,7 @@ def test_a_segment_that_is_gone_from_between_two(root):
     """The hole has a place and a length."""
     for begin in (0, 3, 6):
         write(root, frames(3, begin), offset=end_of(root.segments(HOUR)).offset)
-    first, second, third = root.segments(HOUR)
+    _, second, third = root.segments(HOUR)
     second.path.unlink()
     found = [each for _, each in read_stretches(root.segments(HOUR))]
     assert found[3] == Lost(second.first, third.first)

@@ -53,7 +53,7 @@ def test_a_line_of_another_form_is_told(tmp_path, line):
     """With the file, the number of the line, and what was expected; the lines before are read."""
     (tmp_path / "x").write_text(f"{GOOD}\n{line}\n{GOOD}\n", encoding="latin-1")
     got = []
-    with pytest.raises(DataError, match="x, line 2: .*Expected one JSON object a line"):
+    with pytest.raises(DataError, match=r"x, line 2: .*Expected one JSON object a line"):
         got.extend(read_lines(tmp_path / "x"))
     assert len(got) in (0, 1)
 
@@ -63,7 +63,7 @@ def test_a_gzip_file_torn_at_any_byte_is_told(tmp_path):
     whole = gzip.compress((GOOD + "\n").encode() * 20, mtime=0)
     for size in range(3, len(whole)):
         (tmp_path / "x.gz").write_bytes(whole[:size])
-        with pytest.raises(DataError, match="torn after line|not a capture line"):
+        with pytest.raises(DataError, match=r"torn after line|not a capture line"):
             list(read_lines(tmp_path / "x.gz"))
 
 

@@ -92,7 +92,7 @@ def test_an_hour_that_is_needed_stays(root, why):
 
 
 def test_what_a_later_start_must_know_is_still_known(root):
-    """When the hour ended and which trades are recorded, with nothing but the commit record left."""
+    """When the hour ended and which trades it has, with nothing but the commit record left."""
     before = look_before(root)
     retire(root, now_s(root, 10**6), 0)
     after = look_before(root)

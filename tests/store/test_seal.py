@@ -83,8 +83,9 @@ def test_sealing_again_changes_nothing(once, tmp_path):
 @pytest.mark.parametrize("parts_gone", [False, True])
 @pytest.mark.parametrize("cut_off", [0, 1, 3, 5, 8, 99])
 def test_recording_on_in_a_sealed_hour(twice, tmp_path, parts_gone, cut_off):
-    """Sealing again equals sealing once: also without the earlier parts, and where a seal before it
-    was cut off after some files.
+    """Sealing again equals sealing once.
+
+    Also without the earlier parts, and where a seal before it was cut off after some files.
     """
     record(tmp_path, ARRIVALS[:HALF])
     first = seal_hour(Root(tmp_path), HOUR)
@@ -202,7 +203,7 @@ def test_duckdb_pandas_and_polars_read_sealed_hours(once):
 
 
 def test_parts_that_reach_beyond_a_damaged_capture_are_kept(tmp_path):
-    """The end of the capture was damaged after its rows were published: they are sealed, and stay."""
+    """The capture's end was damaged after its rows were published: they are sealed, and stay."""
     record(tmp_path, ARRIVALS[:HALF], {HALF - 20})
     root = Root(tmp_path)
     rows = live_rows(tmp_path)
@@ -239,7 +240,7 @@ def test_a_commit_record_that_cannot_be_read_is_told(once, tmp_path):
         with pytest.raises(DataError, match=f"{hour_text(HOUR)}.*Move it away"):
             read_commit(root, HOUR)
         root.current.write_text(text)
-        with pytest.raises(DataError, match="current.json.*Move it away"):
+        with pytest.raises(DataError, match=r"current\.json.*Move it away"):
             sealed_before(root)
 
 
