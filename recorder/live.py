@@ -78,7 +78,9 @@ def record(
     watch: Callable[[Progress], None] | None = None,
     stop_after_s: float | None = None,
 ) -> Summary:
-    """Record until SIGTERM, SIGINT, SIGHUP or ``stop_after_s``; blocks, and returns after a clean stop.
+    """Record until a signal to stop or ``stop_after_s``; blocks, returns after a clean stop.
+
+    The signals are SIGTERM, SIGINT and SIGHUP.
 
     ``seal_on_exit``: also seal the hour that is open. ``watch`` is called once a second.
 

@@ -29,7 +29,7 @@ def _opened(seed: int, start_ns: int, rate: float, depth: float) -> bytes:
 class Made:
     """A venue and the connections to it. Times of arrivals never go back."""
 
-    def __init__(self, seed: int, start_ns: int, *, rate: float = 1.0, depth: float = 0.002):
+    def __init__(self, seed: int, start_ns: int, *, rate: float = 1.0, depth: float = 0.001):
         self.now_ns = start_ns
         self._seed = seed
         self._market: Market = pickle.loads(_opened(seed, start_ns, rate, depth))

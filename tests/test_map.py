@@ -1,7 +1,7 @@
 """Each module earns its coverage from a test file of its own.
 
-The map is by name: `recorder/store/seal.py` is tested by `tests/store/test_seal.py`. Modules that are tested
-elsewhere, or have nothing of their own to test, are named here with the reason.
+The map is by name: `recorder/store/seal.py` is tested by `tests/store/test_seal.py`. Modules that
+are tested elsewhere, or have nothing of their own to test, are named here with the reason.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ PACKAGE = ROOT / "recorder"
 ELSEWHERE = {
     "__init__.py": "tests/dataset/test_dataset.py opens data directories by it",
     "__main__.py": "tests/cli/test_cli.py runs it as a process",
-    "errors.py": "each error is tested where it is raised; exit codes in tests/cli/test_cli.py",
+    "errors.py": "each is tested where it is raised; exit codes in tests/cli/test_cli.py",
     "hours.py": "tests/test_live.py turns and seals hours; tests/simulate does under kills",
     "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all of it",
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",

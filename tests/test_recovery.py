@@ -314,10 +314,10 @@ def recorded_in_blocks(path: Path, random: Random, publish: float) -> Root:
     recording = Recording(root, made.now_ns, WANTED)
     arrivals = [
         *made.open("c1"),
-        *made.run(1.2),
+        *made.run(0.7),
         *made.close("c1"),
         *made.open("c2"),
-        *made.run(1.2),
+        *made.run(0.7),
     ]
     cuts = sorted(random.sample(range(1, len(arrivals)), 3))
     for number, arrival in enumerate(arrivals):

@@ -227,7 +227,7 @@ def test_what_the_recorder_notices_is_a_fault_of_no_connection() -> None:
 
 
 def test_frames_of_a_product_on_their_way_when_it_is_unsubscribed_are_no_strangers() -> None:
-    """Two resubscriptions close together: the first one's snapshot comes after the second's leave."""
+    """A snapshot asked for by the first resubscription may come after the second has begun."""
     player = live()
     player.ask("level2", "ETH-USD")
     for _ in range(2):

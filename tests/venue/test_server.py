@@ -193,7 +193,7 @@ async def test_compression_only_when_asked() -> None:
             assert (await take(client, 1))[0]["events"][0]["type"] == "snapshot"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com", "::"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com", "::"])
 def test_run_refuses_other_addresses(host: str) -> None:
     """The venue is for this machine."""
     with pytest.raises(UsageError, match="loopback"):
