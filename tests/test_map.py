@@ -16,7 +16,7 @@ ELSEWHERE = {
     "__main__.py": "tests/cli/test_cli.py runs it as a process",
     "errors.py": "each is tested where it is raised; exit codes in tests/cli/test_cli.py",
     "hours.py": "tests/test_live.py turns and seals hours; tests/simulate does under kills",
-    "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all of it",
+    "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all",
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",
     "cli/venue.py": "tests/cli/test_embedded.py runs the command as a process",
