@@ -120,7 +120,7 @@ def publish_tables(root: Root, pending: Pending, random: Random) -> None:
 def lives(path: Path, seed: int) -> Root:
     """One to three lives of a recorder that dies, within an hour or across its end."""
     random, root = Random(seed), Root(path)
-    made = Made(seed % 7, END_NS - int(random.choice([0.3, 0.6, 30]) * SECOND_NS))
+    made = Made(seed % 3, END_NS - int(random.choice([0.3, 0.6, 30]) * SECOND_NS))
     for number in range(random.choice([1, 1, 2, 3])):
         die(root, script(made, number, random), random)
         made.cut_off()
@@ -153,7 +153,7 @@ def test_any_death_leaves_the_tables_of_the_capture(tmp_path, batch):
         again = recovery.publish_missing(path)
         assert (again.rows, again.hours) == (0, []), seed
         assert files_of(path) == before, seed
-        if seed % 5 == 0:
+        if seed % 8 == 0:
             replay.seal(path, include_current=True)
             recovery.rebuild(root, Root(path / "rebuilt"))
             assert sealed_bytes(path) == sealed_bytes(path / "rebuilt"), seed
@@ -161,7 +161,7 @@ def test_any_death_leaves_the_tables_of_the_capture(tmp_path, batch):
         shutil.rmtree(path)
 
 
-@pytest.mark.parametrize("seed", range(300, 315))
+@pytest.mark.parametrize("seed", range(300, 310))
 def test_recovery_beside_a_recording(tmp_path, seed):
     """A new recorder records on and publishes while the old rows are made: one dataset."""
     root = lives(tmp_path, seed)
@@ -310,7 +310,7 @@ def test_rebuilding_an_hour_that_begins_with_a_book(tmp_path):
 def recorded_in_blocks(path: Path, random: Random, publish: float) -> Root:
     """Two connections, one after the other, in many blocks; some of it published."""
     root = Root(path)
-    made = Made(random.randrange(9), HOUR_START_NS)
+    made = Made(random.randrange(3), HOUR_START_NS)
     recording = Recording(root, made.now_ns, WANTED)
     arrivals = [
         *made.open("c1"),
@@ -347,9 +347,9 @@ def spoil(root: Root, random: Random) -> None:
     segment.path.write_bytes(content)
 
 
-@pytest.mark.parametrize("batch", range(6))
+@pytest.mark.parametrize("batch", range(5))
 def test_damaged_capture_is_never_silent(tmp_path, batch):
-    """60 damages: nothing published changes, no duplicate, no hole in the coverage.
+    """50 damages: nothing published changes, no duplicate, no hole in the coverage.
 
     What is lost is a gap, and a fault where its rows are nowhere; again it changes nothing.
     """
