@@ -30,7 +30,8 @@ from recorder.core.session import Late, Session
 from recorder.core.tables import TABLES
 from recorder.core.trades import TradeIds
 from recorder.core.wire import advanced
-from recorder.store.capture import CaptureWriter, end_of, read_hour
+from recorder.store.capture import end_of, read_hour
+from recorder.store.capture_writer import CaptureWriter
 from recorder.store.importing import take_back
 from recorder.store.parts import read_cut, to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root

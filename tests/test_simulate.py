@@ -15,7 +15,8 @@ import pytest
 
 from recorder import recovery
 from recorder.core.frames import Frame
-from recorder.store.capture import CaptureWriter, read_arrivals
+from recorder.store.capture import read_arrivals
+from recorder.store.capture_writer import CaptureWriter
 from recorder.store.paths import Root
 from tests.simulate import evidence, plan
 from tests.simulate.checks import books, frames, ledger, rows, runs

@@ -15,7 +15,7 @@ from recorder.core.frames import Frame, Opened, hour_of
 from recorder.core.messages import BID
 from recorder.core.tables import LEVEL2
 from recorder.recording import Recording
-from recorder.store.capture import CaptureWriter
+from recorder.store.capture_writer import CaptureWriter
 from recorder.store.parts import read_parts, write_file
 from recorder.store.paths import Root
 from tests.bench.figures import Figure

@@ -9,7 +9,6 @@ import pytest
 
 from recorder.core.frames import FIRST_OFFSET, Carried, Ended, Frame, hour_base
 from recorder.store.capture import (
-    CaptureWriter,
     Damage,
     Lost,
     end_of,
@@ -18,6 +17,7 @@ from recorder.store.capture import (
     read_hour,
     read_stretches,
 )
+from recorder.store.capture_writer import CaptureWriter
 from recorder.store.lines import to_line
 from recorder.store.paths import Root
 
@@ -134,7 +134,7 @@ def test_synced_follows_what_was_written_not_what_came_since(root):
     writer.append(frames(1, 1)[0])
     assert writer.synced < reached
     writer.write(cuts)
-    writer.sync(reached)
+    writer.sync()
     assert writer.synced == reached < writer.reached
     assert writer.buffered == len(to_line(frames(1, 1)[0]))
     writer.close()

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedOK
 
 from recorder.core.frames import Closed, Frame, Opened, Sent, hour_of
 from recorder.errors import DataError
-from recorder.store.capture import CaptureWriter
+from recorder.store.capture_writer import CaptureWriter
 from recorder.store.ndjson import read_lines
 from recorder.store.paths import Root
 from recorder.venue import Playback

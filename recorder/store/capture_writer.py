@@ -1,0 +1,250 @@
+"""Appending to the capture, and what is done when the disk refuses.
+
+A block is kept in memory until it is durable. A segment whose file refused a write or a sync is
+abandoned, because nobody can say what of it is on disk; its blocks that were not durable are
+written again, in a new segment that begins at the first of them. A reader takes each offset once.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recorder.core.frames import FIRST_OFFSET, Arrival, hour_base
+from recorder.store.capture import pack, read_blocks
+from recorder.store.lines import to_line
+from recorder.store.paths import Root
+from recorder.store.publish import make_folder, sync_folder
+
+
+@dataclass(slots=True, eq=False)
+class _Segment:
+    """A segment being written: its file is made at the first block.
+
+    ``whole`` is set once a block of it is durable, ``closing`` once it gets no more. ``heir`` is the segment that an abandoned one's
+    blocks go to. ``lock`` keeps its handle open while it is synced.
+    """
+
+    path: Path
+    handle: int | None = None
+    dirty: bool = False
+    whole: bool = False
+    again: bool = False
+    closing: bool = False
+    heir: "_Segment | None" = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(slots=True, eq=False)
+class Cut:
+    """What was buffered at one moment, on its way to the disk."""
+
+    segment: _Segment
+    hour: int
+    first: int
+    lines: int
+    payload: bytearray
+    last: bool
+    reached: int
+
+
+class CaptureWriter:
+    """Appends arrivals to the capture of one data directory.
+
+    `append` only buffers and belongs to the recording loop; `cut` hands the buffer over; `write`
+    and `sync` block, and may run each in a thread of its own. ``reached`` is the ``ingest_seq``
+    after the last line appended, ``synced`` the one up to which all is durable.
+    """
+
+    def __init__(self, root: Root, hour: int, offset: int = FIRST_OFFSET) -> None:
+        self._root = root
+        self._buffer = bytearray()
+        self._lines = 0
+        self._cuts: list[Cut] = []
+        self._queue: deque[Cut] = deque()
+        self._unsynced: deque[Cut] = deque()
+        self._mutex = threading.Lock()
+        self._pending = 0
+        self.hour = hour
+        self.offset = offset
+        self.synced = self.reached
+        self.bytes_written = 0
+        self._segment = _Segment(root.segment(hour, offset))
+        self._first = offset
+
+    @property
+    def reached(self) -> int:
+        """The ``ingest_seq`` that the next line gets."""
+        return hour_base(self.hour) + self.offset
+
+    @property
+    def buffered(self) -> int:
+        """Bytes appended and not yet written."""
+        return len(self._buffer) + self._pending
+
+    # --- the recording loop ---------------------------------------------------------------------
+
+    def append(self, arrival: Arrival) -> int:
+        """Buffer an arrival; returns its ``ingest_seq``."""
+        line = to_line(arrival)
+        at = hour_base(self.hour) + self.offset
+        self._buffer += line
+        self._lines += 1
+        self.offset += len(line)
+        return at
+
+    def turn(self, hour: int, offset: int = FIRST_OFFSET) -> None:
+        """Go on in another segment: of the next hour, or at an offset of the same."""
+        self._hand_over(last=True)
+        self.hour, self.offset, self._first = hour, offset, offset
+        self._segment = _Segment(self._root.segment(hour, offset))
+
+    def _hand_over(self, *, last: bool) -> None:
+        if self._buffer or last:
+            payload, self._buffer = self._buffer, bytearray()
+            with self._mutex:
+                self._pending += len(payload)
+            self._cuts.append(
+                Cut(
+                    self._segment, self.hour, self._first, self._lines, payload, last, self.reached
+                )
+            )
+            self._lines, self._first = 0, self.offset
+
+    def cut(self, *, last: bool = False) -> list[Cut]:
+        """Take everything that is buffered, to be given to `write`; ``last`` ends the segment."""
+        self._hand_over(last=last)
+        cuts, self._cuts = self._cuts, []
+        return cuts
+
+    # --- threads --------------------------------------------------------------------------------
+
+    def write(self, cuts: Sequence[Cut] = ()) -> None:
+        """Write blocks to their segments (blocking), those first that were refused before.
+
+        Raises OSError where the disk refuses; nothing is forgotten, the next call tries again.
+        """
+        self._queue.extend(cuts)
+        while self._queue:
+            cut = self._queue[0]
+            while cut.segment.heir is not None:
+                cut.segment = cut.segment.heir
+            try:
+                self._write(cut)
+            except OSError:
+                self._abandon(cut.segment)
+                raise
+            with self._mutex:
+                self._queue.popleft()
+                if cut.payload:
+                    self._unsynced.append(cut)
+                    self._pending -= len(cut.payload)
+            if cut.last:
+                cut.segment.closing = True
+                self._sync(cut.segment)
+
+    def _write(self, cut: Cut) -> None:
+        segment = cut.segment
+        if not cut.payload:
+            return
+        if segment.handle is None:
+            segment.handle = _create(segment.path, again=segment.again)
+        block = pack(cut.first, cut.lines, bytes(cut.payload))
+        segment.dirty = True
+        _write_all(segment.handle, block)
+        self.bytes_written += len(block)
+
+    def sync(self) -> None:
+        """Make durable what was written when this is called (blocking).
+
+        Raises OSError where the disk refuses: the segment is abandoned, `write` writes it again.
+        """
+        with self._mutex:
+            segments = list(dict.fromkeys(cut.segment for cut in self._unsynced))
+        for segment in segments:
+            self._sync(segment)
+
+    def _sync(self, segment: _Segment) -> None:
+        with self._mutex:
+            written = [cut for cut in self._unsynced if cut.segment is segment]
+        try:
+            with segment.lock:
+                if segment.handle is None:
+                    return
+                if written:
+                    os.fdatasync(segment.handle)
+                if segment.closing:
+                    os.close(segment.handle)
+                    segment.handle = None
+        except OSError:
+            self._abandon(segment)
+            raise
+        with self._mutex:
+            if segment.heir is not None:
+                return  # refused meanwhile: its blocks are written again
+            for cut in written:
+                segment.whole = True
+                self._unsynced.remove(cut)
+                self.synced = max(self.synced, cut.reached)
+
+    def _abandon(self, segment: _Segment) -> None:
+        """Give a segment up; what of it is not durable is written again, first of all."""
+        with segment.lock, self._mutex:
+            if segment.heir is not None:
+                return
+            if segment.handle is not None:
+                with suppress(OSError):
+                    os.close(segment.handle)
+                segment.handle = None
+            doubtful = [cut for cut in self._unsynced if cut.segment is segment]
+            again = doubtful + [cut for cut in self._queue if cut.segment is segment]
+            if not again:
+                return
+            for cut in doubtful:
+                self._unsynced.remove(cut)
+                self._pending += len(cut.payload)
+            self._queue.extendleft(reversed(doubtful))
+            if not segment.whole:
+                with suppress(OSError):
+                    segment.path.unlink(missing_ok=True)  # all of it is written again
+            path = self._root.segment(again[0].hour, again[0].first)
+            segment.heir = _Segment(path, again=True, closing=segment.closing)
+            if self._segment is segment:
+                self._segment = segment.heir
+
+    # --- here and now ---------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write and sync everything here and now."""
+        self.write(self.cut())
+        self.sync()
+
+    def close(self) -> None:
+        """Write and sync everything and close the segment."""
+        self.write(self.cut(last=True))
+        self.sync()
+
+
+def _create(path: Path, *, again: bool) -> int:
+    """Make a segment's file; ``again``: its blocks may stand in an abandoned file of that name."""
+    make_folder(path.parent)
+    if path.exists():
+        # Only a segment without one whole block can have this name: the next would begin later.
+        assert again or next(read_blocks(path), None) is None, f"{path} is recorded already"
+        path.rename(path.with_name(f"{path.name}.torn-{os.getpid()}-{path.stat().st_mtime_ns}"))
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]

@@ -1,0 +1,134 @@
+"""The capture on a disk that refuses: nothing acknowledged is lost, and it goes on by itself."""
+
+import errno
+import os
+import threading
+from random import Random
+
+import pytest
+
+from recorder.core.frames import FIRST_OFFSET, Frame
+from recorder.store.capture import read_arrivals, read_hour
+from recorder.store.capture_writer import CaptureWriter
+from recorder.store.paths import Root
+
+HOUR = 498_427
+
+
+class Refusing:
+    """Stands before calls of `os` and lets those fail that the test names."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refuse = lambda name: None
+        for name in ("open", "write", "fdatasync", "fsync"):
+            monkeypatch.setattr(os, name, self._wrap(name, getattr(os, name)))
+
+    def _wrap(self, name, real):
+        def call(*arguments, **named):
+            number = self.refuse(name)
+            if number is not None:
+                raise OSError(number, os.strerror(number))
+            return real(*arguments, **named)
+
+        return call
+
+
+def frames(first: int, count: int) -> list[Frame]:
+    return [Frame(HOUR * 3600 * 10**9 + n, "ws1", b'{"n":%d}' % n) for n in range(first, count)]
+
+
+def numbers(root: Root) -> list[bytes]:
+    return [arrival.raw for _, arrival in read_arrivals([root.capture])]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE])
+@pytest.mark.parametrize("call", ["open", "write", "fdatasync"])
+def test_what_was_refused_is_written_once_the_disk_takes_it(tmp_path, monkeypatch, call, code):
+    """After any refusal the next tries write everything, each frame once and in order."""
+    root = Root(tmp_path)
+    writer = CaptureWriter(root, HOUR)
+    for frame in frames(0, 5):
+        writer.append(frame)
+    writer.flush()
+    refusing = Refusing(monkeypatch)
+    refusing.refuse = lambda name: code if name == call else None
+    for first in (5, 10, 15):
+        for frame in frames(first, first + 5):
+            writer.append(frame)
+        if call == "open":
+            writer.turn(HOUR, writer.offset)  # the next block needs a new file
+        else:
+            with pytest.raises(OSError, match=os.strerror(code)):
+                writer.flush()
+    refusing.refuse = lambda _name: None
+    writer.flush()
+    writer.close()
+    assert writer.synced == writer.reached
+    assert numbers(root) == [frame.raw for frame in frames(0, 20)]
+    offsets = [ingest_seq for ingest_seq, _ in read_hour(root.segments(HOUR))]
+    assert offsets == sorted(set(offsets))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_seeded_refusals(tmp_path, monkeypatch, seed):
+    """Whatever fails, whenever: what is acknowledged is there, and all is there in the end."""
+    random = Random(seed)
+    root = Root(tmp_path)
+    refusing = Refusing(monkeypatch)
+    share = random.choice([0.05, 0.3, 0.6])
+    codes = [errno.ENOSPC, errno.EIO, errno.EROFS]
+    writer = CaptureWriter(root, HOUR)
+    told: list[tuple[int, bytes]] = []
+    count = 0
+    for _ in range(30):
+        for frame in frames(count, count + random.randint(0, 6)):
+            told.append((writer.append(frame), frame.raw))
+            count += 1
+        if random.random() < 0.1:
+            writer.turn(HOUR, writer.offset)  # a new segment in the same hour
+        refusing.refuse = lambda _name: random.choice(codes) if random.random() < share else None
+        for job in (lambda: writer.write(writer.cut()), writer.sync):
+            try:
+                job()
+            except OSError:
+                pass
+        refusing.refuse = lambda _name: None
+        kept = dict(read_hour(root.segments(HOUR)))
+        for ingest_seq, raw in told:
+            if ingest_seq < writer.synced:
+                assert kept[ingest_seq].raw == raw
+    writer.close()
+    found = [(ingest_seq, arrival.raw) for ingest_seq, arrival in read_hour(root.segments(HOUR))]
+    assert found == told
+    assert writer.buffered == 0
+
+
+def test_writes_go_on_while_a_sync_is_slow(tmp_path, monkeypatch):
+    """A disk that is slow to sync does not widen what a kill can lose: blocks are written on."""
+    root = Root(tmp_path)
+    writer = CaptureWriter(root, HOUR)
+    for frame in frames(0, 5):
+        writer.append(frame)
+    writer.write(writer.cut())
+    entered, leave = threading.Event(), threading.Event()
+    real = os.fdatasync
+
+    def slow(handle):
+        entered.set()
+        assert leave.wait(10)
+        real(handle)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    syncing = threading.Thread(target=writer.sync)
+    syncing.start()
+    assert entered.wait(10)
+    for frame in frames(5, 10):
+        writer.append(frame)
+    writer.write(writer.cut())
+    assert numbers(root) == [frame.raw for frame in frames(0, 10)]
+    assert writer.synced == CaptureWriter(root, HOUR, FIRST_OFFSET).reached
+    leave.set()
+    syncing.join()
+    assert writer.synced < writer.reached
+    writer.close()
+    assert writer.synced == writer.reached
