@@ -24,23 +24,21 @@ from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Noted, hour_of
 from recorder.core.messages import Fact, Reconnect, Request, Resubscribe
+from recorder.disk import Disk
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
 from recorder.feed.plan import CONNECTS_A_SECOND, MESSAGES_A_SECOND, Pace, spread
 from recorder.hours import Hours, show_open_hour
-from recorder.recording import Pending, Recording, look_before
+from recorder.recording import Recording, look_before
 from recorder.store.lock import WriterLock
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_text, iso
 from recorder.store.publish import empty
 
-BLOCK_S = 0.25
-BLOCKS_A_SYNC = 4
 WATCH_S = 1.0
+TURN_CHECK_S = 0.25
 SILENCE_CHECK_S = 0.5
 TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
-BUFFERED_BYTES_MAX = 128 * 2**20
-PENDING_ROWS_MAX = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +143,17 @@ class Recorder:
         self._frames = 0
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._synced = asyncio.Condition()
-        self._ending = asyncio.Event()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
-        self._hours = Hours(root, until, config.store.keep_capture_s, self._clock.now_ns)
+        store = config.store
+        self._hours = Hours(root, until, store.keep_capture_s, self._clock.now_ns)
+        self._disk = Disk(
+            root,
+            self._recording,
+            self._hours,
+            store.part_seconds,
+            store.free_bytes_min,
+            self._note,
+        )
 
     # --- start, run, stop ------------------------------------------------------------------------
 
@@ -164,14 +167,15 @@ class Recorder:
             for line in self._lines
         ]
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._write_capture())
-            tasks.create_task(self._publish_parts())
+            for writer in (self._disk.write, self._disk.sync, self._disk.publish):
+                tasks.create_task(writer())
             services = [
                 tasks.create_task(service())
                 for service in (
                     self._watch_silence,
                     self._turn_hours,
                     self._hours.run,
+                    self._disk.watch,
                     self._report,
                 )
             ]
@@ -179,10 +183,7 @@ class Recorder:
             await self._wait_stop()
             await asyncio.gather(*(each.stop("recorder stopped") for each in self._connections))
             await asyncio.gather(*feeds)
-            self._ending.set()
-            async with self._synced:
-                self._synced.notify_all()
-            # The writers finish what they are at and return.
+            await self._disk.end()
             for service in services:
                 service.cancel()
         self._end()
@@ -256,16 +257,15 @@ class Recorder:
             self._tell_fact(fact)
         for request in step.requests:
             self._obey(request)
-        if (
-            self._recording.capture.buffered > BUFFERED_BYTES_MAX
-            or self._recording.pending_rows > PENDING_ROWS_MAX
-        ):
-            self._room.clear()
+        self._disk.look_for_room()
+
+    def has_room(self) -> bool:
+        """Whether the disk keeps up; if not, frames wait in the socket."""
+        return self._disk.room.is_set()
 
     async def wait_room(self) -> None:
-        """Let frames wait in the socket while the disk does not keep up."""
-        if not self._room.is_set():
-            await self._room.wait()
+        """Wait until the disk keeps up."""
+        await self._disk.room.wait()
 
     def tell(self, event: str, **fields: Any) -> None:
         """Log an event of the feed: none of them is good news."""
@@ -291,70 +291,6 @@ class Recorder:
 
     # --- services --------------------------------------------------------------------------------
 
-    async def _write_capture(self) -> None:
-        """A block every 250 ms, an fdatasync every second."""
-        blocks = 0
-        while not self._ending.is_set():
-            await self._pause(BLOCK_S)
-            blocks += 1
-            await self._write_block(sync=blocks % BLOCKS_A_SYNC == 0 or self._ending.is_set())
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), seconds)
-
-    async def _write_block(self, *, sync: bool) -> None:
-        capture = self._recording.capture
-        reached, cuts = capture.reached, capture.cut()
-        await asyncio.to_thread(capture.write, cuts)
-        if sync:
-            await asyncio.to_thread(capture.sync, reached)
-            async with self._synced:
-                self._synced.notify_all()
-        self._make_room()
-
-    def _make_room(self) -> None:
-        if (
-            self._recording.capture.buffered < BUFFERED_BYTES_MAX // 2
-            and self._recording.pending_rows < PENDING_ROWS_MAX // 2
-        ):
-            self._room.set()
-
-    async def _publish_parts(self) -> None:
-        """A part every `part_seconds`, and at once when an hour has turned."""
-        due_s = time.monotonic() + self._config.store.part_seconds
-        while not self._ending.is_set():
-            await self._pause(BLOCK_S)
-            if time.monotonic() >= due_s:
-                due_s = time.monotonic() + self._config.store.part_seconds
-                self._recording.cut()
-            hour, batch = self._recording.hour, self._recording.take_ready()
-            for pending in batch:
-                await self._publish(pending)
-            # A turned hour's last rows are in the batch that was taken after the turn.
-            self._hours.ended({pending.hour for pending in batch if pending.hour < hour})
-
-    async def _publish(self, pending: Pending) -> None:
-        """Publish rows as parts, after the capture of their frames is durable."""
-        capture = self._recording.capture
-        async with self._synced:
-            await self._synced.wait_for(
-                lambda: capture.synced >= pending.reached or self._ending.is_set()
-            )
-        if capture.synced < pending.reached:
-            self._recording.ready.insert(0, pending)  # the end makes it durable and publishes it
-            return
-        began_s = time.monotonic()
-        rows = await asyncio.to_thread(pending.publish, self._root)
-        self._make_room()
-        self._log.info(
-            "part_written",
-            hour=iso(pending.hour),
-            rows=sum(rows.values()),
-            duration_s=round(time.monotonic() - began_s, 3),
-        )
-
     async def _watch_silence(self) -> None:
         """Close a connection whose deadline has passed twice in a row."""
         overdue: set[str] = set()
@@ -369,19 +305,24 @@ class Recorder:
             }
             for connection in self._connections:
                 if connection.connection_id in silent & overdue:
-                    connection.reconnect("silence: no frame for 5 s")
+                    refused = not self._disk.room.is_set()
+                    connection.reconnect("the disk refused" if refused else "silence for 5 s")
             overdue = silent
 
     def _tell_clock_step(self) -> None:
         step_ns = self._clock.take_step()
         if step_ns:
             detail = f"the system's clock was set by {step_ns / 1e9:+.3f} s; no time went back"
-            self.deliver(Noted(self._clock.now_ns(), "clock_stepped", detail))
+            self._note("clock_stepped", detail)
+
+    def _note(self, kind: str, detail: str) -> None:
+        """Write down what we noticed about ourselves."""
+        self.deliver(Noted(self._clock.now_ns(), kind, detail))
 
     async def _turn_hours(self) -> None:
         """Turn the hour when nothing arrives that does."""
         while True:
-            await asyncio.sleep(BLOCK_S)
+            await asyncio.sleep(TURN_CHECK_S)
             now_ns = self._clock.now_ns()
             if hour_of(now_ns - int(TURN_GRACE_S * 1e9)) > self._recording.hour:
                 self._recording.turn(now_ns)

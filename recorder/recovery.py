@@ -14,15 +14,14 @@ The same walk rebuilds the tables of one data directory in another.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recorder.checkpoints import Books, begins_with_books, checkpoint_files, read_books
+from recorder.checkpoints import read_checkpoint as read_checkpoint  # noqa: PLC0414  told on
 from recorder.core import state as states
 from recorder.core.frames import (
     FIRST_OFFSET,
@@ -32,12 +31,11 @@ from recorder.core.frames import (
     hour_base,
     offset_of_seq,
 )
-from recorder.core.messages import Level2
 from recorder.core.pipeline import Pipeline
-from recorder.core.rows import Origin, Rows, fault_rows, levels_from
-from recorder.core.tables import COVERAGE, LEVEL2, TABLES
+from recorder.core.rows import Origin, Rows, fault_rows
+from recorder.core.tables import COVERAGE, TABLES
 from recorder.recording import Pending
-from recorder.store.capture import Damage, Lost, end_of, read_hour, read_stretches
+from recorder.store.capture import Damage, Lost, end_of, read_stretches
 from recorder.store.parts import read_cut, read_parts, to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root, hour_text
 from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch
@@ -107,16 +105,43 @@ def rebuild(
 ) -> list[str]:
     """Make the tables of a data directory again from its capture, in another one; seal all."""
     hours = source.captured_hours()
-    done = Recovered()
-    walk = _Walk(source, target, None, done)
-    for index, hour in enumerate(hours):
-        walk.hour(hour, publish=True)
+    for index, hour in enumerate(rows_again(source, target, hours)):
         seal_hour(target, hour, capture=source)
         if progress is not None:
             progress(index + 1, len(hours))
     if hours:
         switch(target, hours[-1] + 1)
     return [hour_text(hour) for hour in hours]
+
+
+def rows_again(
+    source: Root, target: Root, hours: Sequence[int], until: Until | None = None
+) -> Iterator[int]:
+    """Make the rows of hours again from their capture, as parts in another directory.
+
+    Gives each hour when its parts are there. An hour that follows on another takes its books from
+    there; the first one, and those behind a hole, from their checkpoint rows.
+    """
+    walk = _Walk(source, target, until, Recovered())
+    for hour in hours:
+        walk.hour(hour, publish=True)
+        yield hour
+
+
+def rebuild_hour(
+    source: Root, target: Root, hour: int, begin: int, books: Books | None = None
+) -> Commit:
+    """Make one hour again from its capture, in another directory, and seal it there.
+
+    The walk begins with an hour at or before it whose books at the begin can be trusted, or with
+    ``books`` in the place of its checkpoint rows; the capture of the hours between must be whole.
+    """
+    walk = _Walk(source, target, None, Recovered())
+    if books is not None:
+        walk.begin(begin, books)
+    for each in range(begin, hour + 1):
+        walk.hour(each, publish=each == hour)
+    return seal_hour(target, hour, capture=source)
 
 
 def seal_and_switch(root: Root, hours: Sequence[int]) -> list[Commit]:
@@ -189,48 +214,14 @@ def _trades_at(root: Root, hour: int, offset: int) -> dict[str, states.TradeStat
     return None if content is None else msgspec.convert(content, dict[str, states.TradeState])
 
 
-# --- the begin of an hour -----------------------------------------------------------------------
-
-
 def _begin(root: Root, hour: int) -> int:
     """The hour to replay from, so that the books at the begin of an hour are known."""
     while True:
-        carried = _first(root, hour)
-        if carried is None or carried.cause != "hour":
+        if not begins_with_books(root, hour):
             return hour
-        live = any(book.state == "live" for book in states.decode(carried.state).books)
-        if not live or _checkpoint_files(root, hour) or not root.segments(hour - 1):
+        if checkpoint_files(root, hour) or not root.segments(hour - 1):
             return hour
         hour -= 1
-
-
-def _first(root: Root, hour: int) -> Carried | None:
-    for _, arrival in read_hour(root.segments(hour)):
-        return arrival if isinstance(arrival, Carried) else None
-    return None
-
-
-def _checkpoint_files(root: Root, hour: int) -> list[Path]:
-    """The files that hold the checkpoint rows of an hour."""
-    parts = [part.path for part in root.parts(LEVEL2.name, hour) if part.first == 0]
-    if parts:
-        return parts
-    commit = read_commit(root, hour)
-    files = commit.files if commit is not None else ()
-    return [root.path / file.path for file in files if file.table == LEVEL2.name]
-
-
-def read_checkpoint(root: Root, hour: int) -> dict[tuple[str, str], Level2]:
-    """The books at the begin of an hour, by (connection, product), from its checkpoint rows."""
-    rows = read_parts(LEVEL2, _checkpoint_files(root, hour))
-    rows = rows.filter(pc.equal(rows.column("kind").cast(pa.string()), "checkpoint"))
-    wanted = ("connection_id", "product_id", "side", "price", "size", "price_text", "size_text")
-    entries: list[dict[str, Any]] = rows.sort_by("ingest_seq").select(list(wanted)).to_pylist()
-    line = itemgetter("connection_id", "product_id")
-    return {
-        key: levels_from(list(group), key[1])
-        for key, group in groupby(sorted(entries, key=line), key=line)
-    }
 
 
 def _ledger(root: Root, hour: int, before_seq: int) -> dict[Key, int]:
@@ -281,12 +272,17 @@ class _Walk:
         self._next_hour: int | None = None
         self._last_ns: int | None = None
 
+    def begin(self, hour: int, books: Books) -> None:
+        """Know these books, and nothing else, at the begin of an hour."""
+        self._pipeline = Pipeline()
+        self._pipeline.load_checkpoint(books)
+        self._next_hour, self._last_ns = hour, None
+
     def hour(self, hour: int, *, publish: bool) -> None:
         """Replay one hour; publish its missing rows where asked to."""
         if self._pipeline is None or self._next_hour != hour:
-            self._pipeline = Pipeline()
-            self._pipeline.load_checkpoint(read_checkpoint(self._source, hour))
-            self._last_ns = None
+            self.begin(hour, read_books(self._source, hour))
+        assert self._pipeline is not None
         self._next_hour = hour + 1
         pending = Pending(hour, 0)
         resume: int | None = None

@@ -22,11 +22,13 @@ def config_for(
     products: tuple[str, ...] = ("BTC-USD", "ETH-USD"),
     channels: tuple[str, ...] = ("level2", "ticker", "market_trades", "heartbeats", "status"),
     part_seconds: int = 1,
+    free_space_min: str = "1MB",
 ) -> settings.Config:
     """Settings for a recording from loopback."""
     return settings.parse(
         f'data = "{root}"\n[feed]\nurl = "{url}"\nproducts = {list(products)}\n'
-        f"channels = {list(channels)}\n[store]\npart_seconds = {part_seconds}\n".replace("'", '"'),
+        f"channels = {list(channels)}\n[store]\npart_seconds = {part_seconds}\n"
+        f'free_space_min = "{free_space_min}"\n'.replace("'", '"'),
         None,
     )
 

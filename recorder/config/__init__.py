@@ -41,6 +41,7 @@ class StoreConfig:
 
     part_seconds: int
     keep_capture_s: int | None
+    free_bytes_min: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,15 @@ KEYS = (
         check=checks.keep,
         field="keep_capture_s",
         as_toml=checks.keep_text,
+    ),
+    Key(
+        name="store.free_space_min",
+        default='"512MB"',
+        meaning="Nothing more is recorded while less than this is free on the disk.",
+        allowed='a whole number with kB, MB, GB or TB (powers of 1000), such as "512MB"; or "0MB"',
+        check=checks.size,
+        field="free_bytes_min",
+        as_toml=checks.size_text,
     ),
 )
 

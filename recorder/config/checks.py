@@ -23,6 +23,8 @@ CHANNELS = (
     "candles",
 )
 
+_SIZE = re.compile(r"([0-9]{1,12})(kB|MB|GB|TB)", re.ASCII)
+_UNIT_BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _KEEP_S_MAX = 36_500 * 86_400
@@ -149,6 +151,22 @@ def keep_text(keep_s: int | None) -> str:
         return "forever"
     unit = next(unit for unit in ("d", "h", "m", "s") if keep_s % _UNIT_S[unit] == 0)
     return f"{keep_s // _UNIT_S[unit]}{unit}"
+
+
+def size(value: object) -> int:
+    """Check an amount of space; bytes."""
+    allowed = 'allowed is a whole number with kB, MB, GB or TB, such as "512MB"'
+    text = _text(value, allowed)
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise _wrong(f"{shown(text)} is not an amount of space", allowed)
+    return int(match[1]) * _UNIT_BYTES[match[2]]
+
+
+def size_text(size_bytes: int) -> str:
+    """Give what `size` reads, in the largest unit that fits."""
+    unit = next(each for each in ("TB", "GB", "MB", "kB") if size_bytes % _UNIT_BYTES[each] == 0)
+    return f"{size_bytes // _UNIT_BYTES[unit]}{unit}" if size_bytes else "0MB"
 
 
 def directory(value: object) -> Path:

@@ -39,8 +39,11 @@ class Shell(Protocol):
     def deliver(self, arrival: Arrival) -> None:
         """Take an arrival; must not wait."""
 
+    def has_room(self) -> bool:
+        """Whether more may be read now."""
+
     async def wait_room(self) -> None:
-        """Wait while more is buffered than may be."""
+        """Wait until more may be read."""
 
     def tell(self, event: str, **fields: Any) -> None:
         """Log an event that is no arrival."""
@@ -83,6 +86,7 @@ class Connection:
         """Connect, read, reconnect; returns after `stop`."""
         wait_s = BACKOFF_S_FIRST
         while not self._stopping:
+            await self._unless_stopped(self._shell.wait_room())
             await self._unless_stopped(self._connects.wait_turn())
             if not self._stopping and await self._connect_once():
                 wait_s = BACKOFF_S_FIRST
@@ -131,7 +135,8 @@ class Connection:
                 raw = await socket.recv(decode=False)
                 self._shell.deliver(Frame(self._shell.now_ns(), self.connection_id, raw))
                 frames += 1
-                await self._shell.wait_room()
+                if not self._shell.has_room():
+                    await self._room_or_close(socket)
         except ConnectionClosed as closed:
             self._closed(closed)
         finally:
@@ -142,6 +147,19 @@ class Connection:
         if self._failure is not None:
             raise self._failure
         return frames > len(self.line.channels) * 2
+
+    async def _room_or_close(self, socket: ClientConnection) -> None:
+        """Let frames wait in the socket; a session that is closed meanwhile waits no longer."""
+        waits = [
+            asyncio.create_task(self._shell.wait_room()),
+            asyncio.create_task(socket.wait_closed()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     def _closed(self, closed: ConnectionClosed) -> None:
         assert self.connection_id is not None

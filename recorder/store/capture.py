@@ -12,22 +12,20 @@ whole block holds are `Lost`: the reader is told, and goes on behind them.
 """
 
 import mmap
-import os
 import struct
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
 
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Arrival, Ended, hour_base, hour_of
-from recorder.store.lines import from_line, to_line
-from recorder.store.paths import Root, Segment, hour_from_text
-from recorder.store.publish import make_folder, sync_folder
+from recorder.store.lines import from_line
+from recorder.store.paths import Segment, hour_from_text
 
 _SKIPPABLE = struct.Struct("<II")
 _HEADER = struct.Struct("<4sQIIIII")
@@ -36,6 +34,7 @@ _MAGIC = b"RCB1"
 _PREFIX = _SKIPPABLE.pack(_SKIPPABLE_MAGIC, _HEADER.size)
 _BLOCK_HEAD = len(_PREFIX) + _HEADER.size
 _LEVEL = 1
+
 
 def pack(first: int, lines: int, payload: bytes) -> bytes:
     """One block: ``lines`` lines that begin at offset ``first``."""

@@ -24,8 +24,8 @@ from recorder.store.publish import make_folder, sync_folder
 class _Segment:
     """A segment being written: its file is made at the first block.
 
-    ``whole`` is set once a block of it is durable, ``closing`` once it gets no more. ``heir`` is the segment that an abandoned one's
-    blocks go to. ``lock`` keeps its handle open while it is synced.
+    ``whole`` is set once a block of it is durable, ``closing`` once it gets no more. ``heir`` is
+    the segment that an abandoned one's blocks go to. ``lock`` keeps its handle open in a sync.
     """
 
     path: Path
@@ -108,9 +108,7 @@ class CaptureWriter:
             with self._mutex:
                 self._pending += len(payload)
             self._cuts.append(
-                Cut(
-                    self._segment, self.hour, self._first, self._lines, payload, last, self.reached
-                )
+                Cut(self._segment, self.hour, self._first, self._lines, payload, last, self.reached)
             )
             self._lines, self._first = 0, self.offset
 

@@ -179,3 +179,20 @@ def test_what_is_shown_is_short_and_plain() -> None:
     assert checks.shown(True) == "true"
     assert checks.shown("\x1b\n") == '"\\x1b\\n"'
     assert len(checks.shown("x" * 1_000_000)) < 70
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("512MB", 512_000_000), ("0MB", 0), ("1kB", 1000), ("2TB", 2 * 10**12), ("1500kB", 1_500_000)],
+)
+def test_amounts_of_space(text: str, size_bytes: int) -> None:
+    """An amount is a number and a unit of 1000s, and `size_text` gives one that reads the same."""
+    assert checks.size(text) == size_bytes
+    assert checks.size(checks.size_text(size_bytes)) == size_bytes
+
+
+@pytest.mark.parametrize("value", ["512", "1.5GB", "-1MB", "1GiB", "", 512, True, "\uff11MB"])
+def test_what_is_no_amount_of_space(value: object) -> None:
+    """Anything else is told with what is allowed."""
+    with pytest.raises(checks.WrongValueError, match="kB, MB, GB or TB"):
+        checks.size(value)

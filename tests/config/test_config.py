@@ -27,6 +27,7 @@ MISTAKES: list[tuple[str, list[tuple[int, str, str]]]] = [
     ('data = "a\\u001bb"', [(1, "data", "\\x1b")]),
     ("[store]\npart_seconds = true", [(2, "store.part_seconds", "is true or false")]),
     ("[store]\n\npart_seconds = 0", [(3, "store.part_seconds", "allowed is 1 to 600")]),
+    ("store.free_space_min = '512'", [(1, "store.free_space_min", "GB or TB")]),
     ("store.keep_capture = 48", [(1, "store.keep_capture", '"48h", or "forever"')]),
     ("store = {part_seconds = 9.5}", [(1, "store.part_seconds", "is a number, 9.5")]),
     ("store = {\n}", [(1, "", "not valid TOML")]),
@@ -68,7 +69,9 @@ def test_without_a_file_there_are_the_defaults_of_the_readme() -> None:
             products=("BTC-USD", "ETH-USD"),
             channels=("level2", "ticker", "market_trades", "heartbeats", "status"),
         ),
-        store=config.StoreConfig(part_seconds=10, keep_capture_s=48 * 3600),
+        store=config.StoreConfig(
+            part_seconds=10, keep_capture_s=48 * 3600, free_bytes_min=512_000_000
+        ),
         source=None,
     )
 
@@ -86,6 +89,7 @@ def test_every_key_of_a_file_is_read() -> None:
     [store]
     part_seconds = 600
     keep_capture = "forever"
+    free_space_min = "2GB"
     """
     found = config.parse(text, SOURCE)
     assert found == config.Config(
@@ -97,7 +101,9 @@ def test_every_key_of_a_file_is_read() -> None:
             products=("SOL-USD",),
             channels=("heartbeats", "candles"),
         ),
-        store=config.StoreConfig(part_seconds=600, keep_capture_s=None),
+        store=config.StoreConfig(
+            part_seconds=600, keep_capture_s=None, free_bytes_min=2_000_000_000
+        ),
         source=SOURCE,
     )
 

@@ -1,0 +1,219 @@
+"""Getting what is recorded to disk, and waiting when the disk refuses.
+
+    capture: a block every 250 ms, an fdatasync every second
+    parts:   every `part_seconds`, after the capture of their frames is durable
+
+A disk that refuses (full, read-only, failing, no more handles) does not end the recording: what
+arrived stays in memory, in bounds, and is written once the disk takes it again. It is written down
+when it begins and when it ends. At the bounds, and while less than `free_space_min` is free,
+nothing more is read: the venue closes the connection, and coverage says what is missing. A ballast
+file is let go then, so that there is room to write that down.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from recorder import logs
+from recorder.hours import Hours
+from recorder.recording import Pending, Recording
+from recorder.store.paths import Root, iso
+
+BLOCK_S = 0.25
+SYNC_S = 1.0
+LOOK_S = 1.0
+RETRY_S = 0.5
+BUFFERED_BYTES_MAX = 128 * 2**20
+PENDING_ROWS_MAX = 8_000_000
+BALLAST_BYTES = 64 * 2**20
+BALLAST = ".ballast"
+
+
+class Disk:
+    """The services between a recording and its data directory.
+
+    ``room`` is set while more may be read. ``note(kind, detail)`` writes a fault down.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        recording: Recording,
+        hours: Hours,
+        part_seconds: int,
+        free_bytes_min: int,
+        note: Callable[[str, str], None],
+    ) -> None:
+        self._root = root
+        self._recording = recording
+        self._hours = hours
+        self._part_seconds = part_seconds
+        self._free_bytes_min = free_bytes_min
+        self._note = note
+        self._log = logs.log()
+        self._ending = asyncio.Event()
+        self._synced = asyncio.Condition()
+        self._refused: dict[str, float] = {}
+        self._low = False
+        self._ballast = root.path / BALLAST
+        self.room = asyncio.Event()
+        self.room.set()
+
+    async def end(self) -> None:
+        """Let the services finish what they are at and return."""
+        self._ending.set()
+        async with self._synced:
+            self._synced.notify_all()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
+
+    # --- room -----------------------------------------------------------------------------------
+
+    def look_for_room(self) -> None:
+        """Stop the reading at the bounds; let it go on well below them."""
+        buffered, rows = self._recording.capture.buffered, self._recording.pending_rows
+        if self._low or buffered > BUFFERED_BYTES_MAX or rows > PENDING_ROWS_MAX:
+            self.room.clear()
+        elif buffered < BUFFERED_BYTES_MAX // 2 and rows < PENDING_ROWS_MAX // 2:
+            self.room.set()
+
+    def _refuse(self, what: str, error: OSError) -> None:
+        """Something could not be written; written down once, until all can be again."""
+        if not self._refused:
+            self._note("disk_refused", f"{what}: {error}; what arrives is kept in memory")
+        self._refused.setdefault(what, time.monotonic())
+        self._let_ballast_go()
+        self.look_for_room()
+
+    def _accept(self, what: str) -> None:
+        began_s = self._refused.pop(what, None)
+        if began_s is not None and not self._refused:
+            self._note("disk_recovered", f"{what}: after {time.monotonic() - began_s:.1f} s")
+        self.look_for_room()
+
+    # --- capture --------------------------------------------------------------------------------
+
+    async def write(self) -> None:
+        """Write a block of capture every 250 ms."""
+        capture = self._recording.capture
+        while not self._ending.is_set():
+            await self._pause(BLOCK_S)
+            try:
+                await asyncio.to_thread(capture.write, capture.cut())
+            except OSError as error:
+                self._refuse("capture", error)
+            else:
+                self._accept("capture")
+
+    async def sync(self) -> None:
+        """Make the capture durable every second, beside the writing."""
+        capture = self._recording.capture
+        while not self._ending.is_set():
+            await self._pause(SYNC_S)
+            try:
+                await asyncio.to_thread(capture.sync)
+            except OSError as error:
+                self._refuse("sync", error)
+            else:
+                self._accept("sync")
+            async with self._synced:
+                self._synced.notify_all()
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    async def publish(self) -> None:
+        """Publish parts every `part_seconds`, and at once when an hour has turned."""
+        recording = self._recording
+        due_s = time.monotonic() + self._part_seconds
+        while not self._ending.is_set():
+            await self._pause(BLOCK_S)
+            if time.monotonic() >= due_s and "parts" not in self._refused:
+                due_s = time.monotonic() + self._part_seconds
+                recording.cut()
+            while recording.ready and await self._publish_first():
+                pending = recording.ready.pop(0)
+                left = {each.hour for each in recording.ready} | {recording.hour}
+                if pending.hour not in left:
+                    self._hours.ended([pending.hour])
+
+    async def _publish_first(self) -> bool:
+        """Publish what is ready first; False where the disk refused, or the end has come."""
+        pending, capture = self._recording.ready[0], self._recording.capture
+        async with self._synced:
+            await self._synced.wait_for(
+                lambda: capture.synced >= pending.reached or self._ending.is_set()
+            )
+        if capture.synced < pending.reached:
+            return False  # the end makes it durable and publishes it
+        began_s = time.monotonic()
+        try:
+            rows = await asyncio.to_thread(pending.publish, self._root)
+        except OSError as error:
+            self._refuse("parts", error)
+            await self._pause(RETRY_S)
+            return False
+        self._accept("parts")
+        self._tell_part(pending, rows, time.monotonic() - began_s)
+        return True
+
+    def _tell_part(self, pending: Pending, rows: dict[str, int], duration_s: float) -> None:
+        self._log.info(
+            "part_written",
+            hour=iso(pending.hour),
+            rows=sum(rows.values()),
+            duration_s=round(duration_s, 3),
+        )
+
+    # --- free space -----------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Stop the reading while too little is free; until cancelled."""
+        while True:
+            await self._look()
+            await asyncio.sleep(LOOK_S)
+
+    async def _look(self) -> None:
+        free = await asyncio.to_thread(free_bytes, self._root.path)
+        if free is None:
+            return
+        if not self._low and free < self._free_bytes_min:
+            self._low = True
+            self._let_ballast_go()
+            detail = f"{free} bytes are free, {self._free_bytes_min} must be; nothing more is read"
+            self._note("disk_low", detail)
+        elif self._low and free >= self._free_bytes_min + BALLAST_BYTES:
+            self._low = False
+            self._note("disk_recovered", f"{free} bytes are free")
+        if not self._low and not self._refused and free >= self._free_bytes_min + 2 * BALLAST_BYTES:
+            await asyncio.to_thread(self._take_ballast)
+        self.look_for_room()
+
+    def _take_ballast(self) -> None:
+        """Hold some space that can be let go when there is none left."""
+        if self._ballast.exists():
+            return
+        with suppress(OSError):
+            handle = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                os.posix_fallocate(handle, 0, BALLAST_BYTES)
+            finally:
+                os.close(handle)
+
+    def _let_ballast_go(self) -> None:
+        with suppress(OSError):
+            self._ballast.unlink(missing_ok=True)
+
+
+def free_bytes(path: Path) -> int | None:
+    """Bytes that this user may still write below a path; None where it cannot be asked."""
+    try:
+        state = os.statvfs(path)
+    except OSError:
+        return None
+    return state.f_bavail * state.f_frsize

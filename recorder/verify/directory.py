@@ -1,0 +1,236 @@
+"""A whole data directory: every hour by itself, then what only all of them together show."""
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from recorder.core.tables import TABLES
+from recorder.errors import DataError, NoInputError
+from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_from_text, iso
+from recorder.store.seal import sealed_before
+from recorder.verify.again import check_again
+from recorder.verify.books import check_books
+from recorder.verify.coverage import Ledger, check_coverage
+from recorder.verify.findings import (
+    CURRENT,
+    GONE,
+    REPAIR,
+    SET_ASIDE,
+    STRAY,
+    SWITCH,
+    Report,
+)
+from recorder.verify.hours import Hour, check_hour
+from recorder.verify.raw import torn_segments
+
+Progress = Callable[[int, int], None]
+
+QUARANTINE = "quarantine"
+_KNOWN = {
+    *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
+    *("recorder.sql", QUARANTINE, *TABLES),
+}
+_sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search
+_part_name = re.compile(r"\d{10}-\d{12}-\d{12}\.(?:parquet|json)").fullmatch
+
+
+def verify(path: Path, *, deep: bool = False, progress: Progress | None = None) -> Report:
+    """Check a data directory; ``deep`` also makes every hour again whose capture is kept.
+
+    Nothing is written there, and no lock is taken. ``progress`` is called with (done, total) hours.
+
+    Raises:
+        NoInputError: there is no such directory.
+    """
+    if not path.is_dir():
+        raise NoInputError(
+            f"{path}: no such directory. Name one that `recorder run`, `import` or `demo` has "
+            "written."
+        )
+    return _Check(Root(path), deep=deep, progress=progress).run()
+
+
+class _Check:
+    """One run over a directory."""
+
+    def __init__(self, root: Root, *, deep: bool, progress: Progress | None) -> None:
+        self._root = root
+        self._progress = progress
+        self._hours: dict[int, Hour] = {}
+        self._report = Report(str(root.path), deep=deep)
+        self._hurt: set[int] = set()
+        self._switched = 0
+        self._steps = 0
+
+    def run(self) -> Report:
+        """Check everything."""
+        hours = held_hours(self._root)
+        self._steps = len(hours) * (2 if self._report.deep else 1)
+        self._switch()
+        for done, hour in enumerate(hours, 1):
+            known, report = check_hour(self._root, hour, self._switched)
+            self._hours[hour] = known
+            self._add(hour, report)
+            self._books(hour)
+            self._tell(done)
+        self._coverage()
+        self._readers_view()
+        self._strays()
+        self._others()
+        if self._report.deep:
+            self._again(len(hours))
+        return self._report
+
+    def _add(self, hour: int, report: Report) -> None:
+        self._report.add(report)
+        if not report.whole:
+            self._hurt.add(hour)
+
+    def _tell(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress(done, self._steps)
+
+    # --- hours beside each other --------------------------------------------------------------
+
+    def _books(self, hour: int) -> None:
+        before = self._hours.get(hour - 1)
+        if before is None or before.commit is None or {hour - 1, hour} & self._hurt:
+            return
+        if before.reopened:
+            return
+        report = Report(str(self._root.path))
+        try:
+            check_books(self._root, before.commit, hour, report, self._remedy(hour))
+        except (DataError, FileNotFoundError):
+            return  # told already, or taken away meanwhile
+        self._add(hour, report)
+
+    def _remedy(self, hour: int) -> str:
+        known = self._hours.get(hour)
+        return REPAIR if known is not None and known.kept is not None else GONE
+
+    def _coverage(self) -> None:
+        ledger = Ledger.empty()
+        for hour, known in self._hours.items():
+            for path in known.coverage:
+                try:
+                    ledger.add(path)
+                except (DataError, FileNotFoundError):
+                    self._hurt.add(hour)
+        if not self._hurt:  # else holes are where files are not whole
+            check_coverage(ledger, self._report, self._remedy)
+
+    def _again(self, before: int) -> None:
+        kept = [known.kept for hour, known in self._hours.items() if hour not in self._hurt]
+        hours = [each for each in kept if each is not None]
+        with tempfile.TemporaryDirectory(prefix="recorder-verify-") as scratch:
+            for done, (hour, report) in enumerate(check_again(self._root, hours, Path(scratch)), 1):
+                self._add(hour, report)
+                self._tell(before + done)
+        self._tell(self._steps)
+
+    # --- the readers' switch ------------------------------------------------------------------
+
+    def _switch(self) -> None:
+        path = self._root.current
+        try:
+            self._switched = sealed_before(self._root) or 0
+        except DataError as error:
+            problem = f"is {str(error).partition(': ')[2].partition('. Move it')[0]}"
+            self._report.find(CURRENT, path, None, problem, SWITCH)
+            self._switched = -1
+
+    def _readers_view(self) -> None:
+        """What readers see of each hour: sealed files before the switch, parts from it on."""
+        if self._switched < 0:
+            return
+        path = self._root.current
+        for hour, known in self._hours.items():
+            if hour < self._switched:
+                if known.commit is None and hour not in self._hurt:
+                    problem = f"readers look for sealed files of {iso(hour)}, which is not sealed"
+                    self._report.find(CURRENT, path, hour, problem, SWITCH)
+                elif known.reopened:
+                    problem = f"readers do not see what {iso(hour)} has beyond its sealed files"
+                    self._report.find(CURRENT, path, hour, problem, SWITCH)
+            elif known.commit is not None and known.commit.rows and not self._readable(hour):
+                problem = f"readers look for parts of {iso(hour)}, which has sealed files only"
+                self._report.find(CURRENT, path, hour, problem, SWITCH)
+
+    def _readable(self, hour: int) -> bool:
+        return bool(self._root.parts(CUTS, hour))
+
+    # --- what nobody names --------------------------------------------------------------------
+
+    def _strays(self) -> None:
+        for table in TABLES:
+            for path in sorted((self._root.path / table).rglob("*")):
+                if not path.is_dir():
+                    self._stray(table, path)
+
+    def _stray(self, table: str, path: Path) -> None:
+        name = _sealed_name(path.name)
+        hour = hour_from_text(name[1] + name[2]) if name else None
+        known = self._hours.get(hour) if hour is not None else None
+        relative = str(path.relative_to(self._root.path))
+        if known is not None and known.commit is not None:
+            if any(file.path == relative for file in known.commit.files):
+                return
+            if known.reopened:
+                text = "no commit record names it yet: a seal is under way, or was cut off"
+                self._report.note(path, hour, text)
+                return
+        elif known is not None and self._root.commit(known.number).exists():
+            return  # sealed meanwhile, or the record is told already
+        elif known is not None and _canonical(self._root, table, known.number, path):
+            text = "its hour is not sealed yet: a seal is under way, or was cut off"
+            self._report.note(path, hour, text)
+            return
+        if path.suffix != ".parquet":
+            self._report.note(path, hour, "is no file of the recorder")
+            return
+        problem = "no commit record names it; who reads all files would take its rows too"
+        self._report.find(STRAY, path, hour, problem, SET_ASIDE)
+
+    def _others(self) -> None:
+        for path in _unknown(self._root):
+            self._report.note(path, None, "is no file of the recorder")
+        if self._root.importing.exists():
+            text = "an import is under way, or did not finish: who writes next takes it back"
+            self._report.note(self._root.importing, None, text)
+        for hour in self._hours:
+            for path in torn_segments(self._root, hour):
+                self._report.note(path, hour, "a start found it without one whole block")
+
+
+def held_hours(root: Root) -> list[int]:
+    """Every hour that anything is kept of, oldest first."""
+    return sorted({*root.captured_hours(), *root.committed_hours(), *root.part_hours()})
+
+
+def _canonical(root: Root, table: str, hour: int, path: Path) -> bool:
+    """Whether a file lies where the file of an hour belongs."""
+    product = next(
+        (part.removeprefix("product=") for part in path.parts if part.startswith("product=")), None
+    )
+    declared = TABLES[table]
+    if declared.per_product == (product is None):
+        return False
+    return root.sealed(declared, hour, product) == path
+
+
+def _unknown(root: Root) -> Iterator[Path]:
+    for path in sorted(root.path.iterdir()):
+        if path.name not in _KNOWN and path != root.importing:
+            yield path
+    for folder in sorted(root.live.glob("*")):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not _part_name(path.name) and path.name != SCHEMA_MARK:
+                yield path
+    for path in sorted(root.commits.glob("*")):
+        if not re.fullmatch(r"\d{10}\.json", path.name):
+            yield path
+    for path in sorted(root.capture.glob("*/*")):
+        if not re.fullmatch(r"\d{16}\.cap(?:\.torn-.*)?", path.name):
+            yield path

@@ -1,0 +1,123 @@
+"""One trial: some lives of the writer on one disk, each ended by a cut, and what was found."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from recorder.store.paths import Root
+from recorder.store.seal import sealed_before
+from tests.power.disk import Disk, make_disk
+from tests.power.forked import Child, ChildError, call
+from tests.power.judge import WRONG, Problem, check_survived, check_whole
+from tests.power.promises import Promised
+from tests.power.writer import Life, live, recover_all
+
+LIVES_MAX = 3
+CUT_S_MAX = 0.45
+
+Plant = Callable[[], None]
+"""Breaks the code of the process that it is called in: for proving that a trial notices."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What came of a trial; ``problems`` is empty where everything holds."""
+
+    seed: int
+    kind: str
+    cuts: int = 0
+    promised: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    recovery_ms: list[float] = field(default_factory=list)
+
+
+def lives_of(seed: int) -> list[Life]:
+    """What a seed stands for."""
+    random = Random(f"power/{seed}")
+    keep_capture = random.random() < 0.8
+    return [
+        Life(
+            number,
+            seed,
+            cut_s=random.uniform(0.01, CUT_S_MAX),
+            keep_capture=keep_capture,
+            imports=keep_capture and number == 0 and random.random() < 0.15,
+        )
+        for number in range(random.randint(1, LIVES_MAX))
+    ]
+
+
+def try_seed(seed: int, kind: str, folder: Path, plant: Plant | None = None) -> Found:
+    """Play a seed below an empty folder, which is empty again afterwards."""
+    found, promised = Found(seed, kind), Promised()
+    random = Random(f"power/{seed}/between")
+    told = folder / "told"
+    told.mkdir()
+    try:
+        with make_disk(kind, folder) as disk:
+            lives = lives_of(seed)
+            for life in lives:
+                found.cuts += 1
+                found.problems += _one_life(life, disk, told, plant)
+                promised.add(told, life.number)
+                data = disk.path / "data"
+                found.problems += call(_checked, check_survived, data, promised)
+                if not found.problems and (life is lives[-1] or random.random() < 0.5):
+                    _recover(found, data, promised, plant)
+                if found.problems:
+                    break
+    finally:
+        shutil.rmtree(told)
+    found.promised.update(promised.counts)
+    return found
+
+
+def _one_life(life: Life, disk: Disk, told: Path, plant: Plant | None) -> list[Problem]:
+    """Let the writer live, cut its power, let the disk come back."""
+    child = Child(_broken, plant, live, life, disk.path / "data", told)
+    (told / f"promises-{life.number}").touch()
+    try:
+        time.sleep(life.cut_s)
+        early = child.ended
+        disk.cut()
+    finally:
+        problems = []
+        if child.ended and early:
+            try:
+                child.result()
+            except ChildError as error:
+                problems.append((WRONG, f"the writer ended before its cut: {error}"))
+        else:
+            child.kill()
+    disk.come_back()
+    (disk.path / "data").mkdir(exist_ok=True)
+    return problems
+
+
+def _recover(found: Found, data: Path, promised: Promised, plant: Plant | None) -> None:
+    """Finish everything with the real code, and look again."""
+    try:
+        found.recovery_ms.append(call(_broken, plant, recover_all, data))
+    except ChildError as error:
+        found.problems.append((WRONG, f"recovery: {error}"))
+        return
+    found.problems += call(_checked, check_whole, data, promised)
+    promised.switches = {sealed_before(Root(data))}
+
+
+def _broken(plant: Plant | None, function: Callable, *arguments: object) -> object:
+    if plant is not None:
+        plant()
+    return function(*arguments)
+
+
+def _checked(check: Callable[[Path, Promised], list[Problem]], data: Path, promised: Promised):
+    """A check's problems; one that cannot be made is a problem too."""
+    try:
+        return check(data, promised)
+    except Exception as error:  # noqa: BLE001  the product refused what it finds
+        return [(WRONG, f"{check.__name__}: {type(error).__name__}: {error}")]
