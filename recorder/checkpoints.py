@@ -56,6 +56,22 @@ def checkpoint_files(root: Root, hour: int) -> list[Path]:
     return [root.path / file.path for file in files if file.table == LEVEL2.name]
 
 
+def are_books_of(root: Root, hour: int, books: Books) -> bool:
+    """Whether books are those of which an hour's state line tells, by their numbers of levels."""
+    carried = first_mark(root, hour)
+    if carried is None:
+        return False
+    told = {
+        (each.connection_id, each.product_id): each.levels
+        for each in states.decode(carried.state).books
+        if each.state == "live"
+    }
+    return all(
+        not levels or (key in books and len(books[key].prices) == levels)
+        for key, levels in told.items()
+    )
+
+
 def begins_with_books(root: Root, hour: int) -> bool:
     """Whether recording went on into an hour with books, so that its first rows are those."""
     carried = first_mark(root, hour)

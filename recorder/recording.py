@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from recorder.core import state as states
+from recorder.core.coverage import GAP, RECORDED, Coverage
 from recorder.core.frames import (
     FIRST_OFFSET,
     HOUR_NS,
@@ -33,7 +34,7 @@ from recorder.core.wire import advanced
 from recorder.store.capture import end_of, read_hour
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.importing import take_back
-from recorder.store.parts import read_cut, to_arrow, write_cut, write_part
+from recorder.store.parts import read_cut, to_arrow, write_cut, write_open, write_part
 from recorder.store.paths import CUTS, Root
 from recorder.store.seal import Commit, read_commit, taken_to
 
@@ -51,6 +52,7 @@ class Pending:
     count: int = 0
     trades: bytes = b"{}"
     last_ns: int = 0
+    tracks: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, rows: Sequence[Rows]) -> None:
         """Append the rows of one step."""
@@ -72,6 +74,7 @@ class Pending:
             write_part(root, TABLES[name], arrow, self.hour, self.first, self.end)
             rows[name] = arrow.num_rows
         write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns)
+        write_open(root, self.hour, self.end, self.last_ns, self.tracks)
         return rows
 
 
@@ -258,6 +261,7 @@ class Recording:
         if pending.end > pending.first:
             pending.last_ns = self.last_ns
             pending.trades = states.encode(states.trades_to_state(self.pipeline.trades))
+            pending.tracks = open_tracks(self.pipeline.coverage)
             self.ready.append(pending)
 
     def take_ready(self) -> list[Pending]:
@@ -281,3 +285,18 @@ class Recording:
         self.capture.flush()
         for pending in self.take_ready():
             pending.publish(self.root)
+
+
+def open_tracks(coverage: Coverage) -> list[dict[str, Any]]:
+    """The intervals that have begun and not ended, for readers; see `write_open`."""
+    found: list[dict[str, Any]] = []
+    for (channel, product_id), track in coverage.tracks.items():
+        named = {"channel": channel, "product_id": product_id}
+        for connection_id, recording in track.recordings.items():
+            interval = {"state": RECORDED, "start_ns": recording.start_ns, "reason": None}
+            found.append({**named, **interval, "connection_id": connection_id})
+        missing = track.missing
+        if missing is not None and not missing.quiet:
+            gap = {"state": GAP, "start_ns": missing.start_ns, "reason": missing.reason}
+            found.append({**named, **gap, "connection_id": missing.connection_id})
+    return found

@@ -8,26 +8,30 @@ harmless, and a repair that was cut off is finished by the next.
 `prune` removes what the retention allows, and whole days on request.
 """
 
+import filecmp
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from recorder import recovery
-from recorder.checkpoints import Books, begins_with_books, read_books_at_end
-from recorder.core.tables import LEVEL2, TABLES
+from recorder.checkpoints import Books, are_books_of, begins_with_books, read_books_at_end
+from recorder.core.tables import LEVEL2
 from recorder.errors import DataError, NoInputError, StorageError
 from recorder.recording import end_lost
 from recorder.store.importing import take_back
 from recorder.store.lock import WriterLock
 from recorder.store.paths import CUTS, Root, hour_from_text, hour_text
-from recorder.store.publish import empty, make_folder, publish, publish_json, sync_folder
+from recorder.store.publish import empty, make_folder, publish, publish_json, sync_file, sync_folder
 from recorder.store.retire import remove_days, retire
-from recorder.store.seal import read_commit, seal_hour, sealed_before, switch
+from recorder.store.seal import sealed_before, switch
 from recorder.verify import Finding, Report, findings, verify
 from recorder.verify.directory import QUARANTINE, held_hours
+from recorder.verify.sealed import read_record
 
 Progress = Callable[[int, int], None]
 
@@ -104,6 +108,17 @@ def repair(
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How an hour is mended: parts first; ``begin`` and ``books`` are where the walk begins."""
+
+    hour: int
+    live: list[Finding]
+    files: list[Finding]
+    begin: int
+    books: Books | None
+
+
 class _Mending:
     """One repair: decides by the findings of each hour, and does it."""
 
@@ -111,182 +126,164 @@ class _Mending:
         self._root = root
         self._report = report
         self._dry = report.dry_run
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        self._quarantine = root.path / QUARANTINE / moment
+        self._quarantine = _new_folder(root.path / QUARANTINE)
         self._hurt: set[int] = set()
         self.rebuilt = False
 
     def run(self, before: Report) -> None:
-        """Mend what can be mended: records first, then hours, oldest first, then the switch."""
+        """Mend what can be mended: what is unreadable goes first, then hours, oldest first."""
         of_hours: dict[int, list[Finding]] = {}
         for each in before.findings:
-            if each.kind not in _MENDABLE:
-                self._refuse(each, each.what_to_do)
+            if each.kind == findings.CURRENT:
+                continue
+            if each.kind not in _MENDABLE or each.hour is None:
+                self._refuse([each], each.what_to_do)
             elif each.kind == findings.STRAY:
-                self._set_aside(Path(each.path), each.hour)
-            elif each.hour is not None and each.kind != findings.CURRENT:
+                self._set_aside(Path(each.path))
+            else:
                 of_hours.setdefault(hour_from_text(each.hour), []).append(each)
         self._hurt = set(of_hours)
-        if any(each.what_to_do == findings.SWITCH for each in before.findings):
-            self._unreadable_switch(before)
-        for hour, found in sorted(of_hours.items()):
-            self._hour(hour, found)
+        plans = [plan for hour in sorted(of_hours) if (plan := self._plan(hour, of_hours[hour]))]
+        for plan in plans:
+            for each in (*plan.live, *plan.files):
+                if each.kind in {findings.CUT, findings.COMMIT}:
+                    self._set_aside(Path(each.path))
+        self._switch_away(before)
+        for plan in plans:
+            if plan.live:
+                self._parts(plan.hour, plan.live)
+            if plan.files:
+                self._files(plan)
         if not self._dry:
-            empty(self._root.staging)
             self._finish()
 
-    def _refuse(self, finding: Finding, why: str) -> None:
-        self._report.refused.append(
-            Finding(finding.kind, finding.path, finding.hour, finding.problem, why)
-        )
+    def _plan(self, hour: int, found: list[Finding]) -> _Plan | None:
+        """How to mend an hour; None, and refused, where it cannot be."""
+        if any(each.what_to_do == findings.GONE for each in found):
+            self._refuse(found, findings.GONE)
+            return None
+        live = [each for each in found if self._is_live(each)]
+        try:
+            begin, books = self._begin(hour, found)
+        except DataError as error:
+            self._refuse(found, str(error))
+            return None
+        return _Plan(hour, live, [each for each in found if each not in live], begin, books)
+
+    def _is_live(self, finding: Finding) -> bool:
+        return Path(finding.path).is_relative_to(self._root.live)
+
+    def _begin(self, hour: int, found: Sequence[Finding]) -> tuple[int, Books | None]:
+        """Where a walk can begin whose books are right, and the books if no checkpoint has them.
+
+        Raises DataError where there is no such hour.
+        """
+        doubted = {findings.CHECKPOINT, findings.COMMIT, findings.REBUILT}
+        own = not any(each.kind in doubted or LEVEL2.name in each.path for each in found)
+        begin = hour
+        while not own and begins_with_books(self._root, begin):
+            before = begin - 1
+            sealed = read_record(self._root, before).commit
+            if before not in self._hurt and sealed is not None:
+                books = read_books_at_end(self._root, before)
+                if are_books_of(self._root, begin, books):
+                    return begin, books
+            if not self._root.segments(before):
+                raise DataError(
+                    f"The books at the begin of {hour_text(begin)} are nowhere: neither the hour "
+                    "before it nor its own checkpoint is whole. Take its files from a copy."
+                )
+            begin, own = before, before not in self._hurt
+        return begin, None
+
+    def _refuse(self, found: Sequence[Finding], why: str) -> None:
+        self._report.refused += [
+            Finding(each.kind, each.path, each.hour, each.problem, why) for each in found
+        ]
 
     def _did(self, hour: int | None, what: str) -> None:
         self._report.mended.append(Mended(None if hour is None else hour_text(hour), what))
 
-    def _set_aside(self, path: Path, hour: str | None = None) -> None:
-        """Move a file to quarantine, durably; one that is not there is none."""
-        if not path.exists():
+    # --- setting aside --------------------------------------------------------------------------
+
+    def _set_aside(self, path: Path, *, copy: bool = False) -> None:
+        """Move a file to quarantine, durably, or a copy of it; one that is not there is none."""
+        relative = str(path.relative_to(self._root.path))
+        if not path.exists() or (self._dry and relative in self._report.set_aside):
             return
-        relative = path.relative_to(self._root.path)
-        self._report.set_aside.append(str(relative))
-        if hour is not None:
-            self._did(hour_from_text(hour), f"set aside {relative}")
+        self._report.set_aside.append(relative)
         if self._dry:
             return
         final = self._quarantine / relative
         make_folder(final.parent)
-        path.rename(final)
+        if copy:
+            shutil.copyfile(path, final)
+            sync_file(final)
+        else:
+            path.rename(final)
+            sync_folder(path.parent)
         sync_folder(final.parent)
-        sync_folder(path.parent)
         self._report.quarantine = str(self._quarantine)
 
-    # --- an hour ------------------------------------------------------------------------------
+    def _switch_away(self, before: Report) -> None:
+        wrong = before.about({findings.CURRENT})
+        if any(each.hour is None for each in wrong):
+            self._set_aside(self._root.current)
+        if wrong:
+            self._did(None, "wrote the readers' switch again")
 
-    def _hour(self, hour: int, found: Sequence[Finding]) -> None:
-        live = [each for each in found if self._is_live(each)]
-        files = [each for each in found if each not in live]
-        if any(each.what_to_do == findings.GONE for each in found):
-            for each in found:
-                self._refuse(each, findings.GONE)
-            return
-        if live:
-            self._parts(hour, live)
-        if files:
-            self._files(hour, files)
-        else:
-            self._hurt.discard(hour)
-
-    def _is_live(self, finding: Finding) -> bool:
-        return finding.kind in _LIVE or Path(finding.path).is_relative_to(self._root.live)
+    # --- an hour --------------------------------------------------------------------------------
 
     def _parts(self, hour: int, found: Sequence[Finding]) -> None:
         """Set parts aside, with the records that say they are there; recovery makes them again."""
-        paths = {Path(each.path) for each in found}
-        hurt = [
-            (part.first, part.end)
-            for table in (*TABLES, CUTS)
-            for part in self._root.parts(table, hour)
-            if part.path in paths
+        paths = sorted({Path(each.path) for each in found})
+        hurt = [(int(path.stem[11:23]), int(path.stem[24:36])) for path in paths]
+        cuts = [
+            cut.path
+            for cut in self._root.parts(CUTS, hour)
+            if any(first < cut.end and cut.first < end for first, end in hurt)
         ]
-        hurt += [(int(path.stem[11:23]), int(path.stem[24:36])) for path in paths]
-        for path in sorted(paths):
+        for path in (*paths, *cuts):
             self._set_aside(path)
-        for cut in self._root.parts(CUTS, hour):
-            if any(first < cut.end and cut.first < end for first, end in hurt):
-                self._set_aside(cut.path)
         self._did(hour, "made parts again from the capture")
-        if self._dry:
+        if self._dry or recovery.is_sealed(self._root, hour):
             return
-        commit = _commit_of(self._root, hour)
-        if commit is None or not recovery.is_sealed(self._root, hour):
-            self._end_lost()
-            recovery.publish_missing(self._root.path)
+        self._end_lost()
+        recovery.publish_missing(self._root.path)
 
     def _end_lost(self) -> None:
         """As every start does: an import is taken back, a recording that died is given its end."""
         take_back(self._root)
         end_lost(self._root)
 
-    def _files(self, hour: int, found: Sequence[Finding]) -> None:
+    def _files(self, plan: _Plan) -> None:
         """Make the sealed files of an hour again, put them in their places, and their record."""
-        try:
-            begin, books = self._begin(hour, found)
-        except DataError as error:
-            for each in found:
-                self._refuse(each, str(error))
-            return
-        self._did(hour, "made its sealed files again from the capture")
+        hour, root = plan.hour, self._root
+        self._did(hour, "made sealed files again from the capture")
         if self._dry:
-            self._hurt.discard(hour)
             return
-        old = self._root.commit(hour)
-        if _commit_of(self._root, hour) is None:
-            self._set_aside(old)
         self._end_lost()
-        empty(self._root.staging)
-        aside = Root(self._root.staging / f"repair-{hour_text(hour)}")
-        made = recovery.rebuild_hour(self._root, aside, hour, begin, books)
+        empty(root.staging)
+        aside = Root(root.staging / f"repair-{hour_text(hour)}")
+        made = recovery.rebuild_hour(root, aside, hour, plan.begin, plan.books)
         for file in made.files:
-            final = self._root.path / file.path
-            if not _same(final, aside.path / file.path):
+            final, again = root.path / file.path, aside.path / file.path
+            if not final.exists() or not filecmp.cmp(final, again, shallow=False):
                 self._set_aside(final)
-                publish(aside.path / file.path, final)
-        named = {file.path for file in made.files}
-        before = _commit_of(self._root, hour)
+                publish(again, final)
+        before, named = read_record(root, hour).commit, {file.path for file in made.files}
         for file in before.files if before is not None else ():
             if file.path not in named:
-                self._set_aside(self._root.path / file.path)
-        if old.exists():
-            self._keep_copy(old)
-        publish(aside.commit(hour), old, mode=0o644)
-        self.rebuilt = True
+                self._set_aside(root.path / file.path)
+        self._set_aside(root.commit(hour), copy=True)
+        publish(aside.commit(hour), root.commit(hour), mode=0o644)
+        empty(root.staging)
         self._hurt.discard(hour)
-
-    def _keep_copy(self, record: Path) -> None:
-        """The record that is replaced, beside what else was set aside."""
-        relative = record.relative_to(self._root.path)
-        final = self._quarantine / relative
-        make_folder(final.parent)
-        final.write_bytes(record.read_bytes())
-        self._report.set_aside.append(str(relative))
-        self._report.quarantine = str(self._quarantine)
-
-    def _begin(self, hour: int, found: Sequence[Finding]) -> tuple[int, Books | None]:
-        """Where a walk can begin whose books are right, and the books if no checkpoint has them.
-
-        Raises DataError where there is none.
-        """
-        own = any(each.kind == findings.CHECKPOINT or LEVEL2.name in each.path for each in found)
-        own = own or any(each.kind in {findings.COMMIT, findings.REBUILT} for each in found)
-        begin = hour
-        while begins_with_books(self._root, begin):
-            before = begin - 1
-            if before not in self._hurt and _commit_of(self._root, before) is not None:
-                return begin, read_books_at_end(self._root, before)
-            if self._root.segments(before):
-                begin = before
-                own = begin in self._hurt
-                if not own:
-                    return begin, None
-                continue
-            if own:
-                raise DataError(
-                    f"The books at the begin of {hour_text(begin)} are nowhere: neither the hour "
-                    "before it nor its own checkpoint is whole. Take its files from a copy."
-                )
-            break
-        return begin, None
-
-    # --- the switch ---------------------------------------------------------------------------
-
-    def _unreadable_switch(self, before: Report) -> None:
-        if any(each.kind == findings.CURRENT and each.hour is None for each in before.findings):
-            self._set_aside(self._root.current)
-        self._did(None, "wrote the readers' switch again")
+        self.rebuilt = True
 
     def _finish(self) -> None:
-        """Seal what is over and was not, and let readers take what is sealed."""
-        wanted = switch_for(self._root)
+        """Let readers take what is sealed, and the parts of what is not."""
+        wanted = _switch_for(self._root)
         if wanted is not None and wanted != sealed_before(self._root):
             switch(self._root, wanted)
 
@@ -297,19 +294,68 @@ class _Mending:
             publish_json(self._root.staging, self._quarantine / "report.json", content)
 
 
-def switch_for(root: Root) -> int | None:
-    """The hour that the readers' switch belongs to: the first one whose rows are in parts only.
+def _new_folder(quarantine: Path) -> Path:
+    """A folder for one repair, that is not there yet."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = (moment if number == 1 else f"{moment}-{number}" for number in count(1))
+    return next(quarantine / name for name in names if not (quarantine / name).exists())
+
+
+def _switch_for(root: Root) -> int | None:
+    """The hour that the readers' switch belongs to: sealed hours before it, parts from it on.
 
     None where nothing is sealed.
     """
     sealed = root.committed_hours()
-    if not sealed:
-        return None
     for hour in held_hours(root):
-        if not recovery.is_sealed(root, hour) and root.parts(CUTS, hour):
+        if sealed and not recovery.is_sealed(root, hour) and root.parts(CUTS, hour):
             return hour
-    return sealed[-1] + 1
+    return sealed[-1] + 1 if sealed else None
 
 
-def _commit_of(root: Root, hour: int) -> object:
-    ...
+# --- prune --------------------------------------------------------------------------------------
+
+
+def prune(
+    path: Path,
+    *,
+    keep_capture_s: int | None = None,
+    older_than_s: int | None = None,
+    dry_run: bool = False,
+) -> PruneReport:
+    """Remove what sealed hours no longer need, as `recorder run` does, and whole days if asked.
+
+    ``keep_capture_s``: capture that was sealed longer ago goes; None keeps it. ``older_than_s``:
+    days that ended longer ago go with their sealed files; None keeps them.
+
+    Raises:
+        LockedError: somebody records into it.
+        NoInputError: it is no data directory.
+        StorageError: the disk refused.
+    """
+    root = _root(path)
+    with WriterLock(root), _disk(root):
+        report = PruneReport(str(path), dry_run)
+        now_s = time.time()
+        report.removed += retire(root, now_s, keep_capture_s, dry_run=dry_run)
+        if older_than_s is not None:
+            report.removed += remove_days(root, now_s - older_than_s, dry_run=dry_run)
+        return report
+
+
+def _root(path: Path) -> Root:
+    if not path.is_dir():
+        raise NoInputError(f"{path}: no such directory. Name one that was recorded into.")
+    return Root(path)
+
+
+@contextmanager
+def _disk(root: Root) -> Iterator[None]:
+    """What the disk refuses is the operator's to mend."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{root.path}: the disk refused ({error}). See that it has space and is writable, and "
+            "do the same again: what was recorded is safe."
+        ) from error

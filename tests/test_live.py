@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -224,6 +225,29 @@ async def test_the_open_hour_is_read_like_the_sealed_one(tmp_path):
         relation = selection.to_duckdb()
         assert relation.columns == list(frame.columns)
         assert str(frame["recv_time"].dtype) == "datetime64[us, UTC]"
+
+
+async def test_coverage_shows_what_is_going_on(tmp_path):
+    """While it records, every track is recorded up to the newest part, and no further."""
+    async with (
+        Venue(seed=10, rate=3, depth=0.02) as venue,
+        recording(config_for(tmp_path, venue.url)) as running,
+    ):
+        await wait_for(lambda: all_recorded(running), "every channel")
+        db = recorder.open(tmp_path)
+        await wait_for(lambda: db.coverage().num_rows == 9, "the open intervals")
+        rows = db.coverage().to_pylist()
+        assert {(row["state"], row["detail"]) for row in rows} == {
+            ("recorded", "still going on at the newest part")
+        }
+        newest = next(row["end_time"] for row in rows if row["channel"] == "level2")
+        assert db.book("BTC-USD", at=newest).valid
+        later = db.book("BTC-USD", at=newest + timedelta(hours=1))
+        assert (later.valid, later.reason) == (False, "nothing is recorded of that time yet")
+    rows = db.coverage().to_pylist()
+    assert len(rows) == 9
+    assert {row["detail"] for row in rows} == {None}
+    check_coverage(tmp_path, down=0)
 
 
 @needs_captures

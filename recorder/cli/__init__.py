@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from recorder.cli import demo, look, record, venue
+from recorder.cli import care, demo, look, record, venue
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
 
@@ -69,6 +69,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         },
     ),
     ("Look", {"book": look.book, "coverage": look.coverage, "products": look.products}),
+    ("Care", {"verify": care.verify, "repair": care.repair, "prune": care.prune}),
 )
 for _panel, _commands in _PANELS:
     for _name, _command in _commands.items():

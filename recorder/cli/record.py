@@ -191,7 +191,10 @@ def seal(
         terminal.print_json(report)
         return
     out = terminal.output()
-    out.print(_hours(report.hours))
+    if report.hours or everything:
+        out.print(_hours(report.hours))
+    else:
+        out.print("Nothing to seal: no hour that is over is open. --all seals the current one too.")
     if report.hours:
         size = terminal.amount(report.bytes)
         out.print(f"{report.files:,} files, {report.rows:,} rows, {size}.")

@@ -1,6 +1,9 @@
 """What a recording left behind, and the lines that read it."""
 
+import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
     from recorder.live import Summary
 
 _SPECIAL_IN_QUOTES = frozenset('"$`!\\')
+_TOLD_FIRST = ("level2", "trades", "ticker", "candles", "heartbeats", "status")
 _ONE_FILE_AN_HOUR = frozenset({"heartbeats", "status", "coverage", "faults"})
 
 
@@ -17,7 +21,10 @@ def show_recorded(summary: "Summary") -> None:
     """Print what was recorded, where the files are, and how to read them."""
     out = terminal.output()
     if not summary.frames:
-        out.print("Nothing was recorded: no frame arrived.")
+        out.print(
+            "Nothing was recorded: no frame arrived. Look at the network and at the url; "
+            f"`{recorder_command()} demo` needs neither."
+        )
         return
     out.print(counted(summary))
     terminal.show(terminal.count_table("Rows", "table", summary.rows))
@@ -26,7 +33,9 @@ def show_recorded(summary: "Summary") -> None:
         out.print(f"\nSealed {hours} UTC. The files are below {terminal.plain(summary.data)}/.")
     else:
         out.print(f"\nThe hour is open. Its files are below {terminal.plain(summary.data)}/live/.")
-    show_lines("Read them with:", reading_lines(summary.data, sealed=bool(summary.sealed)))
+    table = next((name for name in _TOLD_FIRST if summary.rows.get(name)), "coverage")
+    lines = reading_lines(summary.data, table, sealed=bool(summary.sealed))
+    show_lines("Read them with:", lines)
 
 
 def counted(summary: "Summary") -> str:
@@ -34,24 +43,42 @@ def counted(summary: "Summary") -> str:
     return f"Recorded {summary.frames:,} frames: {summary.gaps} gaps, {summary.faults} faults."
 
 
-def reading_lines(data: Path, *, sealed: bool) -> list[str]:
-    """Give lines for a shell that read a data directory: with DuckDB, and with us."""
-    source = files_of(data, "level2", sealed=sealed)
-    sql = (
-        "SELECT product_id, kind, side, count(*) AS changes, max(recv_time) AS last "  # noqa: S608  shown
-        f"FROM {source} GROUP BY ALL ORDER BY ALL"
-    )
+def reading_lines(data: Path, table: str, *, sealed: bool) -> list[str]:
+    """Give lines for a shell that read a data directory: a table with DuckDB, and with us."""
+    source = files_of(data, table, sealed=sealed)
+    sql = f"SELECT product_id, count(*) AS rows FROM {source} GROUP BY ALL ORDER BY ALL"  # noqa: S608  shown
     root = shlex.quote(str(data))
+    ours = recorder_command()
     return [
         duckdb_line(sql),
-        f"recorder products --data {root}",
-        f"recorder coverage --data {root}",
+        f"{ours} products --data {root}",
+        f"{ours} coverage --data {root}",
     ]
+
+
+def recorder_command() -> str:
+    """Give what to type for us: the name, or the path we were called by where it is not found."""
+    if shutil.which("recorder"):
+        return "recorder"
+    called = Path(sys.argv[0])
+    if called.name != "recorder":
+        return f"{_short(Path(sys.executable))} -m recorder"
+    return _short(called)
+
+
+def _short(path: Path) -> str:
+    """Give a path as it is typed from here."""
+    near = os.path.relpath(path)
+    return shlex.quote(near if not near.startswith("..") else str(path))
 
 
 def duckdb_line(sql: str) -> str:
     """Give the shell line that runs a query with DuckDB; in double quotes where they are safe."""
     flat = " ".join(sql.split())
+    if not shutil.which("duckdb"):
+        # The library comes with us, the program does not.
+        code = f"import duckdb; print(duckdb.sql({flat!r}))"
+        return f"{_short(Path(sys.executable))} -c {shlex.quote(code)}"
     quoted = shlex.quote(flat) if set(flat) & _SPECIAL_IN_QUOTES else f'"{flat}"'
     return f"duckdb -c {quoted}"
 

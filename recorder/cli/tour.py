@@ -8,7 +8,7 @@ from textwrap import indent
 from typing import Any
 
 from recorder.cli import look, terminal
-from recorder.cli.summary import duckdb_line, files_of, show_lines
+from recorder.cli.summary import duckdb_line, files_of, recorder_command, show_lines
 
 LADDER_LEVELS = 8
 _ROWS_MAX = 12
@@ -71,14 +71,14 @@ def show(root: Path, product: str) -> None:
         out.print(indent(terminal.plain_lines(sql), "  "), style="cyan", soft_wrap=True)
         columns, found = _ask(sql)
         out.print(_answer(columns, found))
-    place = shlex.quote(str(root))
+    place, ours = shlex.quote(str(root)), recorder_command()
     show_lines(
         "Go on by yourself:",
         [
-            f"recorder book {product} --data {place} --depth 20",
-            f"recorder coverage --data {place} --gaps",
+            f"{ours} book {product} --data {place} --depth 20",
+            f"{ours} coverage --data {place} --gaps",
             duckdb_line(queries(root)[1][1]),
-            "recorder run        # the real Coinbase, into ./data",
+            f"{ours} run        # the real Coinbase, into ./data",
         ],
     )
 

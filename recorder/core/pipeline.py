@@ -43,7 +43,7 @@ from recorder.core.rows import (
     ticker_rows,
     trades_rows,
 )
-from recorder.core.session import LATE_RUN_MAX, Gap, Kinship, Late
+from recorder.core.session import Gap, Kinship, Late
 from recorder.core.trades import TradeIds
 from recorder.core.wire import advanced
 
@@ -121,12 +121,13 @@ class Pipeline(Knowledge):
             case Gap():
                 self._gap(found, place)
         session.last_ns = frame.recv_ns
-        if isinstance(found, Late):
-            return
-        if decoded.sequence is not None:
-            session.ordered_ns = frame.recv_ns
-        self._understood(decoded, place)
-        if session.snapshots_due:
+        if not isinstance(found, Late):
+            if decoded.sequence is not None:
+                session.ordered_ns = frame.recv_ns
+            elif decoded.label == "malformed":
+                session.unreadable += 1
+            self._understood(decoded, place)
+        if session.snapshots_due or session.resyncs_due:
             self._overdue(place)
 
     def _understood(self, decoded: Decoded, place: Place) -> None:
@@ -165,7 +166,7 @@ class Pipeline(Knowledge):
         detail = f"sequence {late.got} came where {late.expected} was due; not applied"
         self.fault("late_frame", detail, place)
         session, connection_id = place.session, place.connection_id
-        if session.late_run != LATE_RUN_MAX:
+        if not session.distrust(place.origin.recv_ns):
             return
         missing = Missing(
             session.ordered_ns, "late_frames", late.expected - 1, connection_id=connection_id
@@ -177,14 +178,12 @@ class Pipeline(Knowledge):
         place.step.requests.append(Reconnect(connection_id, "late_frames"))
 
     def _gap(self, gap: Gap, place: Place) -> None:
-        """Frames were lost: nothing of this connection is certain between the two numbers."""
+        """Frames were lost or not read: nothing is certain between the two numbers."""
         session, connection_id = place.session, place.connection_id
-        self.gaps += 1
+        reason = "sequence_gap" if gap.missing else "unreadable_frames"
         # Late frames after the last one in order say nothing about what was lost.
         since_ns = session.ordered_ns
-        missing = Missing(
-            since_ns, "sequence_gap", gap.expected - 1, gap.got, gap.missing, connection_id
-        )
+        missing = Missing(since_ns, reason, gap.expected - 1, gap.got, gap.missing, connection_id)
         hurt = self.coverage.recorded_by(connection_id)
         intervals = self.coverage.end_all(connection_id, since_ns, missing)
         books = [product_id for channel, product_id in hurt if channel == LEVEL2 and product_id]
@@ -193,15 +192,29 @@ class Pipeline(Knowledge):
                 intervals += self.coverage.begin(key, connection_id, place.origin.recv_ns)
         self.note(intervals, place.ingest_seq, place.step)
         for product_id in self.products_of(connection_id):
-            self.doubt_book(connection_id, product_id, "sequence_gap", place.step)
-        detail = f"sequence {gap.expected} … {gap.got - 1} missing ({gap.missing} frames)"
-        self.fault("sequence_gap", detail, place, keep_raw=False)
-        fields = {"connection_id": connection_id, "seq_from": gap.expected, "seq_to": gap.got - 1}
-        place.step.facts.append(Fact("gap_found", fields))
-        self.resync(books, "sequence_gap", place)
+            self.doubt_book(connection_id, product_id, reason, place.step)
+        span = f"sequence {gap.expected} … {gap.got - 1}"
+        if gap.missing:
+            self.gaps += 1
+            also = f"; {gap.unreadable} came and cannot be read" if gap.unreadable else ""
+            detail = f"{span} missing ({gap.missing} frames{also})"
+            self.fault("sequence_gap", detail, place, keep_raw=False)
+            fields = {
+                "connection_id": connection_id,
+                "seq_from": gap.expected,
+                "seq_to": gap.got - 1,
+            }
+            place.step.facts.append(Fact("gap_found", fields))
+        else:
+            detail = f"{span} came and cannot be read ({gap.unreadable} frames)"
+            self.fault("unreadable_frames", detail, place, keep_raw=False)
+        self.resync(books, reason, place)
 
     def _overdue(self, place: Place) -> None:
-        """Ask again for snapshots that did not come: a lost or unreadable one is not repeated."""
+        """Ask for snapshots that were put off, and again for those that did not come.
+
+        A lost or unreadable one is not repeated.
+        """
         late = place.session.overdue(place.origin.recv_ns)
         for product_id in late:
             self.fault(
@@ -210,6 +223,9 @@ class Pipeline(Knowledge):
             )  # fmt: skip
         if late:
             request = Resubscribe(place.connection_id, LEVEL2, tuple(late), "snapshot_overdue")
+            place.step.requests.append(request)
+        if due := place.session.put_off(place.origin.recv_ns):
+            request = Resubscribe(place.connection_id, LEVEL2, tuple(due), "put_off")
             place.step.requests.append(request)
 
     # --- messages ---------------------------------------------------------------------------------

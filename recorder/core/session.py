@@ -8,8 +8,9 @@ number is checked before a frame is routed anywhere:
     number  > expected   a gap: the frames between were lost; every book of it is in doubt
     number  < expected   late or a duplicate: not applied
 
-A long run of late numbers means that the numbering began anew, or that one number was wrong;
-nothing of the connection can be trusted then.
+A frame that arrived and whose number cannot be read is not lost: a gap after such frames counts
+that many fewer. A long run of late numbers, or some in a long time, means that the numbering began
+anew, or that one number was wrong; nothing of the connection can be trusted then.
 
 What was asked of the venue and did not come is remembered too: a book whose snapshot was lost would
 stay without one for ever, because nothing repeats it.
@@ -24,20 +25,26 @@ SILENCE_NS_MAX = 5_000_000_000  # heartbeats come every second (`coinbase.md` §
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
 LATE_RUN_MAX = 100  # frames, about two seconds of one busy product
+LATE_RUN_MIN = 3  # frames, where none came in order for as long as this:
+LATE_NS_MAX = 5_000_000_000
 STRANGERS_MAX = 100  # products that were not asked for, a session
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Numbers ``expected`` … ``got - 1`` did not arrive."""
+    """Numbers ``expected`` … ``got - 1`` were not read.
+
+    ``unreadable`` frames without a number came in their place.
+    """
 
     expected: int
     got: int
+    unreadable: int = 0
 
     @property
     def missing(self) -> int:
         """How many frames were lost."""
-        return self.got - self.expected
+        return max(0, self.got - self.expected - self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +69,17 @@ class Session:
 
     ``next_sequence`` is the number that the next frame must carry, None where the first one is
     taken as found; ``ordered_ns`` is when the last frame in order came, and ``late_run`` how many
-    came late since. ``asked`` holds what we subscribed to: channel (subscribe name) → product ids;
+    came late since (``distrusted``: too many); ``unreadable`` counts the frames since then that have
+    no number and cannot be read. ``asked`` holds what we subscribed to: channel (subscribe name) → product ids;
     ``former`` what we unsubscribed from, of which frames may still be on their way.
     ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``resynced_ns``
-    when we last asked for another.
+    when we last asked for another, ``resyncs_due`` when to ask for one that was put off.
     """
 
     __slots__ = (
-        "asked", "connection_id", "former", "last_ns", "late_run", "next_sequence", "opened_ns",
-        "ordered_ns", "resynced_ns", "snapshots_due", "strangers",
+        "asked", "connection_id", "distrusted", "former", "last_ns", "late_run", "next_sequence",
+        "opened_ns", "ordered_ns", "resynced_ns", "resyncs_due", "snapshots_due", "strangers",
+        "unreadable",
     )  # fmt: skip
 
     def __init__(self, connection_id: str, opened_ns: int, first_sequence: int | None) -> None:
@@ -80,11 +89,14 @@ class Session:
         self.ordered_ns = opened_ns
         self.next_sequence = first_sequence
         self.late_run = 0
+        self.distrusted = False
+        self.unreadable = 0
         self.asked: dict[str, set[str]] = {}
         self.former: set[tuple[str, str]] = set()
         self.strangers: set[tuple[str, str]] = set()
         self.snapshots_due: dict[str, int] = {}
         self.resynced_ns: dict[str, int] = {}
+        self.resyncs_due: dict[str, int] = {}
 
     # --- order --------------------------------------------------------------------------------
 
@@ -96,9 +108,19 @@ class Session:
             return Late(expected, sequence)
         self.next_sequence = sequence + 1
         self.late_run = 0
+        self.distrusted = False
+        unreadable, self.unreadable = self.unreadable, 0
         if expected is None or sequence == expected:
             return None
-        return Gap(expected, sequence)
+        return Gap(expected, sequence, unreadable)
+
+    def distrust(self, now_ns: int) -> bool:
+        """Whether a late frame is one too many; once for each run of them."""
+        slow = self.late_run >= LATE_RUN_MIN and now_ns >= self.ordered_ns + LATE_NS_MAX
+        if self.distrusted or not (slow or self.late_run >= LATE_RUN_MAX):
+            return False
+        self.distrusted = True
+        return True
 
     # --- what was asked for and what came -------------------------------------------------------
 
@@ -118,7 +140,7 @@ class Session:
             del self.asked[channel]
         if channel == LEVEL2:
             for product_id in dropped:
-                self.snapshots_due.pop(product_id, None)
+                self.snapshot_came(product_id)
 
     def knows(self, channel: str, product_id: str) -> bool:
         """Whether a product was asked for, by this name or by its alias.
@@ -148,25 +170,33 @@ class Session:
     # --- snapshots ----------------------------------------------------------------------------
 
     def snapshot_came(self, product_id: str) -> None:
-        """Note a product's snapshot; it is due no more."""
+        """Note a product's snapshot, or that none is wanted; it is due no more."""
         self.snapshots_due.pop(product_id, None)
+        self.resyncs_due.pop(product_id, None)
 
     def resync(self, product_id: str, now_ns: int) -> bool:
-        """Whether to ask for another snapshot now; if it is too soon, it becomes due later."""
+        """Whether to ask for another snapshot now; if it is too soon, it is put off."""
         last_ns = self.resynced_ns.get(product_id)
         if last_ns is not None and now_ns < last_ns + RESYNC_NS_MIN:
-            self.snapshots_due[product_id] = last_ns + RESYNC_NS_MIN
+            self.resyncs_due[product_id] = last_ns + RESYNC_NS_MIN
             return False
         self.resynced_ns[product_id] = now_ns
         return True
 
     def overdue(self, now_ns: int) -> list[str]:
         """Products whose snapshot did not come in time, by name; each is said once."""
-        late = sorted(each for each, due_ns in self.snapshots_due.items() if due_ns <= now_ns)
-        for product_id in late:
-            del self.snapshots_due[product_id]
+        return self._take_due(self.snapshots_due, now_ns)
+
+    def put_off(self, now_ns: int) -> list[str]:
+        """Products whose snapshot was put off until now, by name; each is said once."""
+        return self._take_due(self.resyncs_due, now_ns)
+
+    def _take_due(self, times: dict[str, int], now_ns: int) -> list[str]:
+        due = sorted(each for each, due_ns in times.items() if due_ns <= now_ns)
+        for product_id in due:
+            self.snapshot_came(product_id)  # due for neither cause any more
             self.resynced_ns[product_id] = now_ns
-        return late
+        return due
 
     # --- liveness -----------------------------------------------------------------------------
 

@@ -34,6 +34,9 @@ class SessionState(msgspec.Struct):
     snapshots_due: dict[str, int] = {}
     resynced_ns: dict[str, int] = {}
     former: list[tuple[str, str]] = []
+    distrusted: bool = False
+    unreadable: int = 0
+    resyncs_due: dict[str, int] = {}
 
 
 class BookStateOf(msgspec.Struct):
@@ -107,6 +110,9 @@ def session_to_state(session: Session) -> SessionState:
         dict(session.snapshots_due),
         dict(session.resynced_ns),
         sorted(session.former),
+        session.distrusted,
+        session.unreadable,
+        dict(session.resyncs_due),
     )
 
 
@@ -121,6 +127,9 @@ def session_from_state(state: SessionState) -> Session:
     session.snapshots_due = dict(state.snapshots_due)
     session.resynced_ns = dict(state.resynced_ns)
     session.former = set(state.former)
+    session.distrusted = state.distrusted
+    session.unreadable = state.unreadable
+    session.resyncs_due = dict(state.resyncs_due)
     return session
 
 

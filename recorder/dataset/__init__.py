@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from recorder.core.tables import TABLES, Table
 from recorder.dataset.books import NEWEST_NS, BookView, book_at
+from recorder.dataset.coverage import coverage_rows
 from recorder.dataset.files import HOUR_NS, Files, distinct, read_file
 from recorder.dataset.times import Time, to_datetime, to_ns
 from recorder.errors import NoInputError, UsageError
@@ -147,24 +148,11 @@ class Dataset:
         return Selection(self._files, TABLES[table], product_id, start_ns, end_ns)
 
     def coverage(self, product_id: str | None = None, channel: str | None = None) -> pa.Table:
-        """What was recorded and what was not, by channel, product and time."""
-        table = TABLES["coverage"]
-        wanted = None
-        if product_id is not None:
-            wanted = pc.field("product_id") == product_id
-        if channel is not None:
-            same = pc.field("channel") == channel
-            wanted = same if wanted is None else wanted & same
-        rows = self._files.read(lambda: self._files.of("coverage"), table, wanted)
-        keys = [("channel", "ascending"), ("product_id", "ascending"), ("start_time", "ascending")]
-        plain_keys = pa.table(
-            {
-                "channel": rows.column("channel").cast(pa.string()),
-                "product_id": rows.column("product_id").cast(pa.string()),
-                "start_time": rows.column("start_time"),
-            }
-        )
-        return rows.take(pc.sort_indices(plain_keys, sort_keys=keys))
+        """What was recorded and what was not, by channel, product and time.
+
+        An interval that is still going on ends at the newest part; its ``detail`` says so.
+        """
+        return coverage_rows(self._files, product_id, channel)
 
     # --- views -----------------------------------------------------------------------------------
 
@@ -214,10 +202,12 @@ class Dataset:
         at_ns = NEWEST_NS if at is None else to_ns(at)
         view = book_at(self._files, product_id, at_ns, depth)
         if view is None:
-            known = ", ".join(self.product_ids()) or "nothing"
+            known = self.product_ids()
+            meant = f" Did you mean {product_id.upper()}?" if product_id.upper() in known else ""
+            some = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
+            upto = "" if at is None else f" up to {to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}"
             raise NoInputError(
-                f"No book of {product_id} is recorded"
-                f"{'' if at is None else ' up to ' + str(at)}. Recorded: {known}."
+                f"No book of {product_id} is recorded{upto}.{meant} Recorded: {some or 'nothing'}."
             )
         return view
 

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recorder.core.numbers import plain
-from recorder.core.tables import COVERAGE, LEVEL2
+from recorder.core.tables import LEVEL2
+from recorder.dataset.coverage import coverage_rows
 from recorder.dataset.files import Files, hour_of_file
 from recorder.dataset.times import to_datetime, to_ns
 
@@ -115,17 +117,29 @@ def _doubt(files: Files, product_id: str, rows: pa.Table, at_ns: int) -> str | N
     """Why a book that ends with these rows is not to be trusted; None where it is."""
     if rows.column("book_epoch")[-1].as_py() is None:
         return "the newest changes came while the book was not valid"
-    wanted = (pc.field("product_id") == product_id) & (pc.field("channel") == "level2")
-    wanted &= pc.field("state") == "gap"
-    gaps = files.read(lambda: files.of("coverage"), COVERAGE, wanted)
     last_ns = rows.column("recv_ns")[-1].as_py()
-    for gap in gaps.select(["start_time", "end_time", "reason"]).to_pylist():
-        start_ns, end_ns = to_ns(gap["start_time"]), to_ns(gap["end_time"])
-        if at_ns == NEWEST_NS:
-            # The newest book was right when it was the newest, if only the recording ended then.
-            doubted = end_ns > last_ns and gap["reason"] not in ENDINGS
-        else:
-            doubted = start_ns <= at_ns < end_ns
-        if doubted:
-            return f"not recorded since {gap['start_time']:%Y-%m-%dT%H:%M:%SZ}: {gap['reason']}"
-    return None
+    intervals = coverage_rows(files, product_id, "level2").to_pylist()
+    if at_ns == NEWEST_NS:
+        # The newest book was right when it was the newest, if only the recording ended then.
+        gaps = [each for each in intervals if each["state"] == "gap"]
+        doubts = [
+            each
+            for each in gaps
+            if to_ns(each["end_time"]) > last_ns and each["reason"] not in ENDINGS
+        ]
+        return _not_recorded(doubts[0]) if doubts else None
+    # Intervals are in microseconds: the last one is meant to its end.
+    around = [
+        each
+        for each in intervals
+        if to_ns(each["start_time"]) <= at_ns <= to_ns(each["end_time"]) + 999
+    ]
+    if any(each["state"] == "recorded" for each in around):
+        return None
+    if around:
+        return _not_recorded(around[0])
+    return "nothing is recorded of that time" + ("" if at_ns < last_ns else " yet")
+
+
+def _not_recorded(gap: dict[str, Any]) -> str:
+    return f"not recorded since {gap['start_time']:%Y-%m-%dT%H:%M:%SZ}: {gap['reason']}"

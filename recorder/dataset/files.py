@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from recorder.core.tables import TABLES, Table
 from recorder.errors import DataError
 from recorder.store.parts import SCHEMAS
-from recorder.store.paths import Root, hour_from_iso, hour_from_text
+from recorder.store.paths import CUTS, Root, hour_from_iso, hour_from_text
 
 HOUR_NS = 3_600_000_000_000
 _RETRIES = 5
@@ -68,6 +68,21 @@ class Files:
             if part.hour >= switched and inside(part.hour)
         ]
         return sealed + live
+
+    def open_tracks(self) -> tuple[int, list[dict[str, Any]]]:
+        """What was being recorded at the newest cut: (time of its last arrival, intervals).
+
+        Empty where that is not known: nobody recorded then, or the hour is sealed since.
+        """
+        try:
+            content = json.loads(self.root.open.read_text(encoding="utf-8"))
+            named = hour_from_text(content["hour"]), content["end"]
+            cuts = [(cut.hour, cut.end) for cut in self.root.parts(CUTS)]
+            if max(cuts, default=None) == named and named[0] >= self.sealed_before():
+                return content["last_ns"], content["tracks"]
+        except (FileNotFoundError, ValueError, KeyError):
+            return 0, []
+        return 0, []
 
     def _sealed(self, table: str, hour: int, product_id: str | None) -> list[Path]:
         if TABLES[table].per_product and product_id is not None:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from recorder.core.rows import Rows
 from recorder.core.tables import SCHEMA_VERSION, TABLES, Kind, Table
 from recorder.errors import DataError
-from recorder.store.paths import SCHEMA_MARK, Root
+from recorder.store.paths import SCHEMA_MARK, Root, hour_text
 from recorder.store.publish import make_folder, publish, publish_json
 
 ROW_GROUP_ROWS = 131_072
@@ -183,6 +183,16 @@ def write_cut(
         "trades": json.loads(trades),
     }
     publish_json(root.staging, root.cut(hour, first, end), content, mode=0o444)
+
+
+def write_open(root: Root, hour: int, end: int, last_ns: int, tracks: Sequence[Any]) -> None:
+    """Tell readers what is going on: intervals that began and have not ended at a cut's end.
+
+    Their rows in `coverage` come when they end. It is true while the cut that it names is the
+    newest. Each of ``tracks`` has channel, product_id, state, start_ns, reason and connection_id.
+    """
+    content = {"hour": hour_text(hour), "end": end, "last_ns": last_ns, "tracks": list(tracks)}
+    publish_json(root.staging, root.open, content)
 
 
 class Cut(NamedTuple):

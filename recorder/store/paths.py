@@ -5,6 +5,7 @@
     live/level2/2026112119-<from>-<to>.parquet    all products; offsets [from, to) of the hour
     live/level2/0-empty.parquet                   no rows, so that a glob never fails
     live/cuts/2026112119-<from>-<to>.json         all parts of these offsets are there
+    live/open.json                                what was being recorded at the newest cut
     staging/                                      anything here after a start is garbage
     level2/product=BTC-USD/date=2026-11-21/hour=19/level2-BTC-USD-20261121T19.parquet
     heartbeats/date=2026-11-21/hour=19/heartbeats-20261121T19.parquet
@@ -85,6 +86,7 @@ class Root:
         self.staging = path / "staging"
         self.commits = path / "commits"
         self.current = path / "current.json"
+        self.open = self.live / "open.json"
         self.importing = path / "importing.json"
 
     def segment(self, hour: int, first: int) -> Path:

@@ -1,19 +1,26 @@
-"""What a sealed hour no longer needs: its parts after an hour, its capture after `keep_capture`."""
+"""What a sealed hour no longer needs: its parts after an hour, its capture after `keep_capture`.
+
+Sealed hours themselves go only where somebody asks for it (`remove_days`).
+"""
 
 import shutil
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 
 from recorder.core.tables import TABLES
 from recorder.store.capture import end_of
 from recorder.store.paths import CUTS, Root, hour_text
-from recorder.store.publish import make_folder, sync_folder
+from recorder.store.publish import make_folder, remove, sync_folder
 from recorder.store.seal import Commit, read_commit, sealed_before
 
 GRACE_S = 3660  # readers that listed the parts before the switch have finished by then
 
 
-def retire(root: Root, now_s: float, keep_capture_s: int | None) -> list[str]:
-    """Remove what is due; returns a line for each thing removed.
+def retire(
+    root: Root, now_s: float, keep_capture_s: int | None, *, dry_run: bool = False
+) -> list[str]:
+    """Remove what is due; returns a line for each thing removed (``dry_run``: that would be).
 
     An hour is left alone while it is not over, not committed, not switched to, or while its
     capture holds more than its commit record covers. ``keep_capture_s`` is None for ever.
@@ -28,9 +35,9 @@ def retire(root: Root, now_s: float, keep_capture_s: int | None) -> list[str]:
             continue
         age_s = now_s - _sealed_at_s(commit)
         if age_s >= GRACE_S:
-            removed += _remove_parts(root, hour)
+            removed += _remove_parts(root, hour, dry_run=dry_run)
         if keep_capture_s is not None and age_s >= max(keep_capture_s, GRACE_S):
-            removed += _remove_capture(root, hour)
+            removed += _remove_capture(root, hour, dry_run=dry_run)
     return removed
 
 
@@ -38,11 +45,11 @@ def _sealed_at_s(commit: Commit) -> float:
     return datetime.fromisoformat(commit.sealed_at).timestamp()
 
 
-def _remove_parts(root: Root, hour: int) -> list[str]:
+def _remove_parts(root: Root, hour: int, *, dry_run: bool) -> list[str]:
     removed = []
     for table in (*TABLES, CUTS):
         parts = root.parts(table, hour)
-        for part in parts:
+        for part in parts if not dry_run else ():
             part.path.unlink(missing_ok=True)
         if parts:
             sync_folder(root.live / table)
@@ -50,10 +57,12 @@ def _remove_parts(root: Root, hour: int) -> list[str]:
     return removed
 
 
-def _remove_capture(root: Root, hour: int) -> list[str]:
+def _remove_capture(root: Root, hour: int, *, dry_run: bool) -> list[str]:
     folder = root.capture / hour_text(hour)
     if not folder.is_dir():
         return []
+    if dry_run:
+        return [f"capture of {hour_text(hour)}"]
     # Moved first, so that a half of it is never taken for the whole.
     make_folder(root.staging)
     leaving = root.staging / f"capture-{folder.name}"
@@ -61,3 +70,45 @@ def _remove_capture(root: Root, hour: int) -> list[str]:
     sync_folder(root.capture)
     shutil.rmtree(leaving)
     return [f"capture of {hour_text(hour)}"]
+
+
+def remove_days(root: Root, before_s: float, *, dry_run: bool = False) -> list[str]:
+    """Remove whole days of sealed hours that were over at a time, oldest first; a line for each.
+
+    A day goes only if readers take all its hours from sealed files, and never with the newest
+    sealed hour, which a later start must know. An hour's commit record goes before its files, so
+    that no reader sees a record without files.
+    """
+    switched, sealed = sealed_before(root), root.committed_hours()
+    held = {*sealed, *root.captured_hours(), *root.part_hours()}
+    removed: list[str] = []
+    for day in sorted({hour // 24 for hour in sealed[:-1]}):
+        hours = sorted(hour for hour in held if hour // 24 == day)
+        sure = set(hours) <= set(sealed[:-1]) and switched is not None and hours[-1] < switched
+        if (day + 1) * 86_400 > before_s or not sure:
+            break
+        for hour in hours:
+            removed += _remove_parts(root, hour, dry_run=dry_run)
+            removed += _remove_capture(root, hour, dry_run=dry_run)
+            removed.append(_remove_hour(root, hour, dry_run=dry_run))
+    return removed
+
+
+def _remove_hour(root: Root, hour: int, *, dry_run: bool) -> str:
+    commit = read_commit(root, hour)
+    assert commit is not None
+    if not dry_run:
+        remove(root.commit(hour))
+        for file in commit.files:
+            path = root.path / file.path
+            remove(path)
+            _remove_empty(path.parent, root.path)
+    return f"{len(commit.files)} sealed files of {hour_text(hour)}"
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    """Remove folders that hold nothing any more, up to the table's own."""
+    with suppress(OSError):
+        while folder.parent != top:
+            folder.rmdir()
+            folder = folder.parent

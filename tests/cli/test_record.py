@@ -112,7 +112,8 @@ def test_run_on_a_terminal_seals_and_shows_how_to_read(
 
     def record(config: settings.Config, **options: Any) -> Summary:
         seen.update(options)
-        return Summary(config.data, sealed=["2026112119"] if sealed else [])
+        rows = {"coverage": 2, "level2": 5}
+        return Summary(config.data, rows=rows, sealed=["2026112119"] if sealed else [])
 
     stand_in("live", record=record)
     monkeypatch.setattr("recorder.cli.terminal.on_terminal", lambda: True)
@@ -121,7 +122,7 @@ def test_run_on_a_terminal_seals_and_shows_how_to_read(
     assert seen["seal_on_exit"] is sealed
     assert callable(seen["watch"])
     glob = "level2/product=*/date=*/hour=*/*.parquet" if sealed else "live/level2/*.parquet"
-    (line,) = [row for row in found.out.splitlines() if "duckdb -c" in row]
+    (line,) = [row for row in found.out.splitlines() if "SELECT" in row]
     assert glob in line
     assert "Ctrl-C" in found.err
 

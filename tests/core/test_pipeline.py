@@ -7,6 +7,7 @@ import pytest
 from recorder.core.book import BookState
 from recorder.core.coverage import TRACKS_MAX
 from recorder.core.messages import BID, Reconnect, Resubscribe
+from recorder.core.pipeline import Pipeline
 from recorder.core.session import LATE_RUN_MAX, RESYNC_NS_MIN, SNAPSHOT_NS_MAX, STRANGERS_MAX
 from recorder.replay import summarise
 from recorder.store.ndjson import read_lines
@@ -17,6 +18,7 @@ from tests.core.scripts import (
     UPDATE,
     Player,
     answer,
+    checkpoint_of,
     epochs,
     frame,
     heartbeat,
@@ -154,6 +156,33 @@ def test_a_snapshot_that_never_comes() -> None:
     assert player.say(heartbeat(62)).requests == requests
 
 
+def test_a_resync_that_was_put_off() -> None:
+    """It is asked for when it is due, and nothing is wrong with that."""
+    player = live()
+    player.ask("heartbeats")
+    crossed = [("bid", "2", "1"), ("offer", "1", "1")]
+    player.say(level2(1, "update", [("bid", "102", "1")]))
+    player.say(level2(2, "snapshot", BOOK))
+    player.say(level2(3, "snapshot", crossed))
+    requests = []
+    for number in range(4, 24):
+        requests += player.say(heartbeat(number), after_ms=1000).requests
+    assert player.faults() == ["book_crossed"] * 2
+    assert requests == [Resubscribe("ws1", "level2", ("BTC-USD",), "put_off")]
+
+
+def test_a_snapshot_that_is_overdue_where_only_late_frames_come() -> None:
+    """Time goes on with every frame."""
+    player = Player()
+    player.open()
+    player.ask("level2", "BTC-USD")
+    player.say(heartbeat(0))
+    player.now_ns += SNAPSHOT_NS_MAX
+    step = player.say(heartbeat(0))
+    assert player.faults() == ["late_frame", "snapshot_overdue"]
+    assert step.requests == [Resubscribe("ws1", "level2", ("BTC-USD",), "snapshot_overdue")]
+
+
 # --- order --------------------------------------------------------------------------------------
 
 
@@ -234,6 +263,14 @@ def test_late_frames_without_end() -> None:
     assert (gap["reason"], gap["start_time"]) == ("late_frames", in_order_ns // 1000)
 
 
+def test_late_frames_on_a_quiet_connection() -> None:
+    """A few are enough where none came in order for seconds."""
+    player = live()
+    player.say(heartbeat(2**62))
+    requests = [player.say(heartbeat(number), after_ms=1000).requests for number in range(1, 9)]
+    assert requests == [[]] * 4 + [[Reconnect("ws1", "late_frames")]] + [[]] * 3
+
+
 def test_a_malformed_frame_with_a_number() -> None:
     """It may have been a change of any book: all are STALE; the numbering goes on."""
     player = live("BTC-USD", "ETH-USD")
@@ -259,14 +296,71 @@ def test_a_malformed_frame_of_another_channel(channel: str) -> None:
 
 @pytest.mark.parametrize("raw", [b'{"channel":"l2_da', b"", b"\xff\xfe", b"[" * 100_000])
 def test_a_frame_that_cannot_be_read_at_all(raw: bytes) -> None:
-    """A fault at once; the number that it had is missing at the next frame: then the gap."""
+    """A fault at once; the number that it had is not there at the next frame: then the doubt."""
     player = live()
     player.say(raw)
     assert player.faults() == ["malformed_frame"]
     player.say(level2(2, "update", UPDATE))
-    assert player.faults() == ["malformed_frame", "sequence_gap"]
+    assert player.faults() == ["malformed_frame", "unreadable_frames"]
     assert state_of(player) is BookState.STALE
     assert epochs(player)[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "number", "reason", "missing"),
+    [
+        (33, 34, "unreadable_frames", 0),
+        (2, 2, "unreadable_frames", 0),
+        (2, 6, "sequence_gap", 3),
+    ],
+)
+def test_frames_that_came_are_not_missing(
+    unreadable: int, number: int, reason: str, missing: int
+) -> None:
+    """They are in the capture; the book is doubted all the same, because they may have hurt it."""
+    player = live()
+    for _ in range(unreadable):
+        player.say(b"\xff\xfe")
+    step = player.say(level2(number, "update", UPDATE))
+    assert player.faults() == ["malformed_frame"] * unreadable + [reason]
+    assert player.pipeline.gaps == (reason == "sequence_gap")
+    assert step.requests == [Resubscribe("ws1", "level2", ("BTC-USD",), reason)]
+    assert state_of(player) is BookState.STALE
+    player.say(level2(number + 1, "snapshot", BOOK))
+    gap = player.rows("coverage")[-1]
+    assert (gap["reason"], gap["messages_missing"]) == (reason, missing)
+    assert (gap["sequence_before"], gap["sequence_after"]) == (0, number)
+
+
+def test_an_error_of_the_venue_is_no_frame_that_is_missing() -> None:
+    """It never has a number."""
+    player = live()
+    player.say(b'{"type":"error","message":"rate limit exceeded"}')
+    player.say(level2(2, "update", UPDATE))
+    assert player.faults() == ["venue_error", "sequence_gap"]
+
+
+def test_unreadable_frames_before_the_hour_turns() -> None:
+    """Their count is carried."""
+    player = live()
+    player.say(b"")
+    carried = player.turn()
+    fresh = Player(Pipeline(), player.now_ns)
+    fresh.pipeline.load_checkpoint(checkpoint_of(player.blocks))
+    fresh.take(carried)
+    fresh.say(level2(2, "update", UPDATE))
+    assert fresh.faults() == ["unreadable_frames"]
+
+
+def test_a_frame_that_is_cut_off_behind_its_number() -> None:
+    """Its number counts, so that nothing is missing; the books are in doubt at once."""
+    player = live()
+    raw = b'{"channel":"l2_data","client_id":"","timestamp":"x","sequence_num":1,"events":[{"ty'
+    player.say(raw)
+    assert state_of(player) is BookState.STALE
+    player.say(ticker(2))
+    assert player.faults() == ["malformed_frame"]
+    assert player.pipeline.gaps == 0
 
 
 def test_an_unknown_channel() -> None:

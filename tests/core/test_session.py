@@ -3,7 +3,9 @@
 import pytest
 
 from recorder.core.session import (
+    LATE_NS_MAX,
     LATE_RUN_MAX,
+    LATE_RUN_MIN,
     RESYNC_NS_MIN,
     SILENCE_NS_MAX,
     SNAPSHOT_NS_MAX,
@@ -41,6 +43,30 @@ def test_a_number_comes(
 def test_a_gap_counts_what_is_missing() -> None:
     """From the expected number to the one before that which came."""
     assert Gap(5, 9).missing == 4
+
+
+@pytest.mark.parametrize(("unreadable", "missing"), [(0, 3), (1, 2), (3, 0), (5, 0)])
+def test_frames_that_came_and_cannot_be_read_are_not_missing(unreadable: int, missing: int) -> None:
+    """They are counted up to the next number in order, and late ones are not that."""
+    session = Session("ws1", 1, 4)
+    session.unreadable = unreadable
+    session.check(1)
+    gap = session.check(7)
+    assert isinstance(gap, Gap)
+    assert (gap, gap.missing) == (Gap(4, 7, unreadable), missing)
+    assert session.check(9) == Gap(8, 9)
+
+
+def test_a_run_of_late_numbers_is_distrusted_once() -> None:
+    """When it is long, or when some came and none in order for a long time."""
+    session = Session("ws1", 0, 1000)
+    for number in range(1, 2 * LATE_RUN_MAX):
+        session.check(number)
+        assert session.distrust(LATE_NS_MAX - 1) is (number == LATE_RUN_MAX)
+    session.check(1000)
+    for number in range(1, 2 * LATE_RUN_MIN):
+        session.check(number)
+        assert session.distrust(LATE_NS_MAX) is (number == LATE_RUN_MIN)
 
 
 def test_a_run_of_late_numbers_is_counted() -> None:
@@ -114,10 +140,23 @@ def test_snapshots_are_not_asked_for_in_a_storm() -> None:
     assert session.resync("BTC-USD", 1_000)
     assert session.resync("ETH-USD", 1_000)
     assert not session.resync("BTC-USD", 2_000)
-    assert session.overdue(999 + RESYNC_NS_MIN) == []
-    assert session.overdue(1_000 + RESYNC_NS_MIN) == ["BTC-USD"]
+    assert session.put_off(999 + RESYNC_NS_MIN) == []
+    assert session.overdue(1_000 + RESYNC_NS_MIN) == []
+    assert session.put_off(1_000 + RESYNC_NS_MIN) == ["BTC-USD"]
+    assert session.put_off(10**18) == []
     assert not session.resync("BTC-USD", 1_001 + RESYNC_NS_MIN)
     assert session.resync("BTC-USD", 1_000 + 2 * RESYNC_NS_MIN)
+
+
+def test_a_snapshot_that_was_put_off_and_came() -> None:
+    """It is not asked for again, nor where it is wanted no more."""
+    session = Session("ws1", 1, 0)
+    for _ in range(2):
+        session.resync("BTC-USD", 1_000)
+        session.resync("ETH-USD", 1_000)
+    session.snapshot_came("BTC-USD")
+    session.ask("unsubscribe", "level2", ("ETH-USD",), 1_001)
+    assert session.put_off(10**18) == []
 
 
 def test_silence() -> None:

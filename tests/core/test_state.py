@@ -17,6 +17,8 @@ def session() -> Session:
     made.ask("subscribe", "level2", ("ETH-USD", "BTC-USD"), 10)
     made.ask("subscribe", "heartbeats", (), 10)
     made.resync("BTC-USD", 15)
+    made.resync("BTC-USD", 16)
+    made.unreadable, made.distrusted = 3, True
     made.kinship("level2", "SOL-USD")
     return made
 

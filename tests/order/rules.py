@@ -43,7 +43,7 @@ class Judge:
     _cuts: dict[str, set[tuple[int, int]]] = field(default_factory=lambda: defaultdict(set))
     _files: dict[str, set[Path]] = field(default_factory=lambda: defaultdict(set))
     _committed: set[str] = field(default_factory=set)
-    _hours: set[str] = field(default_factory=set)
+    _segments: set[Path] = field(default_factory=set)
     _switched: str = ""
     _importing: bool = False
 
@@ -99,7 +99,7 @@ class Judge:
     def _create(self, path: Path) -> None:
         self._names[path.parent].add(path)
         if path.suffix == ".cap":
-            self._hours.add(path.parent.name)
+            self._segments.add(path)
 
     def _write(self, path: Path, data: bytes) -> None:
         self._writes[path] += 1
@@ -177,7 +177,6 @@ class Judge:
                 state[final] = state.pop(path)
 
     def _part(self, final: Path, hour: str, first: int, end: int) -> None:
-        self._hours.add(hour)
         reached = max(first, FIRST_OFFSET)
         for begin, stop in sorted(self._durable[hour]):
             reached = max(reached, stop) if begin <= reached else reached
@@ -201,7 +200,7 @@ class Judge:
         self._committed.add(hour)
 
     def _switch(self, to: str) -> None:
-        before = {hour for hour in self._hours if hour < to}
+        before = {path.parent.name for path in self._segments if path.parent.name < to}
         names = self._names[self.root / "commits"]
         durable = {hour for hour in self._committed
                    if self.root / "commits" / f"{hour}.json" not in names}  # fmt: skip
@@ -223,6 +222,7 @@ class Judge:
             self._cuts[hour].discard((int(found[2]), int(found[3])))
         elif path.suffix == ".cap" or path.parent.name == "capture":
             hour = path.parent.name if path.suffix == ".cap" else path.name
+            self._segments.discard(path)
         else:
             return
         holds = self._importing or hour < self._switched

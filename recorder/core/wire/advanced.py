@@ -36,6 +36,9 @@ FIRST_SEQUENCE = 0  # the first frame of a connection carries it (`coinbase.md` 
 
 _product = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}").fullmatch
 
+# The number in a text that is cut off or spoilt behind it; not one that stands deeper.
+_sequence = re.compile(rb'\{[^{}\[\]]*"sequence_num":(0|[1-9][0-9]{0,18})[,}]').match
+
 # The channel in a frame, and the name it is subscribed under.
 SUBSCRIBE_NAMES = {
     "subscriptions": "subscriptions",
@@ -113,7 +116,7 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
     try:
         loose = _decode_loose(raw)
     except _UNREADABLE as worse:
-        return Decoded("malformed", None, None, None, (), (_malformed(str(worse)),))
+        return Decoded("malformed", None, _scanned(raw), None, (), (_malformed(str(worse)),))
     sequence = loose.sequence_num
     if type(sequence) is not int or not 0 <= sequence <= SEQUENCE_MAX:  # a bool is no number
         sequence = None
@@ -128,6 +131,15 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
         return Decoded("unknown", None, sequence, None, (), (unknown,))
     problem = _malformed(str(error), channel, _only_product(loose.events))
     return Decoded("malformed", channel, sequence, None, (), (problem,))
+
+
+def _scanned(raw: bytes) -> int | None:
+    """Find the number in a text that is no JSON, where it stands whole and once."""
+    found = _sequence(raw)
+    if found is None or raw.count(b'"sequence_num"') != 1:
+        return None
+    sequence = int(found[1])
+    return sequence if sequence <= SEQUENCE_MAX else None
 
 
 def _text(raw: msgspec.Raw) -> str:

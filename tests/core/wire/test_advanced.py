@@ -497,6 +497,30 @@ def test_an_unknown_channel() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("raw", "number"),
+    [
+        (b'{"channel":"ticker","sequence_num":17,"events":[{"ty', 17),
+        (b'{"channel":"ticker","sequence_num":17,', 17),
+        (b'{"sequence_num":0}x', 0),
+        (b'{"sequence_num":9223372036854775807,', 2**63 - 1),
+        (b'{"sequence_num":9223372036854775808,', None),
+        (b'{"channel":"ticker","sequence_num":17', None),
+        (b'{"sequence_num":017,', None),
+        (b'{"sequence_num":-1,', None),
+        (b'{"sequence_num":1.5,', None),
+        (b'{"sequence_num":1,"sequence_num":2,', None),
+        (b'{"events":[{"sequence_num":1,', None),
+        (b'{"message":"\\"sequence_num\\":1,', None),
+        (b'"sequence_num":1,', None),
+    ],
+)
+def test_the_number_of_a_text_that_is_no_json(raw: bytes, number: int | None) -> None:
+    """Read where it stands whole, once, and at the top."""
+    decoded = understood(raw)
+    assert (decoded.label, decoded.channel, decoded.sequence) == ("malformed", None, number)
+
+
 def test_a_malformed_frame_with_a_number() -> None:
     """Channel, number and the one product that it is about are still read."""
     raw = frame("l2_data", 17, {"type": "other", "product_id": "BTC-USD", "updates": 3})

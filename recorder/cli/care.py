@@ -1,0 +1,174 @@
+"""Commands that look after a data directory: verify, repair, prune."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recorder.cli import terminal
+from recorder.cli.record import DATA_HELP, JSON_HELP
+from recorder.config import checks
+from recorder.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recorder.verify import Finding
+
+NOT_WHOLE = 1
+DRY_RUN_HELP = "Say what would be done, and do nothing."
+
+
+def verify(
+    data: Annotated[Path, typer.Option(help=DATA_HELP)] = Path("data"),
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Make the rows of every hour again whose capture is kept."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Check that a data directory is whole: every claim it makes, against the bytes.
+
+    Commit records against files, checksums of the capture, numbers, parts, books at the full hour,
+    coverage. It may be recorded into meanwhile. The exit code is 0 where all is whole, else 1, and
+    every finding says which file, what is wrong and what to do.
+
+    Examples:
+        recorder verify --data data
+        recorder verify --data data --deep    also: do the captured frames give these rows?
+        recorder verify --json                for a program
+    """
+    from recorder import verify as checking  # noqa: PLC0415  heavy
+
+    with terminal.progress("Checking") as progress:
+        report = checking.verify(data, deep=deep, progress=progress)
+    if as_json:
+        terminal.print_json(report)
+    else:
+        out = terminal.output()
+        show_findings(report.findings)
+        for note in report.notes:
+            out.print(f"Note: {terminal.plain(note.path)}: {terminal.plain(note.text)}.")
+        size = terminal.amount(report.bytes)
+        out.print(
+            f"{report.hours:,} hours, {report.files:,} files, {report.rows:,} rows, "
+            f"{report.segments:,} segments, {size}; {report.checkpoints:,} books compared, "
+            f"{report.rebuilt:,} hours made again."
+        )
+        out.print("Whole." if report.whole else f"Not whole: {_findings(report.findings)}.")
+    if not report.whole:
+        raise typer.Exit(NOT_WHOLE)
+
+
+def repair(
+    data: Annotated[Path, typer.Option(help=DATA_HELP)] = Path("data"),
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Look as deep as verify --deep does before.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=DRY_RUN_HELP)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Mend what verify finds, from the capture that is kept.
+
+    Files that are not whole are set aside into `quarantine`, never deleted; the files of the hour
+    are made again from its capture, and everything is checked once more. What cannot be made again
+    stays as it is, with the reason, and the exit code is 1. Nobody may record meanwhile.
+
+    Examples:
+        recorder repair --data data --dry-run    what would be done?
+        recorder repair --data data
+    """
+    from recorder import repair as mending  # noqa: PLC0415  heavy
+
+    with terminal.progress("Checking") as progress:
+        report = mending.repair(data, deep=deep, dry_run=dry_run, progress=progress)
+    if as_json:
+        terminal.print_json(report)
+    else:
+        out = terminal.output()
+        for each in report.mended:
+            hour = "" if each.hour is None else f"{terminal.hour_name(each.hour)}: "
+            out.print(f"{hour}{terminal.plain(each.what)}{' (not done)' if dry_run else ''}.")
+        for path in report.set_aside:
+            out.print(f"Set aside: {terminal.plain(path)}{' (not done)' if dry_run else ''}.")
+        if report.quarantine is not None:
+            out.print(f"What was set aside is in {terminal.plain(report.quarantine)}.")
+        show_findings(report.refused)
+        if report.refused:
+            out.print(f"Not mended: {_findings(report.refused)}.")
+        elif not report.found:
+            out.print("Nothing to mend: all is whole.")
+        elif not dry_run:
+            out.print("Mended: all is whole.")
+    if not report.whole:
+        raise typer.Exit(NOT_WHOLE)
+
+
+def prune(
+    data: Annotated[Path, typer.Option(help=DATA_HELP)] = Path("data"),
+    keep_capture: Annotated[
+        str | None,
+        typer.Option(
+            metavar="48h",
+            help="Remove the capture of hours that were sealed longer ago. Default: none.",
+        ),
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            metavar="30d",
+            help="Remove whole days that ended longer ago, with their sealed files. Default: none.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=DRY_RUN_HELP)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Remove what sealed hours no longer need, from a directory that nobody records into.
+
+    Parts of hours that were sealed an hour ago always go; capture and whole days only when asked
+    for. Recording does the first two by itself. What is removed is gone.
+
+    Examples:
+        recorder prune --data data --keep-capture 48h --dry-run
+        recorder prune --data data --older-than 30d
+    """
+    keep_capture_s = _length("--keep-capture", keep_capture)
+    older_than_s = _length("--older-than", older_than)
+    from recorder import repair as mending  # noqa: PLC0415  heavy
+
+    report = mending.prune(
+        data, keep_capture_s=keep_capture_s, older_than_s=older_than_s, dry_run=dry_run
+    )
+    if as_json:
+        terminal.print_json(report)
+        return
+    out = terminal.output()
+    word = "Would remove" if dry_run else "Removed"
+    for line in report.removed:
+        out.print(f"{word}: {terminal.plain(line)}.")
+    if not report.removed:
+        out.print("Nothing to remove.")
+
+
+def show_findings(findings: "Sequence[Finding]") -> None:
+    """Print what is wrong: file, hour, what, what to do."""
+    out = terminal.output()
+    for each in findings:
+        hour = "" if each.hour is None else f" ({terminal.hour_name(each.hour)})"
+        out.print(f"{terminal.plain(each.path)}{hour}", style="bold")
+        out.print(f"    {terminal.plain(each.problem)}", style="red")
+        out.print(f"    {terminal.plain(each.what_to_do)}")
+
+
+def _findings(findings: "Sequence[Finding]") -> str:
+    return "1 finding" if len(findings) == 1 else f"{len(findings):,} findings"
+
+
+def _length(option: str, text: str | None) -> int | None:
+    """Seconds of a length of time as the settings write it; None for none, or for ever."""
+    if text is None:
+        return None
+    try:
+        return checks.keep(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text[:40]!r} is wrong; write 48h, 30d or forever") from error

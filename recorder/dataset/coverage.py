@@ -1,0 +1,79 @@
+"""What was recorded and what was not, with the intervals that are still going on."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recorder.core.tables import COVERAGE
+from recorder.dataset.files import Files
+from recorder.store.parts import SCHEMAS
+
+GOING_ON = "still going on at the newest part"
+
+
+def coverage_rows(files: Files, product_id: str | None, channel: str | None) -> pa.Table:
+    """The rows of `coverage`, by channel, product and time; of one product or channel, or all."""
+    wanted = None
+    if product_id is not None:
+        wanted = pc.field("product_id") == product_id
+    if channel is not None:
+        same = pc.field("channel") == channel
+        wanted = same if wanted is None else wanted & same
+    # The open intervals first: what ends meanwhile is then there twice rather than not at all.
+    going_on = [
+        track
+        for track in _going_on(files)
+        if product_id in (None, track["product_id"]) and channel in (None, track["channel"])
+    ]
+    rows = files.read(lambda: files.of("coverage"), COVERAGE, wanted)
+    rows = pa.concat_tables([rows, _table(_not_ended(going_on, rows))]).unify_dictionaries()
+    keys = [("channel", "ascending"), ("product_id", "ascending"), ("start_time", "ascending")]
+    plain = {name: rows.column(name) for name, _ in keys}
+    for name in ("channel", "product_id"):
+        plain[name] = plain[name].cast(pa.string())
+    return rows.take(pc.sort_indices(pa.table(plain), sort_keys=keys))
+
+
+def _going_on(files: Files) -> list[dict[str, Any]]:
+    last_ns, tracks = files.open_tracks()
+    return [
+        {
+            "channel": track["channel"],
+            "product_id": track["product_id"],
+            "start_time": track["start_ns"] // 1000,
+            "end_time": last_ns // 1000,
+            "state": track["state"],
+            "reason": track["reason"],
+            "connection_id": track["connection_id"],
+            "detail": GOING_ON,
+            "noted_seq": 2**63 - 1,
+        }
+        for track in tracks
+        if track["start_ns"] < last_ns
+    ]
+
+
+def _not_ended(going_on: list[dict[str, Any]], rows: pa.Table) -> list[dict[str, Any]]:
+    """Leave out intervals whose own row has come since."""
+    names = ("channel", "product_id", "connection_id", "state")
+    starts = rows.column("start_time").cast(pa.int64()).to_pylist()
+    columns = [rows.column(name).cast(pa.string()).to_pylist() for name in names]
+    ended = set(zip(*columns, starts, strict=True))
+    return [
+        each
+        for each in going_on
+        if (*(each[name] for name in names), each["start_time"]) not in ended
+    ]
+
+
+def _table(going_on: list[dict[str, Any]]) -> pa.Table:
+    schema = SCHEMAS[COVERAGE.name]
+    plain = pa.schema(
+        [
+            pa.field(field.name, pa.int64() if pa.types.is_timestamp(field.type) else field.type)
+            for field in schema
+        ]
+    )
+    rows = [{name: each.get(name) for name in schema.names} for each in going_on]
+    return pa.Table.from_pylist(rows, schema=plain).cast(schema)
