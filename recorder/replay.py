@@ -19,11 +19,12 @@ from recorder.core.frames import FIRST_OFFSET, Arrival, Closed, Frame, Opened, S
 from recorder.core.messages import ASK, BID
 from recorder.core.numbers import plain
 from recorder.core.pipeline import Step
-from recorder.core.tables import TRADES
+from recorder.core.tables import LEVEL2, TRADES
 from recorder.core.trades import TradeIds
 from recorder.core.wire import advanced
 from recorder.errors import DataError, NoInputError, StorageError
 from recorder.recording import Recording, end_lost, look_before
+from recorder.store.capture import read_hour
 from recorder.store.importing import forget, note_begin, take_back
 from recorder.store.lock import WriterLock
 from recorder.store.ndjson import CaptureLine
@@ -31,7 +32,7 @@ from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_from_text, hour_text, iso
 from recorder.store.publish import empty
 from recorder.store.seal import taken_to
-from recorder.store.survey import Stretch, Survey, survey, timed_lines
+from recorder.store.survey import Stretch, Survey, survey_all, timed_lines
 
 Progress = Callable[[int, int], None]
 
@@ -165,21 +166,61 @@ def import_captures(
     raises, or the process dies, nothing of the files is imported, and it can be done again.
 
     Raises:
-        NoInputError, DataError: a file cannot be read, is no capture, or an hour of it is already
-            in the data directory.
+        NoInputError, DataError: a file cannot be read, is no capture, is given twice, goes on where
+            an earlier import ended, or an hour of it is already in the data directory.
         LockedError: somebody records into the data directory.
         StorageError: the disk refused.
     """
     root = Root(root_path)
     total = sum(_size(path) for path in files)
-    surveys = [survey(path, advanced.decode) for path in files]
+    try:
+        surveys = survey_all(files, advanced.decode)
+    except DataError as error:
+        raise DataError(f"{error} Nothing was imported.") from error
     with WriterLock(root), _disk(root):
         write_empty_parts(root)
         _seal(root, include_current=False)
+        _refuse_continuing(root, surveys)
         report = _Import(root, surveys, total, progress).run()
         report.files = len(files)
         _seal_to(root, report)
         return report
+
+
+def _late(surveys: Sequence[Survey]) -> Iterator[tuple[Path, Stretch]]:
+    """The stretches that begin in the middle and go on from no other of these files."""
+    stretches = [stretch for each in surveys for stretch in each.stretches.values()]
+    for each in surveys:
+        for stretch in each.stretches.values():
+            if stretch.late and not any(map(stretch.continues, stretches)):
+                yield each.path, stretch
+
+
+def _refuse_continuing(root: Root, surveys: Sequence[Survey]) -> None:
+    """A connection that an earlier import holds the begin of would go on without its books."""
+    for path, stretch in _late(surveys):
+        hours = [hour for hour in root.captured_hours() if hour <= hour_of(stretch.first_ns)]
+        if hours and stretch.first_sequence in _next_numbers(root, hours[-1], _word(stretch.conn)):
+            raise DataError(
+                f"{path}: connection {stretch.conn!r} goes on here (number "
+                f"{stretch.first_sequence}) where an earlier import into {root.path} ended. Give "
+                "all part files in one command, into a fresh data directory. Nothing was imported."
+            )
+
+
+def _next_numbers(root: Root, hour: int, word: str) -> set[int]:
+    """The numbers that would come next on the sessions of an hour that were named like this."""
+    last: dict[str, bytes] = {}
+    for _, arrival in read_hour(root.segments(hour)):
+        if isinstance(arrival, Frame) and arrival.connection_id.rpartition("-")[0] == word:
+            last[arrival.connection_id] = arrival.raw
+    numbers = [advanced.decode(raw).sequence for raw in last.values()]
+    return {number + 1 for number in numbers if number is not None}
+
+
+def _word(conn: str) -> str:
+    """A file's name of a connection as one word."""
+    return "".join(letter if letter.isalnum() else "_" for letter in conn)[:40] or "conn"
 
 
 def _seal_to(root: Root, report: ImportReport) -> None:
@@ -278,17 +319,29 @@ class _Import:
         self._begins[hour] = begin
         note_begin(self._root, self._begins)
         if recording is None:
-            recording = self._recording = Recording(self._root, recv_ns, backfill=True)
+            wanted = self._bookless()
+            recording = self._recording = Recording(self._root, recv_ns, wanted, backfill=True)
         return recording
+
+    def _bookless(self) -> list[tuple[str, str | None]]:
+        """The books that connections yet to come change and have no snapshot of: not recorded."""
+        found = {
+            product_id
+            for _, stretch in _late(self._surveys)
+            for product_id, begun in stretch.books.items()
+            if not begun and not stretch.begun
+        }
+        return [(LEVEL2.name, product_id) for product_id in sorted(found)]
 
     def _refuse_held(self, hour: int, recv_ns: int) -> None:
         """An hour is imported once: what is there already must end before the file begins."""
         before = look_before(self._root, hour)
         if before.hour == hour and before.last_ns is not None and before.last_ns >= recv_ns:
             raise DataError(
-                f"{self._root.path}: the hour {iso(hour)} is already recorded, up to beyond the "
-                "begin of what these files hold of it. If they were imported before, nothing is "
-                "missing; otherwise import them into another data directory."
+                f"{self._root.path}: the hour {iso(hour)} is recorded already, up to "
+                f"{_clock(before.last_ns)}, and these files begin at {_clock(recv_ns)} in it. If "
+                "they were imported before, nothing is missing; otherwise import them into another "
+                "data directory. Nothing was imported."
             )
 
     def _connection(self, recv_ns: int, stretch: Stretch) -> str:
@@ -322,9 +375,8 @@ class _Import:
 
     def _name(self, conn: str, recv_ns: int) -> str:
         """A session's id from the file's name for it: one word, and unique."""
-        word = "".join(letter if letter.isalnum() else "_" for letter in conn)[:40] or "conn"
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(recv_ns // 1_000_000_000))
-        name = f"{word}-{moment}.{recv_ns // 1_000_000 % 1000:03d}Z"
+        name = f"{_word(conn)}-{moment}.{recv_ns // 1_000_000 % 1000:03d}Z"
         while name in self._named:
             name += "+"
         self._named.add(name)
@@ -388,6 +440,12 @@ class _Import:
             report.trades[product_id] = TradesSummary(
                 self._trade_rows[product_id], held, ids.first, ids.last
             )
+
+
+def _clock(at_ns: int) -> str:
+    """A time of day for a message, UTC, to the millisecond."""
+    moment = time.strftime("%H:%M:%S", time.gmtime(at_ns // 1_000_000_000))
+    return f"{moment}.{at_ns // 1_000_000 % 1000:03d}"
 
 
 def summarise(book: Book) -> BookSummary:

@@ -69,9 +69,10 @@ class Session:
 
     ``next_sequence`` is the number that the next frame must carry, None where the first one is
     taken as found; ``ordered_ns`` is when the last frame in order came, and ``late_run`` how many
-    came late since (``distrusted``: too many); ``unreadable`` counts the frames since then that have
-    no number and cannot be read. ``asked`` holds what we subscribed to: channel (subscribe name) → product ids;
-    ``former`` what we unsubscribed from, of which frames may still be on their way.
+    came late since (``distrusted``: too many); ``unreadable`` counts the frames since then that
+    have no number and cannot be read. ``asked`` holds what we subscribed to: channel (subscribe
+    name) → product ids; ``former`` what we unsubscribed from, of which frames may still be on
+    their way.
     ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``resynced_ns``
     when we last asked for another, ``resyncs_due`` when to ask for one that was put off.
     """

@@ -4,8 +4,8 @@ r"""Capture files of others: gzip NDJSON, one JSON object a line.
 
 ``t`` is the receive time (for ``out`` the send time) in seconds since 1970, or null when it was
 not kept; ``conn`` names the connection, a new one for each reconnect; ``dir`` is ``in`` or
-``out``; ``raw`` is the exact text. Further keys are ignored. Plain (not gzipped) files are read
-as well.
+``out``; ``raw`` is the exact text. Further keys are ignored, and so are blank lines. Plain (not
+gzipped) files are read as well.
 """
 
 import gzip
@@ -72,7 +72,8 @@ def read_lines(
             file.seek(0)
             taken = 0
             for number, line in enumerate(gzip.GzipFile(fileobj=file) if zipped else file, 1):
-                yield _line(line)
+                if not line.isspace():
+                    yield _line(line)
                 if number % _LINES_A_REPORT == 0:
                     read(file.tell() - taken)
                     taken = file.tell()
@@ -80,7 +81,7 @@ def read_lines(
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{path}: the gzip data is torn after line {number} ({error}). "
-            "Everything before it was read; get a whole copy of the file for the rest."
+            f"Get a whole copy of the file, or cut it there: `zcat FILE | head -n {number}`."
         ) from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise DataError(

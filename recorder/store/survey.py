@@ -1,18 +1,23 @@
 """What capture files of others hold, found before anything of them is taken.
 
 The first pass over a file proves that all of it can be read, counts the lines of each connection,
-so that its end is known when it comes, and finds where it goes on from another file.
+so that its end is known when it comes, and finds where it goes on from another file, which books
+it has no snapshot of, and whether the same was given twice.
 """
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from recorder.core.messages import Level2
 from recorder.errors import DataError
 from recorder.store.ndjson import CaptureLine, read_lines
 
 _NUMBER_WITHIN = 100  # frames in which a connection's first number must come
+_BOOKS = b"l2_data"  # what every frame that can hold a `Level2` holds; decoding all takes long
 
 
 class Envelope(Protocol):
@@ -26,18 +31,61 @@ class Envelope(Protocol):
     def exchange_ns(self) -> int | None:
         """The venue's time of the frame."""
 
+    @property
+    def label(self) -> str:
+        """What it is counted as; ``malformed`` where it could not be read."""
+
+    @property
+    def messages(self) -> Sequence[Any]:
+        """What it says."""
+
 
 Decode = Callable[[bytes], Envelope]
 
 
 @dataclass(slots=True, eq=False)
 class Stretch:
-    """One connection within one file. ``lines`` are those not taken yet."""
+    """One connection within one file. ``lines`` are those not taken yet.
+
+    ``books`` is known where it begins in the middle: products, and whether the first that came of a
+    book was its snapshot.
+    """
 
     conn: str
     lines: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
     first_sequence: int | None = None
+    last_sequence: int | None = None
+    first_frame: bytes = b""  # its digest
     begun: bool = False
+    books: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def late(self) -> bool:
+        """Whether it begins in the middle of a connection."""
+        return bool(self.first_sequence)
+
+    def continues(self, other: "Stretch") -> bool:
+        """Whether it goes on where another one ended."""
+        last = other.last_sequence
+        return self.conn == other.conn and last is not None and self.first_sequence == last + 1
+
+    def repeats(self, other: "Stretch") -> bool:
+        """Whether it is the same connection from the same frame on as another one."""
+        return (
+            self.first_sequence is not None
+            and (self.conn, self.first_sequence, self.first_frame)
+            == (other.conn, other.first_sequence, other.first_frame)
+            and self.first_ns <= other.last_ns
+            and other.first_ns <= self.last_ns
+        )
+
+    def look_for_books(self, envelope: Envelope) -> None:
+        """Note which books a frame begins or changes."""
+        for message in envelope.messages:
+            if isinstance(message, Level2):
+                self.books.setdefault(message.product_id, message.snapshot)
 
 
 @dataclass(slots=True)
@@ -55,24 +103,72 @@ class Survey:
         return self.first_ns or 0, min(numbers, default=0)
 
 
+def survey_all(paths: Sequence[Path], decode: Decode) -> list[Survey]:
+    """Read the files of an import for the first time.
+
+    Raises NoInputError and DataError as `survey` does, and DataError where two hold the same.
+    """
+    for one, other in combinations(paths, 2):
+        if one.stat().st_size == other.stat().st_size and _digest(one) == _digest(other):
+            raise _twice(one, other)
+    surveys = [survey(path, decode) for path in paths]
+    for first, second in combinations(surveys, 2):
+        again = second.stretches
+        if any(
+            conn in again and each.repeats(again[conn]) for conn, each in first.stretches.items()
+        ):
+            raise _twice(first.path, second.path)
+    return surveys
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _twice(one: Path, other: Path) -> DataError:
+    return DataError(
+        f"{one} and {other} hold the same connection from the same frame on. Give only one of them."
+    )
+
+
 def survey(path: Path, decode: Decode) -> Survey:
     """Read a whole file for the first time.
 
-    Raises NoInputError and DataError as `timed_lines` does.
+    Raises NoInputError and DataError as `timed_lines` does, and DataError where frames were
+    received and none of them could be read.
     """
     found = Survey(path)
-    unnumbered: dict[str, int] = {}
+    tried: dict[str, int] = {}
+    last: dict[str, bytes] = {}
+    understood = False
     for recv_ns, line in timed_lines(path, decode):
         if found.first_ns is None:
             found.first_ns = recv_ns
-        stretch = found.stretches.setdefault(line.conn, Stretch(line.conn))
+        stretch = found.stretches.setdefault(line.conn, Stretch(line.conn, first_ns=recv_ns))
         stretch.lines += 1
-        if line.outgoing or stretch.first_sequence is not None:
+        stretch.last_ns = recv_ns
+        if line.outgoing:
             continue
-        tried = unnumbered[line.conn] = unnumbered.get(line.conn, 0) + 1
-        if tried <= _NUMBER_WITHIN:
-            stretch.first_sequence = decode(line.raw).sequence
+        last[line.conn] = line.raw
+        understood = understood or _is_understood(decode(line.raw))
+        if stretch.first_sequence is None:
+            tried[line.conn] = tried.get(line.conn, 0) + 1
+            if tried[line.conn] <= _NUMBER_WITHIN:
+                stretch.first_sequence = decode(line.raw).sequence
+                stretch.first_frame = hashlib.sha256(line.raw).digest()
+        if stretch.late and _BOOKS in line.raw:
+            stretch.look_for_books(decode(line.raw))
+    for conn, raw in last.items():
+        found.stretches[conn].last_sequence = decode(raw).sequence
+    if last and not understood:
+        raise DataError(f"{path} holds no Advanced Trade frames; this version reads those only.")
     return found
+
+
+def _is_understood(envelope: Envelope) -> bool:
+    """Whether a frame is the venue's; one that is damaged may still have its number."""
+    return envelope.label != "malformed" or envelope.sequence is not None
 
 
 def timed_lines(

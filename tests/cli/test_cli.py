@@ -22,9 +22,12 @@ COMMANDS = (
     "demo",
     "import",
     "products",
+    "prune",
+    "repair",
     "run",
     "seal",
     "venue",
+    "verify",
 )
 
 
