@@ -35,9 +35,10 @@ from recorder.verify.sealed import read_record
 
 Progress = Callable[[int, int], None]
 
-_LIVE = {findings.PART, findings.CUT}
-_FILES = {findings.SEALED, findings.COMMIT, findings.CHECKPOINT, findings.COVERAGE}
-_MENDABLE = _LIVE | _FILES | {findings.REBUILT, findings.STRAY, findings.CURRENT}
+_UNREADABLE = {findings.CUT, findings.COMMIT}
+_IN_HOURS = _UNREADABLE | {
+    *(findings.PART, findings.SEALED, findings.CHECKPOINT, findings.COVERAGE, findings.REBUILT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +135,15 @@ class _Mending:
         """Mend what can be mended: what is unreadable goes first, then hours, oldest first."""
         of_hours: dict[int, list[Finding]] = {}
         for each in before.findings:
-            if each.kind == findings.CURRENT:
-                continue
-            if each.kind not in _MENDABLE or each.hour is None:
-                self._refuse([each], each.what_to_do)
-            elif each.kind == findings.STRAY:
+            if each.kind == findings.STRAY:
                 self._set_aside(Path(each.path))
-            else:
+            elif each.kind in _IN_HOURS and each.hour is not None:
                 of_hours.setdefault(hour_from_text(each.hour), []).append(each)
+            elif each.kind != findings.CURRENT:
+                self._refuse([each], each.what_to_do)
         self._hurt = set(of_hours)
         plans = [plan for hour in sorted(of_hours) if (plan := self._plan(hour, of_hours[hour]))]
-        for plan in plans:
-            for each in (*plan.live, *plan.files):
-                if each.kind in {findings.CUT, findings.COMMIT}:
-                    self._set_aside(Path(each.path))
+        self._unreadable_away([each for plan in plans for each in (*plan.live, *plan.files)])
         self._switch_away(before)
         for plan in plans:
             if plan.live:
@@ -224,6 +220,11 @@ class _Mending:
             sync_folder(path.parent)
         sync_folder(final.parent)
         self._report.quarantine = str(self._quarantine)
+
+    def _unreadable_away(self, found: Sequence[Finding]) -> None:
+        for each in found:
+            if each.kind in _UNREADABLE:
+                self._set_aside(Path(each.path))
 
     def _switch_away(self, before: Report) -> None:
         wrong = before.about({findings.CURRENT})
@@ -339,7 +340,8 @@ def prune(
         now_s = time.time()
         report.removed += retire(root, now_s, keep_capture_s, dry_run=dry_run)
         if older_than_s is not None:
-            report.removed += remove_days(root, now_s - older_than_s, dry_run=dry_run)
+            days = remove_days(root, now_s - older_than_s, dry_run=dry_run)
+            report.removed += [line for line in days if line not in report.removed]
         return report
 
 

@@ -6,13 +6,25 @@ import shutil
 
 import pytest
 
+from recorder import replay
 from recorder.errors import LockedError, NoInputError
 from recorder.repair import prune, repair
+from recorder.store import retire as retiring
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
+from recorder.store.publish import publish
 from recorder.store.seal import sealed_before
 from recorder.verify import findings, verify
-from tests.damages import LOST, MENDABLE, OPEN, SEALED, flip, record_hours, sealed
+from tests.damages import (
+    LOST,
+    MENDABLE,
+    OPEN,
+    SEALED,
+    flip,
+    record_days,
+    record_hours,
+    sealed,
+)
 from tests.frames_made import HOUR
 from tests.roots import commits, live_rows, sealed_bytes, sealed_rows
 
@@ -147,8 +159,6 @@ def test_a_repair_that_dies_is_finished_by_the_next(root, recorded, monkeypatch)
                 raise KeyboardInterrupt
             return publish(*arguments, **options)
 
-        from recorder.store.publish import publish
-
         with monkeypatch.context() as patch:
             patch.setattr("recorder.repair.publish", dying)
             with pytest.raises(KeyboardInterrupt):
@@ -193,9 +203,6 @@ def test_prune_removes_what_retention_allows(root, monkeypatch):
 
 def test_prune_removes_whole_days_on_request(tmp_path, monkeypatch):
     """The oldest first, never the newest sealed hour's; what stays is whole."""
-    from recorder import replay
-    from tests.damages import record_days
-
     root = record_days(tmp_path / "data")
     replay.seal(root.path, include_current=True)
     hours = root.committed_hours()
@@ -221,10 +228,6 @@ def test_nothing_goes_that_is_not_old_enough(root):
 
 def test_a_removal_never_leaves_a_record_without_files(tmp_path, monkeypatch):
     """Killed in the middle of removing a day, readers find hours that are there, or are not."""
-    from recorder import replay
-    from recorder.store import retire as module
-    from tests.damages import record_days
-
     root = record_days(tmp_path / "data")
     replay.seal(root.path, include_current=True)
     left = [5]
@@ -235,9 +238,9 @@ def test_a_removal_never_leaves_a_record_without_files(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         path.unlink(missing_ok=True)
 
-    monkeypatch.setattr(module, "remove", dying)
+    monkeypatch.setattr(retiring, "remove", dying)
     with pytest.raises(KeyboardInterrupt):
-        module.remove_days(root, 4e9)
+        retiring.remove_days(root, 4e9)
     for hour in root.committed_hours():
         files = json.loads(root.commit(hour).read_text())["files"]
         assert all((root.path / file["path"]).exists() for file in files)

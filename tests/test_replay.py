@@ -254,13 +254,70 @@ def test_an_import_across_an_hour_is_rebuilt_the_same(tmp_path):
     assert sealed_bytes(tmp_path / "data") == sealed_bytes(tmp_path / "again")
 
 
-def test_frames_of_another_feed_are_kept_and_doubted(tmp_path):
-    """What the core does not understand is no reason to refuse a file."""
+def test_frames_that_are_not_understood_are_kept_and_doubted(tmp_path):
+    """What the core does not understand is no reason to refuse a file that has more."""
     line = '{"t":1794337200.5,"conn":"x y/ü","dir":"in","raw":"{\\"type\\":\\"l2update\\"}"}\n'
-    report = replay.import_captures([write(tmp_path / "a.gz", [line] * 9)], tmp_path / "data")
-    assert (report.frames_in, report.connections) == (9, 1)
-    assert report.faults == 9
-    assert len(frames_in(tmp_path / "data")) == 9
+    lines = [*[line] * 9, *lines_of(one_connection(1))]
+    report = replay.import_captures([write(tmp_path / "a.gz", lines)], tmp_path / "data")
+    assert (report.connections, report.faults) == (2, 9)
+    assert len(frames_in(tmp_path / "data")) == report.frames_in
+
+
+def test_a_file_of_another_feed_is_refused(tmp_path):
+    """It would be faults only."""
+    line = '{"t":1794337200.5,"conn":"ws1","dir":"in","raw":"{\\"type\\":\\"l2update\\"}"}\n'
+    with pytest.raises(DataError, match=r"holds no Advanced Trade frames.*Nothing was imported"):
+        replay.import_captures([write(tmp_path / "a.gz", [line] * 9)], tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+def thirds(path: Path, arrivals: list[Arrival]) -> list[Path]:
+    """A recording in three part files."""
+    lines = lines_of(arrivals)
+    third = len(lines) // 3
+    cuts = (lines[:third], lines[third : 2 * third], lines[2 * third :])
+    return [write(path / f"{number}.gz", cut) for number, cut in enumerate(cuts)]
+
+
+@pytest.mark.parametrize("start_s", [10, 3598])
+def test_part_files_in_one_import_each_are_refused(tmp_path, start_s):
+    """The second would go on without its books: a clear message, nothing written."""
+    first, second, third = thirds(tmp_path, one_connection(5, start_s=start_s))
+    replay.import_captures([first], tmp_path / "data")
+    before = in_root(tmp_path / "data"), sealed_bytes(tmp_path / "data")
+    for files in ([second], [third, second]):
+        with pytest.raises(DataError, match=r"1\.gz: connection 'ws1' goes on .*in one command"):
+            replay.import_captures(files, tmp_path / "data")
+        assert (in_root(tmp_path / "data"), sealed_bytes(tmp_path / "data")) == before
+
+
+def test_a_connection_that_begins_in_the_middle_has_no_books(tmp_path):
+    """Coverage says so, from the first frame to the last; and of what was not recorded before."""
+    arrivals = one_connection(5)
+    _, _, last = thirds(tmp_path, arrivals)
+    report = replay.import_captures([last], tmp_path / "data")
+    rows = sealed_rows(tmp_path / "data")
+    check_coverage(rows)
+    begin_s, end_s = next(read_lines(last)).t_ns / 1e9, arrivals[-1].recv_ns / 1e9
+    for name in ("BTC-USD", "ETH-USD"):
+        assert not report.books[name].valid
+        [(begin, end, reason)] = gaps_of(rows, "level2", name)
+        assert reason == "connecting"
+        assert (begin.timestamp(), end.timestamp()) == pytest.approx((begin_s, end_s), abs=1e-5)
+    recovery.rebuild(Root(tmp_path / "data"), Root(tmp_path / "again"))
+    assert sealed_bytes(tmp_path / "data") == sealed_bytes(tmp_path / "again")
+
+
+def test_the_same_file_twice_is_refused(tmp_path):
+    """By its path, a copy, and packed anew."""
+    lines = lines_of(one_connection(1))
+    one = write(tmp_path / "one.gz", lines)
+    plain = tmp_path / "plain.ndjson"
+    plain.write_text("".join(lines))
+    for other in (one, plain):
+        with pytest.raises(DataError, match=f"{one} and {other} hold the same"):
+            replay.import_captures([one, other], tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_empty_file_imports_nothing(tmp_path):
@@ -279,7 +336,7 @@ def test_a_torn_file_leaves_nothing(tmp_path):
     torn = tmp_path / "torn.gz"
     for size in (len(content) - 1, len(content) // 2, 30):
         torn.write_bytes(content[:size])
-        with pytest.raises(DataError, match=r"torn\.gz"):
+        with pytest.raises(DataError, match=r"torn\.gz.*Nothing was imported"):
             replay.import_captures([good, torn], tmp_path / "data")
         assert not (tmp_path / "data").exists() or in_root(tmp_path / "data") == set()
     assert replay.import_captures([good], tmp_path / "data").hours == ["2026111019"]
@@ -305,7 +362,7 @@ def test_an_hour_is_imported_once(tmp_path):
     later = write(tmp_path / "b.gz", lines[-30:])
     earlier = write(tmp_path / "c.gz", lines_of(one_connection(20, start_s=3590, seed=5)))
     for again in (file, later, earlier):
-        with pytest.raises(DataError, match="is already recorded, up to beyond the begin"):
+        with pytest.raises(DataError, match=r"is recorded already, up to \d\d:\d\d.*begin at"):
             replay.import_captures([again], tmp_path / "data")
         assert (in_root(tmp_path / "data"), sealed_bytes(tmp_path / "data")) == before
 

@@ -44,6 +44,7 @@ def take_back(root: Root) -> list[int]:
         ) from error
     for hour, offset in hours.items():
         _remove_from(root, hour, offset)
+    remove(root.open)  # it names a cut of the import; nothing was going on before
     remove(root.importing)
     return sorted(hours)
 

@@ -108,28 +108,25 @@ def survey_all(paths: Sequence[Path], decode: Decode) -> list[Survey]:
 
     Raises NoInputError and DataError as `survey` does, and DataError where two hold the same.
     """
-    for one, other in combinations(paths, 2):
-        if one.stat().st_size == other.stat().st_size and _digest(one) == _digest(other):
-            raise _twice(one, other)
     surveys = [survey(path, decode) for path in paths]
-    for first, second in combinations(surveys, 2):
-        again = second.stretches
-        if any(
-            conn in again and each.repeats(again[conn]) for conn, each in first.stretches.items()
-        ):
-            raise _twice(first.path, second.path)
+    for one, other in combinations(surveys, 2):
+        both = one.stretches.keys() & other.stretches.keys()
+        repeated = any(one.stretches[conn].repeats(other.stretches[conn]) for conn in both)
+        if repeated or (both and _same_bytes(one.path, other.path)):
+            raise DataError(
+                f"{one.path} and {other.path} hold the same connection from the same frame on. "
+                "Give only one of them."
+            )
     return surveys
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    return one.stat().st_size == other.stat().st_size and _digest(one) == _digest(other)
 
 
 def _digest(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-def _twice(one: Path, other: Path) -> DataError:
-    return DataError(
-        f"{one} and {other} hold the same connection from the same frame on. Give only one of them."
-    )
 
 
 def survey(path: Path, decode: Decode) -> Survey:

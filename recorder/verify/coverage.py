@@ -38,18 +38,18 @@ class Interval(NamedTuple):
 
 @dataclass(slots=True)
 class Ledger:
-    """The intervals of all hours. ``hours`` are those that have any."""
+    """The intervals of all hours. ``files`` holds a file that tells some, by hour."""
 
     tracks: dict[Key, list[Interval]]
-    hours: set[int]
+    files: dict[int, Path]
 
     @classmethod
     def empty(cls) -> "Ledger":
         """Nothing is told yet."""
-        return cls(defaultdict(list), set())
+        return cls(defaultdict(list), {})
 
-    def add(self, path: Path, before_seq: int | None = None) -> None:
-        """Take the rows of a file, of those below a number where one is given.
+    def add(self, path: Path, before_seq: int) -> None:
+        """Take the rows of a file whose numbers are below one.
 
         Raises DataError or FileNotFoundError where it cannot be read.
         """
@@ -60,11 +60,11 @@ class Ledger:
         for channel, product_id, state, reason, line, noted, start, end in zip(
             *columns, *times, strict=True
         ):
-            if before_seq is None or noted < before_seq:
+            if noted < before_seq:
                 hour = hour_of_seq(noted)
                 interval = Interval(start, end, state == "recorded", reason, line, hour, path)
                 self.tracks[channel, product_id].append(interval)
-                self.hours.add(hour)
+                self.files.setdefault(hour, path)
 
 
 _TIMES = ("start_time", "end_time")
@@ -84,7 +84,7 @@ def check_coverage(ledger: Ledger, report: Report, remedy: Remedy) -> None:
     ):
         intervals.sort(key=lambda each: (each.start, each.end))
         name = " ".join(each for each in key if each)
-        _check_holes(name, intervals, quiet, report, remedy)
+        _check_holes(name, intervals, ledger, quiet, report, remedy)
         _check_overlaps(name, intervals, report, remedy)
 
 
@@ -92,7 +92,7 @@ class _Quiet:
     """When nothing was told of by any track: no interval goes on over that moment."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._hours = ledger.hours
+        self._hours = ledger.files.keys()
         spans = sorted((i.start, i.end) for each in ledger.tracks.values() for i in each)
         self._spans: list[tuple[int, int]] = []
         for start, end in spans:
@@ -109,13 +109,20 @@ class _Quiet:
 
 
 def _check_holes(
-    name: str, intervals: list[Interval], quiet: _Quiet, report: Report, remedy: Remedy
+    name: str,
+    intervals: list[Interval],
+    ledger: Ledger,
+    quiet: _Quiet,
+    report: Report,
+    remedy: Remedy,
 ) -> None:
     reached = intervals[0].start
     for each in intervals:
         if each.start > reached and not quiet.at(reached):
             problem = f"{name}: nothing is told of {_moment(reached)} to {_moment(each.start)}"
-            report.find(ABOUT, each.path, each.hour, problem, remedy(each.hour))
+            # An hour's end ends its intervals: what is missing belongs to the hour where it begins.
+            hour = reached // _HOUR_US if reached // _HOUR_US in ledger.files else each.hour
+            report.find(ABOUT, ledger.files[hour], hour, problem, remedy(hour))
         reached = max(reached, each.end)
 
 

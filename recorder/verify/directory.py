@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, NoInputError
 from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_from_text, iso
@@ -115,11 +116,14 @@ class _Check:
         for hour, known in self._hours.items():
             for path in known.coverage:
                 try:
-                    ledger.add(path)
+                    ledger.add(path, hour_base(hour) + known.told_to)
                 except (DataError, FileNotFoundError):
                     self._hurt.add(hour)
-        if not self._hurt:  # else holes are where files are not whole
-            check_coverage(ledger, self._report, self._remedy)
+            if not known.complete or hour in self._hurt:
+                # What follows is behind a hole of the files, and not of the recording.
+                check_coverage(ledger, self._report, self._remedy)
+                ledger = Ledger.empty()
+        check_coverage(ledger, self._report, self._remedy)
 
     def _again(self, before: int) -> None:
         kept = [known.kept for hour, known in self._hours.items() if hour not in self._hurt]

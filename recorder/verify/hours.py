@@ -21,13 +21,17 @@ _ATTEMPTS = 4
 class Hour:
     """What is known of an hour when it was checked.
 
-    ``coverage`` are the files that tell its intervals, ``kept`` says that its capture is whole.
+    ``coverage`` are the files that tell its intervals, without a hole up to the offset ``told_to``;
+    not ``complete``: there is more behind it, and recovery has to fill the hole. ``kept`` says that
+    its capture is whole.
     """
 
     number: int
     commit: Commit | None
     reopened: bool
     coverage: list[Path] = field(default_factory=list)
+    told_to: int = 0
+    complete: bool = True
     kept: Kept | None = None
 
 
@@ -71,6 +75,8 @@ def _check(root: Root, hour: int, switched: int, report: Report) -> Hour:
         check_files(root, sealed, report, what_to_do, replaced=known.reopened)
     check_parts(hour, live, report, what_to_do)
     known.coverage = _coverage_files(sealed, live, done)
+    known.told_to = live.told_to(done)
+    known.complete = known.told_to >= live.published
     ledgered = any(_tells(path) for path in known.coverage)
     first = done if hour < switched else 0
     check_cuts(root, hour, live, first, report, what_to_do, counted=not ledgered)

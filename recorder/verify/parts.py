@@ -7,13 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from recorder.core.frames import hour_base
+from recorder.core.frames import FIRST_OFFSET, hour_base
 from recorder.core.tables import TABLES
 from recorder.errors import DataError
 from recorder.store.parts import read_cut
 from recorder.store.paths import CUTS, Part, Root
 from recorder.verify.findings import CUT, PART, Report
-from recorder.verify.reading import NotWholeError, Numbers, Read, read_through, repeated
+from recorder.verify.reading import (
+    NotWholeError,
+    Numbers,
+    Read,
+    is_as_written,
+    read_through,
+    repeated,
+)
 
 
 @dataclass(slots=True)
@@ -26,6 +33,15 @@ class Live:
     cuts: list[Part] = field(default_factory=list)
     parts: dict[str, list[Part]] = field(default_factory=dict)
     numbers: dict[Path, Numbers] = field(default_factory=dict)
+
+    def told_to(self, done: int) -> int:
+        """The offset up to which every row is published; ``done`` is up to where it is sealed."""
+        reached = max(done, FIRST_OFFSET)
+        for cut in sorted(self.cuts):
+            if cut.first > reached:
+                break
+            reached = max(reached, cut.end)
+        return reached
 
     @property
     def published(self) -> int:
@@ -54,12 +70,16 @@ def check_parts(hour: int, live: Live, report: Report, remedy: str) -> None:
             report.files += 1
             try:
                 read = read_through(part.path, TABLES[name])
+                as_written = is_as_written(part.path, TABLES[name])
             except NotWholeError as error:
                 report.find(PART, part.path, hour, str(error), remedy)
                 continue
             report.rows += read.rows
             live.numbers[part.path] = read.numbers
-            if (wrong := _wrong(name, part, read)) is not None:
+            wrong = _wrong(name, part, read)
+            if wrong is None and not as_written:
+                wrong = "has other bytes than its rows are written as: its footer is damaged"
+            if wrong is not None:
                 report.find(PART, part.path, hour, wrong, remedy)
 
 
@@ -116,7 +136,8 @@ def check_cuts(
             first, end = np.searchsorted(held, (base + cut.first, base + cut.end))
             if end - first == rows.get(name, 0):
                 continue
-            missing = root.part(name, hour, cut.first, cut.end)
-            path = cut.path if missing.exists() else missing
-            problem = f"{end - first} rows of {name} are there; the cut's record says "
-            report.find(PART, path, hour, f"{problem}{rows.get(name, 0)}", remedy)
+            inside = [p for p in live.parts[name] if p.first < cut.end and cut.first < p.end]
+            paths = [each.path for each in inside] or [root.part(name, hour, cut.first, cut.end)]
+            problem = f"{end - first} rows are there; {cut.path.name} tells of {rows.get(name, 0)}"
+            for path in paths:
+                report.find(PART, path, hour, problem, remedy)

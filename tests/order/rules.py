@@ -49,33 +49,37 @@ class Judge:
 
     def take(self, ended: bool, call: Call) -> None:
         """Take the begin or the end of a call."""
-        path, other = Path(call.path), Path(call.other)
-        if not any(each.is_relative_to(self.root) for each in (path, other, self.root)):
+        path = Path(call.path)
+        if not path.is_relative_to(self.root) and path != self.root.parent:
             return
-        if not (path.is_relative_to(self.root) or path == self.root.parent):
-            return
-        kind = call.name.rstrip("at2") if call.name.startswith(("rename", "unlink")) else call.name
-        if ended and call.failed:
-            return
-        match kind, ended:
-            case "fsync" | "fdatasync", False:
+        if not ended:
+            self._begin(call, path)
+        elif not call.failed:
+            self._end(call, path)
+
+    def _begin(self, call: Call, path: Path) -> None:
+        match call.name:
+            case "fsync" | "fdatasync":
                 self._begin_sync(call, path)
-            case "fsync" | "fdatasync", True:
-                self._end_sync(call, path)
-            case "rename", False:
+            case "rename" | "renameat" | "renameat2":
                 self._pay(call)
-                self._begin_rename(path, other)
-            case "rename", True:
-                self._end_rename(call, path, other)
-            case "unlink", False:
+                self._begin_rename(path, Path(call.other))
+            case "unlink" | "unlinkat":
                 self._pay(call)
                 self._unlink(path)
-            case "openat", True if call.creates:
+
+    def _end(self, call: Call, path: Path) -> None:
+        match call.name:
+            case "fsync" | "fdatasync":
+                self._end_sync(call, path)
+            case "rename" | "renameat" | "renameat2":
+                self._end_rename(call, path, Path(call.other))
+            case "openat" if call.creates:
                 self._writes[path] += 1
                 self._create(path)
-            case "mkdir" | "mkdirat", True:
+            case "mkdir" | "mkdirat":
                 self._create(path)
-            case "write" | "pwrite64" | "writev" | "pwritev", True:
+            case "write" | "pwrite64" | "writev" | "pwritev":
                 self._write(path, call.data)
 
     def finish(self) -> None:

@@ -79,7 +79,9 @@ def _call(thread: str, name: str, arguments: str) -> Call:
         handle = _handle(arguments)
         call.path = handle[1].removesuffix("(deleted)") if handle else ""
     else:
-        names = [f"{folder}/{path}" if path[:1] != "/" else path for folder, path in _named(arguments)]
+        names = [
+            f"{folder}/{path}" if path[:1] != "/" else path for folder, path in _named(arguments)
+        ]
         call.path, call.other = (*names, "", "")[:2]
     return call
 

@@ -57,7 +57,7 @@ def power(plant: str | None, budget: int) -> Catch:
 
 
 def kill(plant: str | None, budget: int) -> Catch:
-    """kill -9 and recovery; a try is a kill."""
+    """Kill -9 and recovery; a try is a kill."""
     return _trials("kill", plant, budget)
 
 

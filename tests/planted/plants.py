@@ -105,7 +105,9 @@ def _remove_before_switch() -> None:
 
     def commit_and_remove(root: Root, commit: seal.Commit) -> None:
         publish_commit(root, commit)
-        retire._remove_parts(root, commit.hour)
+        for table in (*TABLES, CUTS):
+            for part in root.parts(table, commit.hour):
+                part.path.unlink()
 
     seal._publish_commit = commit_and_remove
 
@@ -117,14 +119,14 @@ def _remove_at_switch() -> None:
 
 PLANTS = {
     "no-folder-sync": Plant(
-        "no fsync of a folder", _without_folder_sync, {"order": 1, "power": 20}
+        "no fsync of a folder", _without_folder_sync, {"order": 1, "power": 60}
     ),
     "no-file-sync": Plant("no fsync of a file", _without_file_sync, {"order": 1, "power": 20}),
     "acknowledge-early": Plant(
-        "acknowledged before fsync", _acknowledge_early, {"order": 1, "power": 20}
+        "acknowledged before fsync", _acknowledge_early, {"order": 1, "power": 30}
     ),
     "part-early": Plant(
-        "a part before its capture is synced", _part_early, {"order": 1, "power": 40, "kill": 40}
+        "a part before its capture is synced", _part_early, {"order": 1, "power": 40}
     ),
     "commit-early": Plant("a commit before its files", _commit_early, {"order": 1, "power": 80}),
     "cut-early": Plant("a cut's record before its parts", _cut_early, {"order": 1, "kill": 40}),

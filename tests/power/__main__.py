@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from tests.power.disk import private_mounts, why_not
+from tests.power.disk import private_mounts, unmount_below, why_not
 from tests.power.forked import Child
 from tests.power.judge import LOST, UNREADABLE
 from tests.power.trial import Found, try_seed
@@ -60,24 +60,30 @@ def _cut(kind: str, cuts: int, seed: int) -> bool:
     """Play seeds until so many cuts are made; whether anything did not hold."""
     began_s = time.monotonic()
     jobs = min(os.cpu_count() or 1, cuts, JOBS_MAX)
-    workers = [Child(_play, kind, -(-cuts // jobs), count(seed + at, jobs)) for at in range(jobs)]
-    try:
-        all_found = [found for worker in workers for found in worker.result(cuts * CUT_S_MAX + 60)]
-    finally:
-        for worker in workers:
-            worker.kill()
+    with tempfile.TemporaryDirectory(prefix="power-") as name:
+        folder, workers = Path(name), list[Child]()
+        try:
+            for at in range(jobs):
+                work = (kind, -(-cuts // jobs), count(seed + at, jobs), folder)
+                workers.append(Child(_play, *work))
+            results = [worker.result(cuts * CUT_S_MAX + 60) for worker in workers]
+        finally:
+            for worker in workers:
+                worker.kill()
+            unmount_below(folder)
+    all_found = [found for result in results for found in result]
     print(_table(kind, all_found, time.monotonic() - began_s), flush=True)
     return any(found.problems for found in all_found)
 
 
-def _play(kind: str, cuts: int, seeds: Iterator[int]) -> list[Found]:
-    """Play seeds until so many cuts are made."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+def _play(kind: str, cuts: int, seeds: Iterator[int], parent: Path) -> list[Found]:
+    """Play seeds until so many cuts are made; runs in a child."""
     all_found: list[Found] = []
     while sum(found.cuts for found in all_found) < cuts:
         seed = next(seeds)
-        with tempfile.TemporaryDirectory(prefix=f"power-{seed}-") as folder:
-            found = try_seed(seed, kind, Path(folder))
+        folder = parent / f"seed-{seed}"
+        folder.mkdir()
+        found = try_seed(seed, kind, folder)
         all_found.append(found)
         for what, problem in found.problems[:PROBLEMS_SHOWN]:
             print(f"{kind} seed {seed}: {what}: {problem}")

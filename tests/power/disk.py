@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 from pathlib import Path
+from typing import Self
 
 _SHUTDOWN = 0x8004587D  # FS_IOC_SHUTDOWN, of xfs at first
 _NO_LOG_FLUSH = struct.pack("I", 2)
@@ -43,6 +44,13 @@ def private_mounts() -> str | None:
     return None if made.returncode == 0 else f"no private mounts: {made.stderr.strip()}"
 
 
+def unmount_below(folder: Path) -> None:
+    """Unmount what killed children have left below a folder."""
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        if line.split()[1].startswith(f"{folder}/"):
+            _run("umount", "--lazy", line.split()[1])
+
+
 class DiskError(Exception):
     """The machine did not do what the harness needs; nothing is said about the recorder."""
 
@@ -56,7 +64,7 @@ class LoopDisk:
         self._image = folder / "disk.img"
         self._mounted = False
 
-    def __enter__(self) -> "LoopDisk":
+    def __enter__(self) -> Self:
         self.path.mkdir()
         with self._image.open("wb") as file:
             file.truncate(SIZES[self.kind])
@@ -105,7 +113,7 @@ class FolderDisk:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "disk"
 
-    def __enter__(self) -> "FolderDisk":
+    def __enter__(self) -> Self:
         self.path.mkdir()
         return self
 

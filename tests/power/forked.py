@@ -3,6 +3,7 @@
 The parent must not have used threads (pyarrow's among them): it only forks and waits.
 """
 
+import ctypes
 import os
 import pickle
 import select
@@ -12,6 +13,8 @@ import time
 import traceback
 from collections.abc import Callable
 from typing import Any
+
+_PR_SET_PDEATHSIG = 1
 
 
 class ChildError(Exception):
@@ -70,6 +73,7 @@ def call(function: Callable[..., Any], *arguments: Any, timeout_s: float = 60.0)
 
 
 def _serve(pipe: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # not to outlive a killed parent
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -26,6 +26,7 @@ def test_an_hour_that_began_with_the_import_goes_altogether(tmp_path):
     assert take_back(root) == [HOUR]
     assert root.captured_hours() == root.part_hours() == []
     assert not root.importing.exists()
+    assert not root.open.exists()
     assert take_back(root) == []
 
 

@@ -46,7 +46,7 @@ def test_times_that_are_none_are_told_with_the_line(tmp_path, t):
 
 @pytest.mark.parametrize(
     "line",
-    ["", "{}", "[1]", GOOD[:-1], GOOD.replace('"in"', '"up"'), GOOD.replace('"a"', "1"), "\xff",
+    ["{}", "[1]", GOOD[:-1], GOOD.replace('"in"', '"up"'), GOOD.replace('"a"', "1"), "\xff",
      '{"t":1,"dir":"in","raw":"a"}'],
 )  # fmt: skip
 def test_a_line_of_another_form_is_told(tmp_path, line):
@@ -56,6 +56,27 @@ def test_a_line_of_another_form_is_told(tmp_path, line):
     with pytest.raises(DataError, match=r"x, line 2: .*Expected one JSON object a line"):
         got.extend(read_lines(tmp_path / "x"))
     assert len(got) in (0, 1)
+
+
+def test_blank_lines_are_passed_over_and_counted(tmp_path):
+    """An editor leaves one at the end; the number of a bad line is that of the file."""
+    (tmp_path / "x").write_text(f"\n{GOOD}\n  \r\n{GOOD}\n\n")
+    assert len(list(read_lines(tmp_path / "x"))) == 2
+    (tmp_path / "x").write_text(f"\n{GOOD}\n\n{{}}\n")
+    with pytest.raises(DataError, match="x, line 4: not a capture line"):
+        list(read_lines(tmp_path / "x"))
+
+
+def test_a_torn_gzip_file_can_be_cut_where_the_message_says(tmp_path):
+    """The lines it tells of are those that were read."""
+    lines = "".join(f'{GOOD[:-1]},"n":{n}}}\n' for n in range(5000))
+    whole = gzip.compress(lines.encode())
+    (tmp_path / "x.gz").write_bytes(whole[: len(whole) // 2])
+    got = []
+    with pytest.raises(DataError) as told:
+        got.extend(read_lines(tmp_path / "x.gz"))
+    assert got
+    assert f"`zcat FILE | head -n {len(got)}`" in str(told.value)
 
 
 def test_a_gzip_file_torn_at_any_byte_is_told(tmp_path):

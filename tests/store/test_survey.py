@@ -7,7 +7,7 @@ import pytest
 
 from recorder.core.wire.advanced import decode
 from recorder.errors import DataError
-from recorder.store.survey import survey, timed_lines
+from recorder.store.survey import survey, survey_all, timed_lines
 
 S = 1_000_000_000
 
@@ -80,3 +80,56 @@ def test_an_empty_file_holds_nothing(tmp_path):
     """No lines: no time and no connections."""
     found = survey(write(tmp_path / "a"), decode)
     assert (found.first_ns, found.stretches) == (None, {})
+
+
+def level2(number: int, kind: str, product_id: str) -> str:
+    """A book's snapshot or change."""
+    change = {"side": "bid", "event_time": "2026-08-09T21:05:01Z", "price_level": "1",
+              "new_quantity": "1"}  # fmt: skip
+    event = {"type": kind, "product_id": product_id, "updates": [change]}
+    return json.dumps(
+        {
+            "channel": "l2_data",
+            "timestamp": "2026-08-09T21:05:01Z",
+            "sequence_num": number,
+            "events": [event],
+        }
+    )
+
+
+def test_books_of_a_connection_that_begins_in_the_middle(tmp_path):
+    """What came first of each, and the number that ended it."""
+    file = write(
+        tmp_path / "a",
+        (10.0, "ws1", "in", level2(5, "update", "A-USD")),
+        (11.0, "ws1", "in", level2(6, "snapshot", "B-USD")),
+        (12.0, "ws1", "in", level2(7, "snapshot", "A-USD")),
+        (13.0, "ws1", "in", level2(8, "update", "B-USD")),
+    )
+    [stretch] = survey(file, decode).stretches.values()
+    assert stretch.late
+    assert stretch.books == {"A-USD": False, "B-USD": True}
+    assert stretch.last_sequence == 8
+    next_file = write(tmp_path / "b", (14.0, "ws1", "in", beat(9, 3)))
+    assert survey(next_file, decode).stretches["ws1"].continues(stretch)
+
+
+def test_what_is_given_twice_is_refused(tmp_path):
+    """The same bytes, or the same connection from the same frame on; both files are named."""
+    lines = [(10.0, "ws1", "in", beat(0, 1)), (11.0, "ws1", "in", beat(1, 2))]
+    one = write(tmp_path / "one", *lines)
+    for other in (write(tmp_path / "same", *lines), write(tmp_path / "cut", *lines[:1]), one):
+        with pytest.raises(DataError, match=f"{one} and {other} hold the same"):
+            survey_all([one, other], decode)
+    for lines[0] in ((10.0, "ws2", "in", beat(0, 1)), (10.0, "ws1", "in", beat(0, 2))):
+        assert len(survey_all([one, write(tmp_path / "other", *lines[:1])], decode)) == 2
+
+
+def test_a_file_of_another_feed_is_refused(tmp_path):
+    """Not one frame can be read; a single one that can is enough."""
+    other = '{"type":"l2update","product_id":"BTC-USD","changes":[]}'
+    lines = [(10.0, "ws1", "in", other)] * 3
+    with pytest.raises(DataError, match=r"holds no Advanced Trade frames"):
+        survey(write(tmp_path / "a", *lines), decode)
+    assert survey(write(tmp_path / "b", *lines, (11.0, "ws1", "in", beat(0, 1))), decode).stretches
+    assert survey(write(tmp_path / "c", (1.0, "ws1", "out", "{}")), decode).stretches

@@ -1,0 +1,60 @@
+"""Failing the Nth file-system call of this process."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow.parquet as pq
+
+CALLS = ("open", "write", "fsync", "fdatasync", "rename", "chmod", "mkdir", "unlink")
+CODES = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EMFILE)
+LASTING = 6  # calls that fail in a row where the cause lasts
+
+
+class Faults:
+    """Counts calls, and fails those from ``first`` to before ``end`` with an errno."""
+
+    def __init__(self, first: int = -1, end: int = -1, code: int = 0) -> None:
+        self.count = 0
+        self.armed = False
+        self.failed: list[str] = []
+        self._first, self._end, self._code = first, end, code
+
+    def arm(self) -> None:
+        """Count from here on."""
+        self.armed = True
+
+    def call(self, name: str) -> None:
+        """Take note of a call; fails it where it is its turn."""
+        if not self.armed:
+            return
+        number, self.count = self.count, self.count + 1
+        if self._first <= number < self._end:
+            self.failed.append(name)
+            raise OSError(self._code, f"{os.strerror(self._code)} (planted in call {number})")
+
+
+@contextmanager
+def planted(faults: Faults) -> Iterator[None]:
+    """Stand before the calls of `os`, and before Parquet's own writing, inside of the block."""
+    real: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in CALLS}
+    write_table = pq.write_table
+
+    def before(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            faults.call(name)
+            return function(*arguments, **named)
+
+        return call
+
+    for name, function in real.items():
+        setattr(os, name, before(name, function))
+    pq.write_table = before("write_table", write_table)
+    try:
+        yield
+    finally:
+        for name, function in real.items():
+            setattr(os, name, function)
+        pq.write_table = write_table
