@@ -30,6 +30,7 @@ from recorder.feed.connection import Connection
 from recorder.feed.plan import CONNECTS_A_SECOND, MESSAGES_A_SECOND, Pace, spread
 from recorder.hours import Hours, show_open_hour
 from recorder.recording import Recording, look_before
+from recorder.store.aside import set_aside_unreadable
 from recorder.store.lock import WriterLock
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_text, iso
@@ -126,6 +127,7 @@ class Recorder:
     ) -> None:
         empty(root.staging)
         write_empty_parts(root)
+        aside = set_aside_unreadable(root)
         self._root = root
         self._config = config
         self._watch = watch
@@ -154,6 +156,8 @@ class Recorder:
             store.free_bytes_min,
             self._note,
         )
+        for path in aside:
+            self._note("record_set_aside", f"{path} could not be read; it is made again")
 
     # --- start, run, stop ------------------------------------------------------------------------
 

@@ -16,11 +16,13 @@ ELSEWHERE = {
     "__main__.py": "tests/cli/test_cli.py runs it as a process",
     "errors.py": "each is tested where it is raised; exit codes in tests/cli/test_cli.py",
     "hours.py": "tests/test_live.py turns and seals hours; tests/simulate does under kills",
+    "checkpoints.py": "tests/test_recovery.py and test_repair.py begin hours with it",
     "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all",
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",
     "cli/venue.py": "tests/cli/test_embedded.py runs the command as a process",
     "dataset/books.py": "tests/dataset/test_dataset.py",
+    "dataset/coverage.py": "tests/test_live.py and tests/dataset/test_dataset.py",
     "dataset/files.py": "tests/dataset/test_dataset.py",
     "dataset/times.py": "tests/dataset/test_dataset.py",
     "venue/__init__.py": "tests/cli/test_embedded.py serves by it in a process",
@@ -30,6 +32,13 @@ ELSEWHERE = {
     "venue/opening.py": "tests/venue/test_market.py opens with it",
     "venue/specs.py": "tests/venue/test_market.py measures the market against it",
     "venue/tape.py": "tests/venue/test_playback.py plays it",
+    **{
+        f"verify/{name}.py": "tests/test_verify.py plants what it has to find"
+        for name in (
+            *("again", "books", "coverage", "directory", "findings", "hours"),
+            *("parts", "raw", "reading", "sealed"),
+        )
+    },
 }
 
 

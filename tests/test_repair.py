@@ -147,7 +147,7 @@ def test_all_at_once(root, recorded):
 
 def test_a_repair_that_dies_is_finished_by_the_next(root, recorded, monkeypatch):
     """Cut off at each of its publishings."""
-    for number in range(4):
+    for number in range(3):
         flip(sealed(root, "level2", SEALED))
         flip(sealed(root, "trades", SEALED))
         flip(root.parts("level2", OPEN)[0].path)

@@ -170,5 +170,5 @@ def _length(option: str, text: str | None) -> int | None:
         return None
     try:
         return checks.keep(text)
-    except ValueError as error:
+    except checks.WrongValueError as error:
         raise UsageError(f"{option} {text[:40]!r} is wrong; write 48h, 30d or forever") from error

@@ -314,6 +314,8 @@ class Pipeline(Knowledge):
         elif book.state is BookState.EMPTY:
             # Once: the next updates find the book STALE.
             book.state = BookState.STALE
+            now_ns = place.origin.recv_ns
+            self.coverage.expect((LEVEL2, product_id), now_ns, "joined_late", quiet=False)
             self.fault(
                 "update_before_snapshot", "kept as rows, not applied to a book", place,
                 channel=LEVEL2, product_id=product_id, keep_raw=False,

@@ -72,9 +72,10 @@ ROOMS = [
         "when hours are sealed and retired",
     ),
     Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
+    Room("checkpoints", "core store errors", "pyarrow", "the books that an hour begins with"),
     Room(
         "recovery",
-        "core store errors recording",
+        "core store errors recording checkpoints",
         "msgspec pyarrow",
         "joins core and store: what was",
     ),
@@ -91,6 +92,18 @@ ROOMS = [
         "captures through the same core, without a feed and nothing of live",
     ),
     Room(
+        "verify",
+        "core.frames core.tables core.messages store errors checkpoints recovery",
+        "pyarrow numpy",
+        "what is on disk against itself, and against what recovery makes again",
+    ),
+    Room(
+        "repair",
+        "core.tables store errors checkpoints recording recovery verify",
+        "",
+        "what verify finds, made again by recovery",
+    ),
+    Room(
         "dataset",
         "store.paths store.parts core.tables core.numbers errors",
         "pyarrow duckdb numpy pandas polars",
@@ -104,7 +117,7 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live replay dataset venue errors",
+        "config logs live replay dataset venue verify repair errors",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

@@ -501,3 +501,14 @@ def test_the_recorded_session() -> None:
         assert len(ids) == len(set(ids)) == wanted["trades"]
         assert (min(ids), max(ids)) == (wanted["first_id"], wanted["last_id"])
         assert pipeline.trades[product_id].holes == []
+
+
+def test_a_book_whose_snapshot_never_came_is_a_gap() -> None:
+    """Changes of a book that nobody asked for, without a snapshot: coverage says it was missing."""
+    player = Player()
+    player.open()
+    player.say(level2(0, "update", UPDATE))
+    player.say(heartbeat(1))
+    player.end()
+    (row,) = [each for each in player.rows("coverage") if each["channel"] == "level2"]
+    assert (row["state"], row["reason"]) == ("gap", "joined_late")

@@ -1,0 +1,55 @@
+"""Records that cannot be read are moved out of the way at a start, and made again.
+
+The rows and frames are in other files; a torn `current.json`, cut or commit record only says which
+of them count. Nothing is deleted: it lies in ``quarantine/<time>/`` under its old path.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recorder.errors import DataError
+from recorder.store.parts import read_cut
+from recorder.store.paths import CUTS, Root, hour_from_text
+from recorder.store.publish import make_folder, sync_folder
+from recorder.store.seal import read_commit, sealed_before
+
+QUARANTINE = "quarantine"
+
+
+def set_aside_unreadable(root: Root) -> list[str]:
+    """Move unreadable records of this data directory away; returns their paths within it.
+
+    A commit record stays where neither capture nor parts of its hour are kept: it could not be made
+    again, and its hour must not vanish in silence.
+    """
+    unreadable = [path for path in _records(root) if not _is_readable(root, path)]
+    if not unreadable:
+        return []
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    for path in unreadable:
+        place = root.path / QUARANTINE / moment / path.relative_to(root.path)
+        make_folder(place.parent)
+        path.rename(place)
+        sync_folder(place.parent)
+        sync_folder(path.parent)
+    return [str(path.relative_to(root.path)) for path in unreadable]
+
+
+def _records(root: Root) -> list[Path]:
+    kept = set(root.captured_hours()) | set(root.part_hours())
+    found = [root.current, *(cut.path for cut in root.parts(CUTS))]
+    found += [root.commit(hour) for hour in root.committed_hours() if hour in kept]
+    return [path for path in found if path.exists()]
+
+
+def _is_readable(root: Root, path: Path) -> bool:
+    with suppress(DataError, ValueError, OSError):
+        if path == root.current:
+            sealed_before(root)
+        elif path.parent == root.commits:
+            read_commit(root, hour_from_text(path.stem))
+        else:
+            read_cut(path)
+        return True
+    return False
