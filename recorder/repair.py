@@ -23,6 +23,7 @@ from recorder.checkpoints import Books, are_books_of, begins_with_books, read_bo
 from recorder.core.tables import LEVEL2
 from recorder.errors import DataError, NoInputError, StorageError
 from recorder.recording import end_lost
+from recorder.store.aside import QUARANTINE
 from recorder.store.importing import take_back
 from recorder.store.lock import WriterLock
 from recorder.store.paths import CUTS, Root, hour_from_text, hour_text
@@ -30,7 +31,7 @@ from recorder.store.publish import empty, make_folder, publish, publish_json, sy
 from recorder.store.retire import remove_days, retire
 from recorder.store.seal import sealed_before, switch
 from recorder.verify import Finding, Report, findings, verify
-from recorder.verify.directory import QUARANTINE, held_hours
+from recorder.verify.directory import held_hours
 from recorder.verify.sealed import read_record
 
 Progress = Callable[[int, int], None]

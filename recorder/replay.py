@@ -19,7 +19,7 @@ from recorder.core.frames import FIRST_OFFSET, Arrival, Closed, Frame, Opened, S
 from recorder.core.messages import ASK, BID
 from recorder.core.numbers import plain
 from recorder.core.pipeline import Step
-from recorder.core.tables import LEVEL2, TRADES
+from recorder.core.tables import TRADES
 from recorder.core.trades import TradeIds
 from recorder.core.wire import advanced
 from recorder.errors import DataError, NoInputError, StorageError
@@ -319,19 +319,8 @@ class _Import:
         self._begins[hour] = begin
         note_begin(self._root, self._begins)
         if recording is None:
-            wanted = self._bookless()
-            recording = self._recording = Recording(self._root, recv_ns, wanted, backfill=True)
+            recording = self._recording = Recording(self._root, recv_ns, backfill=True)
         return recording
-
-    def _bookless(self) -> list[tuple[str, str | None]]:
-        """The books that connections yet to come change and have no snapshot of: not recorded."""
-        found = {
-            product_id
-            for _, stretch in _late(self._surveys)
-            for product_id, begun in stretch.books.items()
-            if not begun and not stretch.begun
-        }
-        return [(LEVEL2.name, product_id) for product_id in sorted(found)]
 
     def _refuse_held(self, hour: int, recv_ns: int) -> None:
         """An hour is imported once: what is there already must end before the file begins."""

@@ -77,6 +77,8 @@ class Writer:
         self.asking: dict[int, int] = {}
         self.turns = Counter[str]()
         self.done = False
+        self.asked = 0
+        self.hours = 0
         self.error: BaseException | None = None
         self._switches = 0
 
@@ -94,8 +96,8 @@ class Writer:
         made = Made(4, HOUR_START_NS, rate=4)
         recording = Recording(self.root, made.now_ns, WANTED)
         self._take(recording, made.open("c0"))
-        for number in range(HOURS):
-            hour = HOUR + number
+        while self.hours < HOURS or self.asked < QUERIES:
+            number, hour = self.hours, HOUR + self.hours
             for _ in range(6):
                 self._take(recording, made.run(0.15))
             if number % 3 == 1:  # the connection is lost, and there is another
@@ -110,6 +112,7 @@ class Writer:
             self._switches += 1
             self.turns["switch"] += 1
             self._retire(hour)
+            self.hours += 1
         recording.stop(recording.last_ns)
         self._publish(recording)
         recording.capture.close()
@@ -146,9 +149,9 @@ class Reader:
         self.again = 0
         self.error: BaseException | None = None
 
-    def run(self, wanted: int) -> None:
+    def run(self) -> None:
         try:
-            while not self._writer.done or sum(self.asked.values()) < wanted:
+            while not self._writer.done:
                 number = self._number + sum(self.asked.values())
                 question = QUESTIONS[number % len(QUESTIONS)]
                 product = PRODUCTS[number // len(QUESTIONS) % 2]
@@ -156,6 +159,7 @@ class Reader:
                 self._ask(question, product)
                 del self._writer.asking[threading.get_ident()]
                 self.asked[question] += 1
+                self._writer.asked += 1  # two at once may count once: then one more is asked
         except BaseException as error:  # noqa: BLE001  the test's thread raises it
             self.error = error
         finally:
@@ -235,7 +239,7 @@ class Reader:
 
 
 def test_every_answer_is_whole_while_hours_are_sealed(tmp_path, monkeypatch):
-    """500 questions and more beside eight turns of the hour: all are answered, and all right."""
+    """500 questions and more beside turns of the hour: all are answered, and all right."""
     monkeypatch.setattr(os, "fsync", lambda _handle: None)
     monkeypatch.setattr(os, "fdatasync", lambda _handle: None)
     write_empty_parts(Root(tmp_path))
@@ -243,9 +247,7 @@ def test_every_answer_is_whole_while_hours_are_sealed(tmp_path, monkeypatch):
     readers = [Reader(writer, number) for number in range(READERS)]
     began_s = time.monotonic()
     threads = [threading.Thread(target=writer.run)]
-    threads += [
-        threading.Thread(target=each.run, args=(QUERIES // READERS + 1,)) for each in readers
-    ]
+    threads += [threading.Thread(target=each.run) for each in readers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -261,10 +263,10 @@ def test_every_answer_is_whole_while_hours_are_sealed(tmp_path, monkeypatch):
     )
     assert asked.total() >= QUERIES
     assert set(asked) == set(QUESTIONS)
-    assert writer.turns["seal"] == writer.turns["switch"] == HOURS
+    assert writer.turns["seal"] == writer.turns["switch"] == writer.hours >= HOURS
     assert writer.turns["retire"] > HOURS
     root = Root(tmp_path)
-    assert root.part_hours() == [HOUR + HOURS]
+    assert root.part_hours() == [HOUR + writer.hours]
     assert root.parts(CUTS)
     assert verify(tmp_path, deep=True).findings == []
 

@@ -1,8 +1,8 @@
 """What capture files of others hold, found before anything of them is taken.
 
 The first pass over a file proves that all of it can be read, counts the lines of each connection,
-so that its end is known when it comes, and finds where it goes on from another file, which books
-it has no snapshot of, and whether the same was given twice.
+so that its end is known when it comes, and finds where it goes on from another file, and whether
+the same was given twice.
 """
 
 import hashlib
@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from recorder.core.messages import Level2
 from recorder.errors import DataError
 from recorder.store.ndjson import CaptureLine, read_lines
 
 _NUMBER_WITHIN = 100  # frames in which a connection's first number must come
-_BOOKS = b"l2_data"  # what every frame that can hold a `Level2` holds; decoding all takes long
 
 
 class Envelope(Protocol):
@@ -35,21 +33,13 @@ class Envelope(Protocol):
     def label(self) -> str:
         """What it is counted as; ``malformed`` where it could not be read."""
 
-    @property
-    def messages(self) -> Sequence[Any]:
-        """What it says."""
-
 
 Decode = Callable[[bytes], Envelope]
 
 
 @dataclass(slots=True, eq=False)
 class Stretch:
-    """One connection within one file. ``lines`` are those not taken yet.
-
-    ``books`` is known where it begins in the middle: products, and whether the first that came of a
-    book was its snapshot.
-    """
+    """One connection within one file. ``lines`` are those not taken yet."""
 
     conn: str
     lines: int = 0
@@ -59,7 +49,6 @@ class Stretch:
     last_sequence: int | None = None
     first_frame: bytes = b""  # its digest
     begun: bool = False
-    books: dict[str, bool] = field(default_factory=dict)
 
     @property
     def late(self) -> bool:
@@ -80,12 +69,6 @@ class Stretch:
             and self.first_ns <= other.last_ns
             and other.first_ns <= self.last_ns
         )
-
-    def look_for_books(self, envelope: Envelope) -> None:
-        """Note which books a frame begins or changes."""
-        for message in envelope.messages:
-            if isinstance(message, Level2):
-                self.books.setdefault(message.product_id, message.snapshot)
 
 
 @dataclass(slots=True)
@@ -154,8 +137,6 @@ def survey(path: Path, decode: Decode) -> Survey:
             if tried[line.conn] <= _NUMBER_WITHIN:
                 stretch.first_sequence = decode(line.raw).sequence
                 stretch.first_frame = hashlib.sha256(line.raw).digest()
-        if stretch.late and _BOOKS in line.raw:
-            stretch.look_for_books(decode(line.raw))
     for conn, raw in last.items():
         found.stretches[conn].last_sequence = decode(raw).sequence
     if last and not understood:

@@ -8,6 +8,7 @@ from pathlib import Path
 from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, NoInputError
+from recorder.store.aside import QUARANTINE
 from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_from_text, iso
 from recorder.store.seal import sealed_before
 from recorder.verify.again import check_again
@@ -27,7 +28,6 @@ from recorder.verify.raw import torn_segments
 
 Progress = Callable[[int, int], None]
 
-QUARANTINE = "quarantine"
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
     *("recorder.sql", QUARANTINE, *TABLES),

@@ -71,6 +71,7 @@ ROOMS = [
         "",
         "when hours are sealed and retired",
     ),
+    Room("disk", "store hours recording logs", "", "writes what is recorded, waits for the disk"),
     Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
     Room("checkpoints", "core store errors", "pyarrow", "the books that an hour begins with"),
     Room(
@@ -81,7 +82,7 @@ ROOMS = [
     ),
     Room(
         "live",
-        "core feed store errors recording recovery hours worker clock config logs",
+        "core feed store errors recording recovery hours disk worker clock config logs",
         "",
         "the daemon joins all rooms, and nothing of replay",
     ),
