@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SEEDS  ?= 50
+EVERY  ?= 10
+CUTS   ?= 200
 
-.PHONY: help demo run setup test check lint fmt types bench sim lock clean
+.PHONY: help demo run setup test check lint fmt types bench sim sweep power order planted lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -48,6 +50,18 @@ bench: setup     ## figures of speed and size
 
 sim: setup       ## seeded kills and restarts: SEEDS=n, or SEED=n to play one again
 	$(BIN)/python -m tests.simulate --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
+
+sweep: setup     ## fail every file-system call of a session once: EVERY=n for each nth only
+	$(BIN)/python -m tests.sweep --every $(EVERY)
+
+power: setup     ## cut the power under the writer: CUTS=n (root, loop mounts)
+	$(BIN)/python -m tests.power --cuts $(CUTS)
+
+order: setup     ## is everything synced before it is renamed? (strace)
+	$(BIN)/python -m tests.order
+
+planted: setup   ## plant bugs in the store and see that each is caught
+	$(BIN)/python -m tests.planted
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -102,7 +102,7 @@ def repair(
         if dry_run:
             report.whole = not report.refused
             return report
-        after = verify(path, deep=deep or mending.rebuilt, progress=progress)
+        after = verify(path, deep=deep, again=mending.mended, progress=progress)
         refused = {(each.path, each.problem): each for each in report.refused}
         report.refused = [refused.get((each.path, each.problem), each) for each in after.findings]
         report.whole = after.whole
@@ -130,7 +130,7 @@ class _Mending:
         self._dry = report.dry_run
         self._quarantine = _new_folder(root.path / QUARANTINE)
         self._hurt: set[int] = set()
-        self.rebuilt = False
+        self.mended: set[int] = set()
 
     def run(self, before: Report) -> None:
         """Mend what can be mended: what is unreadable goes first, then hours, oldest first."""
@@ -147,6 +147,7 @@ class _Mending:
         self._unreadable_away([each for plan in plans for each in (*plan.live, *plan.files)])
         self._switch_away(before)
         for plan in plans:
+            self.mended.add(plan.hour)
             if plan.live:
                 self._parts(plan.hour, plan.live)
             if plan.files:
@@ -281,7 +282,6 @@ class _Mending:
         publish(aside.commit(hour), root.commit(hour), mode=0o644)
         empty(root.staging)
         self._hurt.discard(hour)
-        self.rebuilt = True
 
     def _finish(self) -> None:
         """Let readers take what is sealed, and the parts of what is not."""

@@ -87,7 +87,16 @@ class Files:
     def _sealed(self, table: str, hour: int, product_id: str | None) -> list[Path]:
         if TABLES[table].per_product and product_id is not None:
             path = self.root.sealed(TABLES[table], hour, product_id)
-            return [path] if path.exists() else []
+            if path.exists():
+                return [path]
+            # No file of a product is usual, a file that is gone is not.
+            named = {file["path"] for file in self.commit(hour)["files"]}
+            if str(path.relative_to(self.path)) in named:
+                raise DataError(
+                    f"{path}: the commit record names it, and it is gone. Run `recorder repair`: "
+                    "it is made again where the capture of its hour is kept."
+                )
+            return []
         files = self.commit(hour)["files"]
         return [self.path / file["path"] for file in files if file["table"] == table]
 
@@ -115,8 +124,8 @@ class Files:
         ``columns`` must hold the table's order column.
         """
         for attempt in range(_RETRIES):
-            paths = list_files()
             try:
+                paths = list_files()
                 pieces = [read_file(path, table, wanted, columns) for path in paths]
             except FileNotFoundError:
                 if attempt == _RETRIES - 1:

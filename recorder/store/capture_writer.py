@@ -25,17 +25,18 @@ class _Segment:
     """A segment being written: its file is made at the first block.
 
     ``whole`` is set once a block of it is durable, ``closing`` once it gets no more. ``heir`` is
-    the segment that an abandoned one's blocks go to. ``lock`` keeps its handle open in a sync.
+    the segment that an abandoned one's blocks go to. ``lock`` keeps its handle open in a sync,
+    ``writing`` in a write; they are taken in the order writing, lock, the writer's mutex.
     """
 
     path: Path
     handle: int | None = None
-    dirty: bool = False
     whole: bool = False
     again: bool = False
     closing: bool = False
     heir: "_Segment | None" = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    writing: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(slots=True, eq=False)
@@ -136,7 +137,9 @@ class CaptureWriter:
                 self._abandon(cut.segment)
                 raise
             with self._mutex:
-                self._queue.popleft()
+                if cut.segment.heir is not None:
+                    continue  # a sync was refused meanwhile: it is written again, after others
+                self._queue.remove(cut)  # another segment's blocks may stand before it by now
                 if cut.payload:
                     self._unsynced.append(cut)
                     self._pending -= len(cut.payload)
@@ -148,11 +151,13 @@ class CaptureWriter:
         segment = cut.segment
         if not cut.payload:
             return
-        if segment.handle is None:
-            segment.handle = _create(segment.path, again=segment.again)
         block = pack(cut.first, cut.lines, bytes(cut.payload))
-        segment.dirty = True
-        _write_all(segment.handle, block)
+        with segment.writing:
+            if segment.heir is not None:
+                return  # abandoned meanwhile; the caller sees it
+            if segment.handle is None:
+                segment.handle = _create(segment.path, again=segment.again)
+            _write_all(segment.handle, block)
         self.bytes_written += len(block)
 
     def sync(self) -> None:
@@ -166,31 +171,38 @@ class CaptureWriter:
             self._sync(segment)
 
     def _sync(self, segment: _Segment) -> None:
-        with self._mutex:
-            written = [cut for cut in self._unsynced if cut.segment is segment]
         try:
             with segment.lock:
                 if segment.handle is None:
                     return
+                # What is written while this goes on is not in it: it keeps the segment open.
+                with self._mutex:
+                    written = [cut for cut in self._unsynced if cut.segment is segment]
                 if written:
                     os.fdatasync(segment.handle)
-                if segment.closing:
+                if self._is_durable(segment, written) and segment.closing:
                     os.close(segment.handle)
                     segment.handle = None
         except OSError:
             self._abandon(segment)
             raise
+
+    def _is_durable(self, segment: _Segment, written: Sequence[Cut]) -> bool:
+        """Forget cuts that are durable; whether the segment has no others."""
         with self._mutex:
-            if segment.heir is not None:
-                return  # refused meanwhile: its blocks are written again
             for cut in written:
                 segment.whole = True
                 self._unsynced.remove(cut)
-                self.synced = max(self.synced, cut.reached)
+            # Only what lies before everything that is not durable is acknowledged.
+            held = [hour_base(cut.hour) + cut.first for cut in (*self._unsynced, *self._queue)]
+            reached = max((cut.reached for cut in written), default=self.synced)
+            self.synced = max(self.synced, min([reached, *held]))
+            others = (*self._unsynced, *self._queue)
+            return not any(cut.segment is segment and cut.payload for cut in others)
 
     def _abandon(self, segment: _Segment) -> None:
         """Give a segment up; what of it is not durable is written again, first of all."""
-        with segment.lock, self._mutex:
+        with segment.writing, segment.lock, self._mutex:
             if segment.heir is not None:
                 return
             if segment.handle is not None:

@@ -81,6 +81,7 @@ def read_commit(root: Root, hour: int) -> Commit | None:
     path = root.commit(hour)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        _check_hour(content["hour"], hour)
         files = tuple(SealedFile(**file) for file in content["files"])
         return Commit(
             hour,
@@ -98,6 +99,11 @@ def read_commit(root: Root, hour: int) -> Commit | None:
             f"{path}: not a commit record ({error}). Move it away; the next start of the recorder "
             "seals the hour again from what is kept."
         ) from error
+
+
+def _check_hour(named: str, hour: int) -> None:
+    if named != iso(hour):
+        raise ValueError(f"it is of the hour {named}")
 
 
 def taken_to(root: Root, hour: int) -> int:
@@ -330,9 +336,12 @@ def _digest(segments: Sequence[Segment]) -> str | None:
     if not segments or segments[0].first != FIRST_OFFSET:
         return None
     digest = hashlib.sha256()
+    end = FIRST_OFFSET
     for segment in segments:
         for block in read_blocks(segment.path):
-            digest.update(block.payload)
+            # Blocks that were written again, because a sync was refused, count once.
+            digest.update(block.payload[max(0, end - block.first) :])
+            end = max(end, block.end)
     return digest.hexdigest()
 
 

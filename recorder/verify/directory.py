@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from recorder.core.frames import hour_base
@@ -36,10 +36,17 @@ _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search
 _part_name = re.compile(r"\d{10}-\d{12}-\d{12}\.(?:parquet|json)").fullmatch
 
 
-def verify(path: Path, *, deep: bool = False, progress: Progress | None = None) -> Report:
+def verify(
+    path: Path,
+    *,
+    deep: bool = False,
+    again: Collection[int] = (),
+    progress: Progress | None = None,
+) -> Report:
     """Check a data directory; ``deep`` also makes every hour again whose capture is kept.
 
-    Nothing is written there, and no lock is taken. ``progress`` is called with (done, total) hours.
+    Nothing is written there, and no lock is taken. ``again`` are hours to make again where not all
+    are. ``progress`` is called with (done, total) hours.
 
     Raises:
         NoInputError: there is no such directory.
@@ -49,17 +56,19 @@ def verify(path: Path, *, deep: bool = False, progress: Progress | None = None) 
             f"{path}: no such directory. Name one that `recorder run`, `import` or `demo` has "
             "written."
         )
-    return _Check(Root(path), deep=deep, progress=progress).run()
+    return _Check(Root(path), None if deep else set(again), progress).run()
 
 
 class _Check:
     """One run over a directory."""
 
-    def __init__(self, root: Root, *, deep: bool, progress: Progress | None) -> None:
+    def __init__(self, root: Root, again: set[int] | None, progress: Progress | None) -> None:
+        """``again`` are the hours to make again; None: every hour."""
         self._root = root
+        self._hours_again = again
         self._progress = progress
         self._hours: dict[int, Hour] = {}
-        self._report = Report(str(root.path), deep=deep)
+        self._report = Report(str(root.path), deep=again is None)
         self._hurt: set[int] = set()
         self._switched = 0
         self._steps = 0
@@ -79,7 +88,7 @@ class _Check:
         self._readers_view()
         self._strays()
         self._others()
-        if self._report.deep:
+        if self._hours_again is None or self._hours_again:
             self._again(len(hours))
         return self._report
 
@@ -126,12 +135,13 @@ class _Check:
         check_coverage(ledger, self._report, self._remedy)
 
     def _again(self, before: int) -> None:
+        wanted = self._hours if self._hours_again is None else self._hours_again
         kept = [known.kept for hour, known in self._hours.items() if hour not in self._hurt]
-        hours = [each for each in kept if each is not None]
+        hours = [each for each in kept if each is not None and each.hour in wanted]
         with tempfile.TemporaryDirectory(prefix="recorder-verify-") as scratch:
             for done, (hour, report) in enumerate(check_again(self._root, hours, Path(scratch)), 1):
                 self._add(hour, report)
-                self._tell(before + done)
+                self._tell(min(before + done, self._steps))
         self._tell(self._steps)
 
     # --- the readers' switch ------------------------------------------------------------------

@@ -11,7 +11,7 @@ import recorder
 from recorder.core.frames import HOUR_NS, Frame, Opened, Sent
 from recorder.core.wire.advanced import request
 from recorder.dataset import to_ns
-from recorder.errors import NoInputError, UsageError
+from recorder.errors import DataError, NoInputError, UsageError
 from recorder.recording import Recording
 from recorder.recovery import seal_and_switch
 from recorder.store.parts import write_empty_parts
@@ -211,3 +211,13 @@ def test_mistakes_are_told_with_what_to_do(data, tmp_path):
 def test_times_in_every_spelling(given, want):
     """Text is ISO 8601 and UTC where it says nothing; numbers tell their unit by their size."""
     assert to_ns(given) == want
+
+
+def test_a_sealed_file_that_is_gone_is_told_and_not_passed_over(data):
+    """Fewer rows without a word would be worse than an error."""
+    db = recorder.open(data)
+    for path in (data / "level2").rglob("*.parquet"):
+        path.unlink()
+    with pytest.raises(DataError, match="the commit record names it, and it is gone"):
+        db.level2("BTC-USD").to_arrow()
+    assert db.level2("ETH-USD").to_arrow().num_rows == 0

@@ -1,6 +1,5 @@
 """The harnesses, each set on a planted bug until it notices or its budget is used up."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from tests.order import trace
 from tests.order.__main__ import judge_session
 from tests.planted.plants import PLANTS
 from tests.planted.readers import read_meanwhile, seal_hours
-from tests.power.disk import why_not
+from tests.power.disk import fast_folder, why_not
 from tests.power.forked import Child, call
 from tests.power.trial import Found, try_seed
 
@@ -31,17 +30,16 @@ Hunt = Callable[[str | None, int], Catch]
 
 
 @contextmanager
-def _folder(*, fast: bool) -> Iterator[Path]:
-    """An empty folder; ``fast``: in memory where there is one, for what needs no disk."""
-    memory = fast and os.access("/dev/shm", os.W_OK)
-    with tempfile.TemporaryDirectory(prefix="planted-", dir="/dev/shm" if memory else None) as name:
+def _folder() -> Iterator[Path]:
+    """An empty folder."""
+    with tempfile.TemporaryDirectory(prefix="planted-", dir=fast_folder()) as name:
         yield Path(name)
 
 
 def _trials(kind: str, plant: str | None, budget: int) -> Catch:
     cuts = 0
     for seed in count():
-        with _folder(fast=kind == "kill") as folder:
+        with _folder() as folder:
             found: Found = try_seed(seed, kind, folder, PLANTS[plant].apply if plant else None)
         cuts += found.cuts
         if found.problems:
@@ -76,7 +74,7 @@ def readers(plant: str | None, budget: int) -> Catch:
 
 
 def _readers(plant: str | None, hours: int) -> Catch:
-    with _folder(fast=True) as folder:
+    with _folder() as folder:
         child = Child(seal_hours, folder, hours, PLANTS[plant].apply if plant else None)
         try:
             queries = 0

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from tests.power.disk import private_mounts, unmount_below, why_not
+from tests.power.disk import fast_folder, private_mounts, unmount_below, why_not
 from tests.power.forked import Child
 from tests.power.judge import LOST, UNREADABLE
 from tests.power.trial import Found, try_seed
@@ -60,7 +60,7 @@ def _cut(kind: str, cuts: int, seed: int) -> bool:
     """Play seeds until so many cuts are made; whether anything did not hold."""
     began_s = time.monotonic()
     jobs = min(os.cpu_count() or 1, cuts, JOBS_MAX)
-    with tempfile.TemporaryDirectory(prefix="power-") as name:
+    with tempfile.TemporaryDirectory(prefix="power-", dir=fast_folder()) as name:
         folder, workers = Path(name), list[Child]()
         try:
             for at in range(jobs):
@@ -107,7 +107,8 @@ def _table(kind: str, all_found: Sequence[Found], seconds: float) -> str:
         ("acknowledged and lost", what[LOST]),
         ("unreadable files", what[UNREADABLE]),
         ("otherwise wrong", sum(what.values()) - what[LOST] - what[UNREADABLE]),
-        ("recovery p50 / max", f"{median(times):.0f} / {max(times):.0f} ms" if times else "none"),
+        (f"recovery p50 / max, image {'in memory' if fast_folder() else 'on disk'}",
+         f"{median(times):.0f} / {max(times):.0f} ms" if times else "none"),
         ("seconds", f"{seconds:.0f}"),
     ]  # fmt: skip
     width = max(len(name) for name, _ in rows)

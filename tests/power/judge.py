@@ -6,7 +6,6 @@ looks after recovery: the tables are those of the capture, each row once, every 
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from recorder.errors import RecorderError
 from recorder.store.capture import end_of, read_arrivals, read_blocks
 from recorder.store.paths import Root, hour_text
 from recorder.store.seal import read_commit, sealed_before
+from tests.power.disk import fast_folder
 from tests.power.promises import Promised
 from tests.power.writer import IMPORTED
 from tests.roots import check_coverage, check_order, commits, sealed_bytes, sealed_rows
@@ -163,7 +163,7 @@ def _as_committed(root: Root) -> Iterator[Problem]:
 
 def _rebuilt(root: Root) -> Iterator[Problem]:
     """The sealed hours whose capture is kept are those of a rebuild, byte for byte."""
-    with tempfile.TemporaryDirectory(prefix="power-rebuilt-", dir=_fast_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="power-rebuilt-", dir=fast_folder()) as folder:
         again = Root(Path(folder) / "again")
         recovery.rebuild(root, again)
         hours = {hour_text(hour) for hour in root.captured_hours()}
@@ -176,12 +176,6 @@ def _rebuilt(root: Root) -> Iterator[Problem]:
         for name in sorted(files.keys() | rebuilt.keys()):
             if files.get(name) != rebuilt.get(name):
                 yield WRONG, f"{name}: not that of a rebuild"
-
-
-def _fast_folder() -> Path | None:
-    """A folder in memory, where there is one: what is made again needs no disk."""
-    memory = Path("/dev/shm")
-    return memory if os.access(memory, os.W_OK) else None
 
 
 def _differ(mine: dict, theirs: dict, name: str) -> str:

@@ -17,7 +17,12 @@ from tests.power.promises import Promised
 from tests.power.writer import Life, live, recover_all
 
 LIVES_MAX = 3
-CUT_S_MAX = 0.6
+CUT_S = (
+    (0.01, 0.5),
+    (0.01, 0.5),
+    (0.01, 0.5),
+    (0.5, 1.2),
+)  # the longer ones get to seal and to clear up
 
 Plant = Callable[[], None]
 """Breaks the code of the process that it is called in: for proving that a trial notices."""
@@ -43,7 +48,7 @@ def lives_of(seed: int) -> list[Life]:
         Life(
             number,
             seed,
-            cut_s=random.uniform(0.01, CUT_S_MAX),
+            cut_s=random.uniform(*random.choice(CUT_S)),
             keep_capture=keep_capture,
             imports=keep_capture and number == 0 and random.random() < 0.15,
         )

@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -130,4 +131,71 @@ def test_writes_go_on_while_a_sync_is_slow(tmp_path, monkeypatch):
     syncing.join()
     assert writer.synced < writer.reached
     writer.close()
+    assert writer.synced == writer.reached
+
+
+def test_a_sync_under_way_does_not_close_over_the_last_block(tmp_path, monkeypatch):
+    """An hour that turns while its segment is synced: its last block is synced too."""
+    root = Root(tmp_path)
+    writer = CaptureWriter(root, HOUR)
+    covered: dict[str, int] = {}
+    real = os.fdatasync
+    turned: list[threading.Thread] = []
+
+    def meanwhile(handle):
+        path, size = str(Path(f"/proc/self/fd/{handle}").readlink()), os.fstat(handle).st_size
+        if not turned:
+            writer.append(frames(1, 2)[0])
+            writer.turn(HOUR + 1)
+            turned.append(threading.Thread(target=lambda: writer.write(writer.cut())))
+            turned[0].start()
+            turned[0].join(0.2)
+        real(handle)
+        covered[path] = size
+
+    monkeypatch.setattr(os, "fdatasync", meanwhile)
+    writer.append(frames(0, 1)[0])
+    writer.write(writer.cut())
+    writer.sync()
+    turned[0].join()
+    writer.append(frames(2, 3)[0])
+    writer.flush()
+    assert writer.synced == writer.reached
+    assert {path: Path(path).stat().st_size for path in covered} == covered
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_writing_and_syncing_in_two_threads(tmp_path, monkeypatch, seed):
+    """With refusals at any moment in either thread, everything is there once, in order."""
+    random = Random(seed)
+    root = Root(tmp_path)
+    refusing = Refusing(monkeypatch)
+    writer = CaptureWriter(root, HOUR)
+    done = threading.Event()
+
+    def sync() -> None:
+        while not done.is_set():
+            with suppress(OSError):
+                writer.sync()
+
+    refusing.refuse = lambda _name: errno.EIO if random.random() < 0.1 else None
+    syncing = threading.Thread(target=sync)
+    syncing.start()
+    told = []
+    for number in range(400):
+        told.append((writer.append(frames(number, number + 1)[0]), b'{"n":%d}' % number))
+        if number % 60 == 59:
+            writer.turn(HOUR, writer.offset)
+        with suppress(OSError):
+            writer.write(writer.cut())
+        synced = writer.synced
+        if number % 20 == 0:
+            kept = dict(read_hour(root.segments(HOUR)))
+            assert all(kept[seq].raw == raw for seq, raw in told if seq < synced)
+    refusing.refuse = lambda _name: None
+    done.set()
+    syncing.join()
+    writer.close()
+    found = [(ingest_seq, arrival.raw) for ingest_seq, arrival in read_hour(root.segments(HOUR))]
+    assert found == told
     assert writer.synced == writer.reached
