@@ -3,7 +3,6 @@
 What a recording wrote live, these write again: same arrivals in, same rows out, byte for byte.
 """
 
-import hashlib
 import heapq
 import time
 from collections import Counter
@@ -14,10 +13,7 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from recorder import recovery
-from recorder.core.book import Book, BookState
 from recorder.core.frames import FIRST_OFFSET, Arrival, Closed, Frame, Opened, Sent, hour_of
-from recorder.core.messages import ASK, BID
-from recorder.core.numbers import plain
 from recorder.core.pipeline import Step
 from recorder.core.tables import TRADES
 from recorder.core.trades import TradeIds
@@ -33,6 +29,7 @@ from recorder.store.paths import Root, hour_from_text, hour_text, iso
 from recorder.store.publish import empty
 from recorder.store.seal import taken_to
 from recorder.store.survey import Stretch, Survey, survey_all, timed_lines
+from recorder.summaries import ImportReport, TradesSummary, summarise
 
 Progress = Callable[[int, int], None]
 
@@ -40,49 +37,6 @@ FLUSH_ROWS = 1_000_000
 FLUSH_BYTES = 32 * 2**20
 ENDED_WITH_RECORD = 1005  # the close code for "no code": the record ends, the connection did not
 _TRADE = [TRADES.stored().index(name) for name in ("product_id", "trade_id")]
-
-
-@dataclass(frozen=True, slots=True)
-class BookSummary:
-    """One book at the end of an import.
-
-    ``sha256`` is of the lines ``bid PRICE SIZE``, best first, then ``ask PRICE SIZE``, best first,
-    in plain notation.
-    """
-
-    bids: int
-    asks: int
-    best_bid: tuple[str, str] | None
-    best_ask: tuple[str, str] | None
-    sha256: str
-    valid: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TradesSummary:
-    """The trades of one product: rows, distinct ids, and the range of ids."""
-
-    trades: int
-    distinct: int
-    first_id: int
-    last_id: int
-
-
-@dataclass(slots=True)
-class ImportReport:
-    """What an import read and wrote. ``messages`` counts frames by channel and type."""
-
-    files: int = 0
-    frames_in: int = 0
-    frames_out: int = 0
-    connections: int = 0
-    gaps: int = 0
-    faults: int = 0
-    hours: list[str] = field(default_factory=list)
-    rows: dict[str, int] = field(default_factory=dict)
-    messages: dict[str, int] = field(default_factory=dict)
-    books: dict[str, BookSummary] = field(default_factory=dict)
-    trades: dict[str, TradesSummary] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -435,23 +389,3 @@ def _clock(at_ns: int) -> str:
     """A time of day for a message, UTC, to the millisecond."""
     moment = time.strftime("%H:%M:%S", time.gmtime(at_ns // 1_000_000_000))
     return f"{moment}.{at_ns // 1_000_000 % 1000:03d}"
-
-
-def summarise(book: Book) -> BookSummary:
-    """A book's size, best prices and digest."""
-    digest = hashlib.sha256()
-    best: dict[str, tuple[str, str] | None] = {BID: None, ASK: None}
-    for side in (BID, ASK):
-        for price, size in book.levels(side):
-            price_text, size_text = book.texts(side, price)
-            shown = plain(price, price_text), plain(size, size_text)
-            best[side] = best[side] or shown
-            digest.update(f"{side} {shown[0]} {shown[1]}\n".encode())
-    return BookSummary(
-        len(book.bids),
-        len(book.asks),
-        best[BID],
-        best[ASK],
-        digest.hexdigest(),
-        book.state is BookState.LIVE,
-    )

@@ -17,6 +17,7 @@ ELSEWHERE = {
     "errors.py": "each is tested where it is raised; exit codes in tests/cli/test_cli.py",
     "hours.py": "tests/test_live.py turns and seals hours; tests/simulate does under kills",
     "checkpoints.py": "tests/test_recovery.py and test_repair.py begin hours with it",
+    "summaries.py": "tests/test_replay.py compares every figure of it with expected.json",
     "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all",
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",

@@ -71,6 +71,7 @@ ROOMS = [
         "",
         "when hours are sealed and retired",
     ),
+    Room("summaries", "core", "", "what an import tells of books and trades"),
     Room("disk", "store hours recording logs", "", "writes what is recorded, waits for the disk"),
     Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
     Room("checkpoints", "core store errors", "pyarrow", "the books that an hour begins with"),
@@ -88,7 +89,7 @@ ROOMS = [
     ),
     Room(
         "replay",
-        "core store errors recording recovery hours worker",
+        "core store errors recording recovery hours worker summaries",
         "",
         "captures through the same core, without a feed and nothing of live",
     ),

@@ -9,8 +9,8 @@ from recorder.core.coverage import TRACKS_MAX
 from recorder.core.messages import BID, Reconnect, Resubscribe
 from recorder.core.pipeline import Pipeline
 from recorder.core.session import LATE_RUN_MAX, RESYNC_NS_MIN, SNAPSHOT_NS_MAX, STRANGERS_MAX
-from recorder.replay import summarise
 from recorder.store.ndjson import read_lines
+from recorder.summaries import summarise
 from tests.captures import ADVANCED, expected, needs_captures
 from tests.core.scripts import (
     BOOK,
