@@ -130,6 +130,7 @@ class Disk:
     async def publish(self) -> None:
         """Publish parts every `part_seconds`, and at once when an hour has turned."""
         recording = self._recording
+        hour = recording.begin_hour
         due_s = time.monotonic() + self._part_seconds
         while not self._ending.is_set():
             await self._pause(BLOCK_S)
@@ -138,9 +139,9 @@ class Disk:
                 recording.cut()
             while recording.ready and await self._publish_first():
                 pending = recording.ready.pop(0)
-                left = {each.hour for each in recording.ready} | {recording.hour}
-                if pending.hour not in left:
-                    self._hours.ended([pending.hour])
+                if pending.hour != hour:  # the books that it begins with are published, too
+                    self._hours.ended([hour])
+                    hour = pending.hour
 
     async def _publish_first(self) -> bool:
         """Publish what is ready first; False where the disk refused, or the end has come."""

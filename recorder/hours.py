@@ -14,6 +14,7 @@ from recorder.errors import RecorderError
 from recorder.store.paths import Root, hour_text, iso
 from recorder.store.retire import retire
 from recorder.store.seal import seal_hour, sealed_before, switch
+from recorder.verify.books import differing_books
 from recorder.worker import WorkError, work
 
 SWITCH_DELAY_S = 60.0
@@ -31,18 +32,23 @@ class Hours:
         until: recovery.Until,
         keep_capture_s: int | None,
         now_ns: Callable[[], int],
+        note: Callable[[str, str], None],
     ) -> None:
-        """``until``: where this process began to record; what is before it, another one left."""
+        """``until``: where this process began to record; what is before it, another one left.
+
+        ``note(kind, detail)`` writes a fault down.
+        """
         self._root = root
         self._until = until
         self._keep_capture_s = keep_capture_s
         self._now_ns = now_ns
+        self._note = note
         self._log = logs.log()
         self._ended: list[int] = []
         self.sealed: list[str] = []
 
     def ended(self, hours: Iterable[int]) -> None:
-        """Hours that are over, every part of them published: they can be sealed."""
+        """Hours that are over, all published, and the next one's first books, too: seal them."""
         self._ended += sorted(hours)
 
     async def run(self) -> None:
@@ -53,6 +59,7 @@ class Hours:
         while True:
             if self._ended and await self._attempt("seal", self._seal(self._ended[0])):
                 hour = self._ended.pop(0)
+                await self._attempt("compare", self._compare(hour))
                 await asyncio.sleep(SWITCH_DELAY_S)
                 self._switch(hour + 1)
             if time.monotonic() >= retire_s:
@@ -84,6 +91,9 @@ class Hours:
                 "recovery_finished", rows=done.rows, hours=done.hours, sealed=done.sealed
             )
             self.sealed += done.sealed
+            for hour in older:
+                if hour_text(hour) in done.sealed:
+                    await self._attempt("compare", self._compare(hour))
         committed = [hour for hour in self._root.committed_hours() if hour < until.hour]
         if committed:
             self._switch(committed[-1] + 1)
@@ -100,6 +110,11 @@ class Hours:
             bytes=commit.bytes,
             duration_s=round(time.monotonic() - began_s, 3),
         )
+
+    async def _compare(self, hour: int) -> None:
+        """Hold the books at the end of a sealed hour against those the next one began with."""
+        for problem in await work(differing_books, self._root, hour):
+            self._note("checkpoint_differs", problem)
 
     async def _retire(self) -> None:
         now_s = self._now_ns() / 1e9

@@ -147,7 +147,9 @@ class Recorder:
         self._stop = asyncio.Event()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
         store = config.store
-        self._hours = Hours(root, until, store.keep_capture_s, self._clock.now_ns)
+        self._hours = Hours(
+            root, until, store.keep_capture_s, self._clock.now_ns, self._note
+        )
         self._disk = Disk(
             root,
             self._recording,

@@ -252,6 +252,7 @@ class Recording:
             self._pending = Pending(self.capture.hour, 0)
             self._step(Carried(boundary_ns, "hour", self.pipeline.state()))
             self.last_ns = max(self.last_ns, boundary_ns)
+            self.cut()  # the books on disk at once: the hour before is held against them
 
     def cut(self) -> None:
         """Make the rows so far ready to be published."""

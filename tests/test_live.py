@@ -161,6 +161,28 @@ async def test_the_hour_turns_while_recording(tmp_path, monkeypatch):
     assert kinds == {"checkpoint"}
 
 
+async def test_a_book_in_memory_that_its_rows_do_not_give_is_told_loudly(tmp_path, monkeypatch):
+    """What the sealed hour comes to is held against the book that the next hour begins with."""
+    monkeypatch.setattr(hours, "SWITCH_DELAY_S", 0.1)
+    hour_ns = HOUR_S * 10**9
+    offset_ns = hour_ns - time.time_ns() % hour_ns - 4 * 10**9  # 4 s before the hour
+    async with (
+        Venue(seed=16, rate=3, depth=0.02) as venue,
+        recording(config_for(tmp_path, venue.url), lambda: time.time_ns() + offset_ns) as running,
+    ):
+        await wait_for(lambda: running.progress().books_live == 2, "both books")
+        books = running._recording.pipeline.books
+        wrong = next(book for (_, product), book in books.items() if product == "ETH-USD")
+        wrong.bids[min(wrong.bids) / 2] = 1.0
+        await wait_for(
+            lambda: live_rows(tmp_path, "faults", "kind, detail"), "the fault in the data"
+        )
+    (fault,) = live_rows(tmp_path, "faults", "kind, detail")
+    assert fault[0] == "checkpoint_differs"
+    assert fault[1].startswith("the book of ETH-USD at ")
+    assert "differs in 1 levels" in fault[1]
+
+
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1011])
 async def test_every_close_is_a_reconnect(tmp_path, code):
     """Whatever the close code, recording goes on in a new session and the hole is written down."""

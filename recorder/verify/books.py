@@ -12,10 +12,23 @@ from recorder.core.messages import Level2
 from recorder.core.tables import LEVEL2
 from recorder.store.parts import read_parts
 from recorder.store.paths import Root, iso
-from recorder.store.seal import Commit
+from recorder.store.seal import Commit, read_commit
 from recorder.verify.findings import CHECKPOINT, Report
 
 Levels = dict[tuple[str, float], tuple[float, str | None, str | None]]
+
+
+def differing_books(root: Root, hour: int) -> list[str]:
+    """Compare a sealed hour's end with the checkpoint of the next hour, which came from memory.
+
+    Returns what differs, a text a book. Raises DataError or OSError where a file cannot be read.
+    """
+    commit = read_commit(root, hour)
+    if commit is None:
+        return []
+    report = Report(str(root.path))
+    check_books(root, commit, hour + 1, report, "")
+    return [finding.problem for finding in report.findings]
 
 
 def check_books(root: Root, before: Commit, hour: int, report: Report, remedy: str) -> None:

@@ -67,7 +67,7 @@ ROOMS = [
     Room("worker", "logs errors", "", "runs a function in a process of its own"),
     Room(
         "hours",
-        "core.frames store errors recovery worker logs",
+        "core.frames store errors recovery verify.books worker logs",
         "",
         "when hours are sealed and retired",
     ),
