@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from recorder.core import state as states
-from recorder.core.coverage import GAP, RECORDED, Coverage
+from recorder.core.coverage import GAP, RECORDED, UNVERIFIED, Coverage
 from recorder.core.frames import (
     FIRST_OFFSET,
     HOUR_NS,
@@ -294,7 +294,8 @@ def open_tracks(coverage: Coverage) -> list[dict[str, Any]]:
     for (channel, product_id), track in coverage.tracks.items():
         named = {"channel": channel, "product_id": product_id}
         for connection_id, recording in track.recordings.items():
-            interval = {"state": RECORDED, "start_ns": recording.start_ns, "reason": None}
+            state = RECORDED if recording.verified else UNVERIFIED
+            interval = {"state": state, "start_ns": recording.start_ns, "reason": None}
             found.append({**named, **interval, "connection_id": connection_id})
         missing = track.missing
         if missing is not None and not missing.quiet:

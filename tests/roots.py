@@ -58,11 +58,36 @@ def commits(path: Path) -> dict[str, Any]:
 def check_order(rows: Rows) -> None:
     """Every ``ingest_seq`` is unique, and every trade is there once."""
     seen = Counter(
-        row["ingest_seq"] for table, found in rows.items() if table != "coverage" for row in found
+        row["ingest_seq"]
+        for table, found in rows.items()
+        if TABLES[table].order == "ingest_seq"
+        for row in found
     )
     assert [seq for seq, count in seen.items() if count > 1] == []
     trades = Counter((row["product_id"], row["trade_id"]) for row in rows["trades"])
     assert [trade for trade, count in trades.items() if count > 1] == []
+
+
+def taken_back(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of one track of coverage, without what a later hour says was not recorded after all.
+
+    Times are datetimes, or microseconds.
+    """
+    hours = [row["noted_seq"] >> 35 for row in rows]
+    back = [
+        (hour, row)
+        for hour, row in zip(hours, rows, strict=True)
+        if row["detail"] == "told as recorded before the hour turned"
+    ]
+    kept = []
+    for hour, row in zip(hours, rows, strict=True):
+        end = row["end_time"]
+        for later, gap in back:
+            if row["state"] != "gap" and hour < later and gap["start_time"] < end:
+                end = max(gap["start_time"], row["start_time"])
+        if end == row["end_time"] or end > row["start_time"]:
+            kept.append({**row, "end_time": end})
+    return kept
 
 
 def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, Any]]]:
@@ -73,7 +98,8 @@ def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, An
     tracks = defaultdict(list)
     for row in rows["coverage"]:
         tracks[row["channel"], row["product_id"]].append(row)
-    for key, intervals in tracks.items():
+    for key, told in tracks.items():
+        intervals = tracks[key] = taken_back(told)
         intervals.sort(key=lambda row: (row["start_time"], row["end_time"]))
         reached = intervals[0]["start_time"]
         ends: dict[str, Any] = {}

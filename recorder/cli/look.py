@@ -212,7 +212,7 @@ def recorded_shares(rows: list[dict[str, Any]]) -> dict[tuple[str, str | None], 
     latest = max(row["end_time"] or row["start_time"] for row in rows)
     spans: dict[tuple[str, str | None], list[tuple[datetime, datetime, bool]]] = {}
     for row in rows:
-        span = (row["start_time"], row["end_time"] or latest, row["state"] == "recorded")
+        span = (row["start_time"], row["end_time"] or latest, row["state"] != "gap")
         spans.setdefault((row["channel"], row["product_id"]), []).append(span)
     shares = {}
     for key, stretches in spans.items():

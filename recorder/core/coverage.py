@@ -1,5 +1,9 @@
 """What was recorded and what was not: intervals with both ends and a cause.
 
+Sometimes it shows only after the turn of an hour that something was not recorded before it: a
+connection was silent, and is found dead. The gap's row then begins before its hour, and takes back
+what the hours before told of that time (detail `TAKEN_BACK`).
+
 A *track* is one channel of one product (product None for channels without products). At any moment
 it is recorded by one or more connections, or by none: then a gap is pending. Intervals are given
 out as `Interval` when they end; an hour's end cuts them all, so that every hour tells its own.
@@ -11,7 +15,9 @@ from operator import itemgetter
 TRACKS_MAX = 10_000  # a thousand products and all channels; each costs memory and rows
 
 RECORDED = "recorded"
+UNVERIFIED = "unverified"  # recorded, but the venue numbers nothing by which a loss would show
 GAP = "gap"
+TAKEN_BACK = "told as recorded before the hour turned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,17 @@ class Interval:
 
 @dataclass(slots=True)
 class Recording:
-    """A connection records a track since ``start_ns``; the rows it gave since then."""
+    """A connection records a track since ``start_ns``; the rows it gave since then.
+
+    ``verified``: a loss between them would show. ``cut``: it went on at ``start_ns``, the begin of
+    an hour.
+    """
 
     start_ns: int
     first: int | None = None
     last: int | None = None
+    verified: bool = True
+    cut: bool = False
 
 
 @dataclass(slots=True)
@@ -62,12 +74,14 @@ class Track:
     """The present state of one channel and product.
 
     ``covered`` are the intervals given out since the oldest of the recordings began: a line's end
-    is told when it closes, but was when it was last heard.
+    is told when it closes, but was when it was last heard. ``heard_ns`` is the latest time at which
+    a line was heard that ended since the begin of the hour.
     """
 
     recordings: dict[str, Recording] = field(default_factory=dict)
     missing: Missing | None = None
     covered: list[tuple[int, int]] = field(default_factory=list)
+    heard_ns: int = 0
 
     def holes(self, since_ns: int) -> tuple[list[tuple[int, int]], int]:
         """What nobody recorded since a line's end, and from when on nobody or another line does."""
@@ -119,7 +133,9 @@ class Coverage:
         track = self.tracks.get(key)
         return track is not None and connection_id in track.recordings
 
-    def begin(self, key: Key, connection_id: str, at_ns: int) -> list[Interval]:
+    def begin(
+        self, key: Key, connection_id: str, at_ns: int, *, verified: bool = True
+    ) -> list[Interval]:
         """A connection records a track from here; ends the pending gap.
 
         A track for which there is no room is not recorded.
@@ -129,7 +145,7 @@ class Coverage:
         track = self.tracks.setdefault(key, Track())
         if connection_id in track.recordings:
             return []
-        track.recordings[connection_id] = Recording(at_ns)
+        track.recordings[connection_id] = Recording(at_ns, verified=verified)
         missing, track.missing = track.missing, None
         if missing is None or missing.quiet:
             return []
@@ -142,6 +158,13 @@ class Coverage:
         if track is None or recording is None:
             return []
         end_ns = max(at_ns, recording.start_ns)
+        ended: list[Interval] = []
+        track.heard_ns = max(track.heard_ns, at_ns)
+        others = [each.start_ns for each in track.recordings.values()]
+        alone = min(others, default=end_ns + 1) > end_ns
+        if recording.cut and track.heard_ns < end_ns and alone:
+            back = replace(missing, start_ns=track.heard_ns, detail=TAKEN_BACK)
+            ended += _gap(key, back, end_ns)
         track.covered.append((recording.start_ns, end_ns))
         holes, free_ns = track.holes(end_ns)
         track.covered += holes
@@ -149,7 +172,7 @@ class Coverage:
             missing.start_ns = free_ns
             track.missing = missing
             track.covered.clear()
-        ended = _recorded(key, connection_id, recording, end_ns)
+        ended += _recorded(key, connection_id, recording, end_ns)
         for start_ns, until_ns in holes:
             ended += _gap(key, replace(missing, start_ns=start_ns), until_ns)
         return ended
@@ -172,8 +195,10 @@ class Coverage:
             # By name: a track that comes out of a `Carried` has no other order.
             for connection_id, recording in sorted(track.recordings.items(), key=itemgetter(0)):
                 ended += _recorded(key, connection_id, recording, at_ns)
-                track.recordings[connection_id] = Recording(at_ns)
+                goes_on = Recording(at_ns, verified=recording.verified, cut=True)
+                track.recordings[connection_id] = goes_on
             track.covered.clear()
+            track.heard_ns = 0
             if track.missing is not None:
                 ended += _gap(key, track.missing, at_ns)
                 track.missing.start_ns = at_ns
@@ -195,7 +220,7 @@ def _recorded(key: Key, connection_id: str, recording: Recording, end_ns: int) -
             *key,
             recording.start_ns,
             end_ns,
-            RECORDED,
+            RECORDED if recording.verified else UNVERIFIED,
             ingest_seq_first=recording.first,
             ingest_seq_last=recording.last,
             connection_id=connection_id,

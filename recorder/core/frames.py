@@ -16,6 +16,9 @@ of ``+ - > ~ *``), unique to one session: a reconnect is a new one.
 
 from dataclasses import dataclass
 
+ADVANCED = "advanced"  # Coinbase Advanced Trade
+EXCHANGE = "exchange"  # Coinbase Exchange, formerly Pro and GDAX
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -23,12 +26,14 @@ class Opened:
 
     ``first_sequence`` is the number its first frame must carry (0 on Advanced Trade), or None
     where the record begins in the middle of a connection and the first number is taken as found.
+    ``venue``: whose protocol it speaks, `ADVANCED` or `EXCHANGE`.
     """
 
     recv_ns: int
     connection_id: str
     url: str
     first_sequence: int | None = 0
+    venue: str = ADVANCED
 
 
 @dataclass(frozen=True, slots=True)

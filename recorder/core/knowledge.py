@@ -5,15 +5,19 @@ write rows of `faults` and `coverage` through it, so that data and doubt cannot 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from recorder.core.asking import Key
+from recorder.core.audit import Audit
 from recorder.core.book import Book
 from recorder.core.coverage import Coverage, Interval, Missing
-from recorder.core.messages import LEVEL2, Fact, Level2, Request, Resubscribe
-from recorder.core.rows import Origin, Rows, coverage_rows, fault_rows
+from recorder.core.flow import Flow
+from recorder.core.frames import ADVANCED
+from recorder.core.messages import LEVEL2, TRADES, Fact, Level2, Request, Resubscribe
+from recorder.core.rows import Origin, Rows, audit_rows, coverage_rows, fault_rows
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
 
@@ -55,7 +59,9 @@ class Knowledge:
 
     ``books`` is keyed by (connection, product); ``messages`` counts frames by label
     (``l2_data/update``); ``gaps`` and ``faults`` count what was found. ``checkpoint`` holds the
-    books that a replay begins with, until the `Carried` that names them.
+    books that a replay begins with, until the `Carried` that names them. ``flows`` knows how often
+    each channel of a product speaks, ``audits`` counts how tickers fit the books, ``statuses`` is
+    what the venue last said of each product.
     """
 
     def __init__(self) -> None:
@@ -67,6 +73,9 @@ class Knowledge:
         self.gaps = 0
         self.faults = 0
         self.checkpoint: dict[tuple[str, str], Level2] = {}
+        self.flows: dict[Key, Flow] = {}
+        self.audits: dict[tuple[str, str], Audit] = {}
+        self.statuses: dict[str, str] = {}
 
     def session(self, connection_id: str, recv_ns: int) -> Session:
         """The session of a connection; one whose opening is not in the record begins here."""
@@ -92,6 +101,8 @@ class Knowledge:
         book = self.books.get((connection_id, product_id))
         if book is None or not book.doubt():
             return False
+        if audit := self.audits.get((connection_id, product_id)):
+            audit.lost()
         fields = {"connection_id": connection_id, "product_id": product_id, "reason": reason}
         step.facts.append(Fact("book_stale", fields))
         return True
@@ -112,12 +123,45 @@ class Knowledge:
         self.resync(lost, reason, place)
 
     def resync(self, product_ids: Iterable[str], reason: str, place: Place) -> None:
-        """Ask for fresh snapshots, of each product not too often."""
+        """Ask for fresh snapshots, of each product not too often, the most traded first."""
         now_ns = place.origin.recv_ns
         due = [each for each in product_ids if place.session.resync(each, now_ns)]
-        if due:
-            request = Resubscribe(place.connection_id, LEVEL2, tuple(due), reason)
+        self.ask_again(LEVEL2, due, reason, place)
+
+    def ask_again(
+        self, channel: str, product_ids: Iterable[str], reason: str, place: Place
+    ) -> None:
+        """Ask for products of a channel anew, the most traded first."""
+        ordered = sorted(product_ids, key=lambda each: (-self._traded(each), each))
+        if ordered:
+            request = Resubscribe(place.connection_id, channel, tuple(ordered), reason)
             place.step.requests.append(request)
+
+    def _traded(self, product_id: str) -> int:
+        """How many trades of a product are known of."""
+        ids = self.trades.get(product_id)
+        return 0 if ids is None or ids.first is None or ids.last is None else ids.last - ids.first
+
+    def ask_channel_again(
+        self, channel: str, product_ids: Sequence[str], reason: str, place: Place
+    ) -> None:
+        """Ask for a channel anew; without products, for one whose subscription names none."""
+        if product_ids:
+            self.ask_again(channel, product_ids, reason, place)
+        else:
+            place.step.requests.append(Resubscribe(place.connection_id, channel, (), reason))
+
+    # --- coverage -------------------------------------------------------------------------------
+
+    def begin(self, key: Key, place: Place) -> None:
+        """A connection records a channel of a product from here, if it did not yet."""
+        connection_id = place.connection_id
+        if self.coverage.records(key, connection_id):
+            return
+        verified = place.session.venue == ADVANCED or key[0] == TRADES
+        now_ns = place.origin.recv_ns
+        begun = self.coverage.begin(key, connection_id, now_ns, verified=verified)
+        self.note(begun, place.ingest_seq, place.step)
 
     # --- what is written down -------------------------------------------------------------------
 
@@ -153,3 +197,11 @@ class Knowledge:
         """Write rows of `coverage`."""
         if intervals:
             step.rows.append(coverage_rows(intervals, noted_seq))
+
+    def tell_audits(
+        self, audits: dict[tuple[str, str], Audit], end_ns: int, noted_seq: int, step: Step
+    ) -> None:
+        """Write rows of `audits`, of those that counted anything."""
+        counted = [(*key, audits[key]) for key in sorted(audits) if audits[key].counted]
+        if counted:
+            step.rows.append(audit_rows(counted, end_ns, noted_seq))

@@ -23,14 +23,14 @@ from recorder.core.knowledge import Knowledge, Place, Step
 from recorder.core.messages import ASK, BID, LEVEL2, Fact, Level2
 from recorder.core.rows import Origin, checkpoint_rows, fault_rows
 from recorder.core.session import Session
-from recorder.core.wire import advanced
+from recorder.core.wire.venues import wire_of
 
 # --- connections --------------------------------------------------------------------------------
 
 
 def opened(known: Knowledge, mark: Opened, step: Step) -> None:
     """Begin a session."""
-    session = Session(mark.connection_id, mark.recv_ns, mark.first_sequence)
+    session = Session(mark.connection_id, mark.recv_ns, mark.first_sequence, mark.venue)
     known.sessions[mark.connection_id] = session
     fields = {"connection_id": mark.connection_id, "url": mark.url}
     step.facts.append(Fact("session_opened", fields))
@@ -39,36 +39,39 @@ def opened(known: Knowledge, mark: Opened, step: Step) -> None:
 def sent(known: Knowledge, mark: Sent, ingest_seq: int, step: Step) -> None:
     """Note what was asked for: it is expected from here, or not recorded any more."""
     session = known.session(mark.connection_id, mark.recv_ns)
-    request = advanced.requested(mark.raw)
-    if request is None:
-        return
-    kind, channel, product_ids = request
-    fields = {"connection_id": mark.connection_id, "type": kind, "channel": channel}
-    step.facts.append(Fact("subscription_sent", {**fields, "products": len(product_ids)}))
-    keys = _keys(known, mark.connection_id, channel, product_ids)
-    session.ask(kind, channel, product_ids, mark.recv_ns)
-    if kind == "subscribe":
-        for key in keys:
-            known.coverage.expect(key, mark.recv_ns, "not_served", quiet=True)
-        return
+    for kind, channel, product_ids in wire_of(session.venue).requested(mark.raw):
+        fields = {"connection_id": mark.connection_id, "type": kind, "channel": channel}
+        step.facts.append(Fact("subscription_sent", {**fields, "products": len(product_ids)}))
+        keys = _keys(known, session, channel, product_ids)
+        session.ask(kind, channel, product_ids, mark.recv_ns)
+        if kind == "subscribe":
+            for key in keys:
+                known.coverage.expect(key, mark.recv_ns, "not_served", quiet=True)
+        else:
+            _end_asked(known, keys, mark, ingest_seq, step)
+
+
+def _end_asked(known: Knowledge, keys: list[Key], mark: Sent, ingest_seq: int, step: Step) -> None:
+    """Nothing of these is recorded by the connection any more."""
     ended: list[Interval] = []
     for key in keys:
         missing = Missing(mark.recv_ns, "unsubscribed", connection_id=mark.connection_id)
         ended += known.coverage.end(key, mark.connection_id, mark.recv_ns, missing)
-        if channel == LEVEL2 and key[1] is not None:
+        if key[0] == LEVEL2 and key[1] is not None:
             known.doubt_book(mark.connection_id, key[1], "unsubscribed", step)
     known.note(ended, ingest_seq, step)
 
 
 def _keys(
-    known: Knowledge, connection_id: str, channel: str, product_ids: tuple[str, ...]
+    known: Knowledge, session: Session, channel: str, product_ids: tuple[str, ...]
 ) -> list[Key]:
     """The tracks that a request names; without products, all that are recorded of the channel."""
-    if channel in advanced.UNFILTERED:
+    if channel in wire_of(session.venue).UNFILTERED:
         return [(channel, None)]
     if product_ids:
         return [(channel, product_id) for product_id in product_ids]
-    return [key for key in known.coverage.recorded_by(connection_id) if key[0] == channel]
+    recorded = known.coverage.recorded_by(session.connection_id)
+    return [key for key in recorded if key[0] == channel]
 
 
 def closed(known: Knowledge, mark: Closed, ingest_seq: int, step: Step) -> None:
@@ -83,6 +86,8 @@ def closed(known: Knowledge, mark: Closed, ingest_seq: int, step: Step) -> None:
         detail=f"close code {mark.code}" + (f": {mark.reason}" if mark.reason else ""),
     )
     known.note(known.coverage.end_all(mark.connection_id, end_ns, missing), ingest_seq, step)
+    mine = [key for key in known.audits if key[0] == mark.connection_id]
+    known.tell_audits({key: known.audits.pop(key) for key in mine}, end_ns, ingest_seq, step)
     known.forget(mark.connection_id)
     fields = {
         "connection_id": mark.connection_id,
@@ -115,7 +120,9 @@ def ended(known: Knowledge, mark: Ended, ingest_seq: int, step: Step) -> None:
     if mark.cause == "hour":
         boundary_ns = (hour_of(mark.recv_ns) + 1) * HOUR_NS
         known.note(known.coverage.cut(boundary_ns), ingest_seq, step)
+        _end_audits(known, boundary_ns, ingest_seq, step)
         return
+    _end_audits(known, mark.recv_ns, ingest_seq, step)
     intervals: list[Interval] = []
     for connection_id, session in list(known.sessions.items()):
         missing = Missing(session.last_ns, "recorder_down", connection_id=connection_id)
@@ -125,11 +132,20 @@ def ended(known: Knowledge, mark: Ended, ingest_seq: int, step: Step) -> None:
     known.note(intervals, ingest_seq, step)
 
 
+def _end_audits(known: Knowledge, end_ns: int, ingest_seq: int, step: Step) -> None:
+    """Tell how tickers fitted the books, and count from nothing again."""
+    known.tell_audits(known.audits, end_ns, ingest_seq, step)
+    known.audits.clear()
+
+
 def started(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> None:
     """Begin to record: it is known which trades are recorded and when the last recording ended."""
     before = states.decode(mark.state)
     known.sessions.clear()
     known.books.clear()
+    known.flows.clear()
+    known.audits.clear()
+    known.statuses.clear()
     known.coverage = Coverage()
     known.trades = states.trades_from_state(before.trades)
     down: list[Interval] = []
@@ -158,6 +174,8 @@ def _restore(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> No
         each.connection_id: states.session_from_state(each) for each in before.sessions
     }
     known.coverage = states.coverage_from_state(before.tracks)
+    known.flows = states.flows_from_state(before.flows)
+    known.statuses = dict(before.statuses)
     numbers = count(ingest_seq)
     for each in before.books:
         key = (each.connection_id, each.product_id)

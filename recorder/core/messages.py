@@ -12,6 +12,11 @@ from typing import Any
 BID = "bid"
 ASK = "ask"
 LEVEL2 = "level2"  # the channel of the books
+TRADES = "market_trades"
+TICKER = "ticker"
+TICKER_BATCH = "ticker_batch"
+HEARTBEATS = "heartbeats"
+STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,9 @@ class Decoded:
     """One frame, understood as far as it can be.
 
     ``channel`` is the subscribe name (``level2``, not ``l2_data``), or None where it could not be
-    read; ``label`` is what was counted (``l2_data/update``). ``sequence`` is None where the frame
-    has none, or it could not be read.
+    read; ``label`` is what was counted (``l2_data/update``). ``sequence`` is the connection's
+    number, None where the frame has none, or it could not be read. ``product_sequence`` is the
+    number of one product's own count (Exchange), with that product.
     """
 
     label: str
@@ -138,6 +144,7 @@ class Decoded:
     exchange_ns: int | None
     messages: tuple[Message, ...]
     problems: tuple[Problem, ...] = ()
+    product_sequence: tuple[str, int] | None = None
 
 
 # --- what the core wants done; live obeys, replay ignores -------------------------------------
@@ -164,7 +171,15 @@ class Reconnect:
     reason: str
 
 
-Request = Resubscribe | Reconnect
+@dataclass(frozen=True, slots=True)
+class SlowDown:
+    """Hold back what we ask of the venue: it answered that this is too much."""
+
+    connection_id: str
+    reason: str
+
+
+Request = Resubscribe | Reconnect | SlowDown
 
 
 @dataclass(frozen=True, slots=True)

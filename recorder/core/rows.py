@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recorder.core.audit import Audit
 from recorder.core.coverage import Interval
 from recorder.core.messages import Candle, Heartbeat, Level2, ProductStatus, Ticker, Trade
 from recorder.core.tables import (
+    AUDITS,
     CANDLES,
     COVERAGE,
     FAULTS,
@@ -229,6 +231,24 @@ def coverage_rows(intervals: Sequence[Interval], noted_seq: int) -> Rows:
             "ingest_seq_last": [interval.ingest_seq_last for interval in intervals],
             "connection_id": [interval.connection_id for interval in intervals],
             "detail": [interval.detail for interval in intervals],
+            "noted_seq": noted_seq,
+        },
+    )
+
+
+def audit_rows(audits: Sequence[tuple[str, str, Audit]], end_ns: int, noted_seq: int) -> Rows:
+    """Counts that ended at one arrival: (connection, product, count)."""
+    return _block(
+        AUDITS,
+        len(audits),
+        {
+            "product_id": [product_id for _, product_id, _ in audits],
+            "connection_id": [connection_id for connection_id, _, _ in audits],
+            "start_time": [audit.start_ns // 1000 for _, _, audit in audits],
+            "end_time": end_ns // 1000,
+            "agree": [audit.agree for _, _, audit in audits],
+            "lagging": [audit.lagging for _, _, audit in audits],
+            "disagree": [audit.disagree for _, _, audit in audits],
             "noted_seq": noted_seq,
         },
     )

@@ -12,18 +12,22 @@ A frame that arrived and whose number cannot be read is not lost: a gap after su
 that many fewer. A long run of late numbers, or some in a long time, means that the numbering began
 anew, or that one number was wrong; nothing of the connection can be trusted then.
 
-What was asked of the venue and did not come is remembered too: a book whose snapshot was lost would
-stay without one for ever, because nothing repeats it.
+What was asked of the venue and did not come is remembered too (`asking`): a book whose snapshot was
+lost would stay without one for ever, because nothing repeats it.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
-from recorder.core.messages import LEVEL2
+from recorder.core.asking import Asking, Key
+from recorder.core.frames import ADVANCED
+from recorder.core.messages import TICKER, TICKER_BATCH
 
-SILENCE_NS_MAX = 5_000_000_000  # heartbeats come every second (`coinbase.md` §1.6.3)
-SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
-RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
+SILENCE_NS_MAX = 4_000_000_000  # heartbeats come every second (`coinbase.md` §1.6.3)
+LOOK_NS = 1_000_000_000  # between two looks at what is overdue
+GAPS_MAX = 5  # so many gaps
+STORM_NS = 60_000_000_000  # in this time: the connection is not worth mending
+BEAT_STEP_MAX = 2  # the venue's seconds of uptime, told once a second (`coinbase.md` §1.6.3)
 LATE_RUN_MAX = 100  # frames, about two seconds of one busy product
 LATE_RUN_MIN = 3  # frames, where none came in order for as long as this:
 LATE_NS_MAX = 5_000_000_000
@@ -64,40 +68,45 @@ class Kinship(Enum):
     REFUSED = "one stranger too many"
 
 
-class Session:
+class Session(Asking):
     """What is known of one connection between its opening and its end.
 
-    ``next_sequence`` is the number that the next frame must carry, None where the first one is
-    taken as found; ``ordered_ns`` is when the last frame in order came, and ``late_run`` how many
-    came late since (``distrusted``: too many); ``unreadable`` counts the frames since then that
-    have no number and cannot be read. ``asked`` holds what we subscribed to: channel (subscribe
-    name) → product ids; ``former`` what we unsubscribed from, of which frames may still be on
-    their way.
-    ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``resynced_ns``
-    when we last asked for another, ``resyncs_due`` when to ask for one that was put off.
+    ``venue`` is whose protocol it speaks. ``next_sequence`` is the number that the next frame must
+    carry, None where the first one is taken as found; ``ordered_ns`` is when the last frame in
+    order came, and ``late_run`` how many came late since (``distrusted``: too many);
+    ``unreadable`` counts the frames since then that have no number and cannot be read.
+    ``gaps_ns`` are the newest gaps, ``looked_ns`` is when overdue things were last looked for,
+    ``beat`` the last heartbeat's counter, and ``numbers`` the last number of each channel of a
+    product that has its own count (Exchange).
     """
 
     __slots__ = (
-        "asked", "connection_id", "distrusted", "former", "last_ns", "late_run", "next_sequence",
-        "opened_ns", "ordered_ns", "resynced_ns", "resyncs_due", "snapshots_due", "strangers",
-        "unreadable",
+        "beat", "connection_id", "distrusted", "gaps_ns", "last_ns", "late_run", "looked_ns",
+        "next_sequence", "numbers", "opened_ns", "ordered_ns", "strangers", "unreadable", "venue",
     )  # fmt: skip
 
-    def __init__(self, connection_id: str, opened_ns: int, first_sequence: int | None) -> None:
+    def __init__(
+        self,
+        connection_id: str,
+        opened_ns: int,
+        first_sequence: int | None,
+        venue: str = ADVANCED,
+    ) -> None:
+        super().__init__()
         self.connection_id = connection_id
         self.opened_ns = opened_ns
+        self.venue = venue
         self.last_ns = opened_ns
         self.ordered_ns = opened_ns
+        self.looked_ns = opened_ns
         self.next_sequence = first_sequence
         self.late_run = 0
         self.distrusted = False
         self.unreadable = 0
-        self.asked: dict[str, set[str]] = {}
-        self.former: set[tuple[str, str]] = set()
+        self.beat: int | None = None
+        self.gaps_ns: list[int] = []
+        self.numbers: dict[Key, int] = {}
         self.strangers: set[tuple[str, str]] = set()
-        self.snapshots_due: dict[str, int] = {}
-        self.resynced_ns: dict[str, int] = {}
-        self.resyncs_due: dict[str, int] = {}
 
     # --- order --------------------------------------------------------------------------------
 
@@ -123,36 +132,36 @@ class Session:
         self.distrusted = True
         return True
 
-    # --- what was asked for and what came -------------------------------------------------------
+    def storms(self, now_ns: int) -> bool:
+        """Note a gap; whether there were so many lately that mending is in vain."""
+        self.gaps_ns = [each for each in self.gaps_ns if each > now_ns - STORM_NS]
+        self.gaps_ns = [*self.gaps_ns, now_ns][-GAPS_MAX:]
+        self.beat = None  # beats may have been lost with the frames
+        return len(self.gaps_ns) >= GAPS_MAX
 
-    def ask(self, kind: str, channel: str, product_ids: tuple[str, ...], at_ns: int) -> None:
-        """Note a request of ours. Unsubscribing without products drops the channel."""
-        asked = self.asked.setdefault(channel, set())
-        if kind == "subscribe":
-            asked.update(product_ids)
-            if channel == LEVEL2:
-                due_ns = at_ns + SNAPSHOT_NS_MAX
-                self.snapshots_due.update(dict.fromkeys(product_ids, due_ns))
-            return
-        dropped = product_ids or tuple(asked)
-        self.former.update((channel, product_id) for product_id in asked.intersection(dropped))
-        asked.difference_update(dropped)
-        if not product_ids:
-            del self.asked[channel]
-        if channel == LEVEL2:
-            for product_id in dropped:
-                self.snapshot_came(product_id)
+    def jumped(self, counter: int) -> int | None:
+        """Take a heartbeat's counter; the one before where this one does not follow on it."""
+        before, self.beat = self.beat, counter
+        return None if before is None or 0 <= counter - before <= BEAT_STEP_MAX else before
 
-    def knows(self, channel: str, product_id: str) -> bool:
-        """Whether a product was asked for, by this name or by its alias.
+    def went_back(self, key: Key, number: int) -> int | None:
+        """Take a product's own number on a channel; the highest before where it is below that."""
+        before = self.numbers.get(key)
+        if before is not None and number < before:
+            return before
+        self.numbers[key] = number
+        return None
 
-        ``-USDC`` ids come back as ``-USD`` (`coinbase.md` §1.7). Where nothing is known of the
-        channel's subscriptions (a record that begins in the middle), every product is known.
+    def meant(self, channel: str) -> str:
+        """The channel that a frame is of: Exchange labels those of two channels alike.
+
+        A ticker may be of ``ticker_batch`` (`coinbase.md` §2.3); where both were asked for they
+        cannot be told apart.
         """
-        asked = self.asked.get(channel)
-        if not asked or product_id in asked or f"{product_id}C" in asked:
-            return True
-        return not self.former.isdisjoint({(channel, product_id), (channel, f"{product_id}C")})
+        is_batch = channel == TICKER and channel not in self.asked and TICKER_BATCH in self.asked
+        return TICKER_BATCH if is_batch else channel
+
+    # --- strangers ------------------------------------------------------------------------------
 
     def kinship(self, channel: str, product_id: str) -> Kinship:
         """Say what a product is to this session; a stranger is new once.
@@ -168,38 +177,14 @@ class Session:
         self.strangers.add((channel, product_id))
         return Kinship.NEW
 
-    # --- snapshots ----------------------------------------------------------------------------
+    # --- liveness -------------------------------------------------------------------------------
 
-    def snapshot_came(self, product_id: str) -> None:
-        """Note a product's snapshot, or that none is wanted; it is due no more."""
-        self.snapshots_due.pop(product_id, None)
-        self.resyncs_due.pop(product_id, None)
-
-    def resync(self, product_id: str, now_ns: int) -> bool:
-        """Whether to ask for another snapshot now; if it is too soon, it is put off."""
-        last_ns = self.resynced_ns.get(product_id)
-        if last_ns is not None and now_ns < last_ns + RESYNC_NS_MIN:
-            self.resyncs_due[product_id] = last_ns + RESYNC_NS_MIN
+    def is_time_to_look(self, now_ns: int) -> bool:
+        """Whether to look for what is overdue: about once a second, as frames come."""
+        if now_ns < self.looked_ns + LOOK_NS:
             return False
-        self.resynced_ns[product_id] = now_ns
+        self.looked_ns = now_ns
         return True
-
-    def overdue(self, now_ns: int) -> list[str]:
-        """Products whose snapshot did not come in time, by name; each is said once."""
-        return self._take_due(self.snapshots_due, now_ns)
-
-    def put_off(self, now_ns: int) -> list[str]:
-        """Products whose snapshot was put off until now, by name; each is said once."""
-        return self._take_due(self.resyncs_due, now_ns)
-
-    def _take_due(self, times: dict[str, int], now_ns: int) -> list[str]:
-        due = sorted(each for each, due_ns in times.items() if due_ns <= now_ns)
-        for product_id in due:
-            self.snapshot_came(product_id)  # due for neither cause any more
-            self.resynced_ns[product_id] = now_ns
-        return due
-
-    # --- liveness -----------------------------------------------------------------------------
 
     def deadline_ns(self) -> int | None:
         """When silence becomes a fault; None while no heartbeats are asked for."""

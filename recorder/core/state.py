@@ -6,8 +6,10 @@ replay alone. Lists are sorted, so the same knowledge is the same text.
 
 import msgspec
 
+from recorder.core.asking import Key
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Missing, Recording, Track
+from recorder.core.flow import Flow
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
 
@@ -20,8 +22,8 @@ class TradeState(msgspec.Struct):
     holes: list[tuple[int, int]] = []
 
 
-class SessionState(msgspec.Struct):
-    """One open connection."""
+class SessionState(msgspec.Struct, omit_defaults=True):
+    """One open connection; what is keyed by channel and product is a list that begins with them."""
 
     connection_id: str
     opened_ns: int
@@ -32,11 +34,21 @@ class SessionState(msgspec.Struct):
     ordered_ns: int = 0
     late_run: int = 0
     snapshots_due: dict[str, int] = {}
-    resynced_ns: dict[str, int] = {}
+    resyncs: dict[str, tuple[int, int]] = {}
     former: list[tuple[str, str]] = []
     distrusted: bool = False
     unreadable: int = 0
     resyncs_due: dict[str, int] = {}
+    venue: str = "advanced"
+    looked_ns: int = 0
+    beat: int | None = None
+    gaps_ns: list[int] = []
+    numbers: list[tuple[str, str | None, int]] = []
+    answers_due: list[tuple[str, str | None, int]] = []
+    tries: list[tuple[str, str | None, int]] = []
+    heard_ns: list[tuple[str, str | None, int]] = []
+    silences: list[tuple[str, str | None, int]] = []
+    spoken: list[tuple[str, str | None]] = []
 
 
 class BookStateOf(msgspec.Struct):
@@ -57,6 +69,15 @@ class TrackState(msgspec.Struct):
     recordings: dict[str, Recording] = {}
     missing: Missing | None = None
     covered: list[tuple[int, int]] = []
+    heard_ns: int = 0
+
+
+class FlowState(msgspec.Struct):
+    """What is known of the silences of one channel of one product."""
+
+    channel: str
+    product_id: str | None
+    flow: Flow
 
 
 class State(msgspec.Struct, omit_defaults=True):
@@ -64,7 +85,7 @@ class State(msgspec.Struct, omit_defaults=True):
 
     ``ended_ns`` is when the recording before this one ended (None: nothing was recorded before),
     ``wanted`` what is to be recorded: (channel, product or None). Both matter at a start only;
-    ``sessions``, ``books`` and ``tracks`` matter at an hour only.
+    the others but ``trades`` matter at an hour only.
     """
 
     ended_ns: int | None = None
@@ -73,6 +94,8 @@ class State(msgspec.Struct, omit_defaults=True):
     sessions: list[SessionState] = []
     books: list[BookStateOf] = []
     tracks: list[TrackState] = []
+    flows: list[FlowState] = []
+    statuses: dict[str, str] = {}
 
 
 decode = msgspec.json.Decoder(State).decode
@@ -96,41 +119,68 @@ def trades_from_state(states: dict[str, TradeState]) -> dict[str, TradeIds]:
     }
 
 
+_KEYED = ("numbers", "answers_due", "tries", "heard_ns", "silences")
+_PLAIN = (
+    "last_ns", "ordered_ns", "late_run", "distrusted", "unreadable", "looked_ns", "beat",
+)  # fmt: skip
+
+
 def session_to_state(session: Session) -> SessionState:
     """One connection as text."""
-    return SessionState(
+    state = SessionState(
         session.connection_id,
         session.opened_ns,
         session.last_ns,
         session.next_sequence,
         {channel: sorted(ids) for channel, ids in session.asked.items()},
-        sorted(session.strangers),
-        session.ordered_ns,
-        session.late_run,
-        dict(session.snapshots_due),
-        dict(session.resynced_ns),
-        sorted(session.former),
-        session.distrusted,
-        session.unreadable,
-        dict(session.resyncs_due),
+        venue=session.venue,
+        strangers=sorted(session.strangers),
+        former=sorted(session.former),
+        snapshots_due=dict(session.snapshots_due),
+        resyncs=dict(session.resyncs),
+        resyncs_due=dict(session.resyncs_due),
+        gaps_ns=list(session.gaps_ns),
+        spoken=sorted(session.spoken, key=_by_name),
     )
+    for name in _PLAIN:
+        setattr(state, name, getattr(session, name))
+    for name in _KEYED:
+        values: dict[Key, int] = getattr(session, name)
+        setattr(state, name, [(*key, values[key]) for key in sorted(values, key=_by_name)])
+    return state
 
 
 def session_from_state(state: SessionState) -> Session:
     """The inverse of `session_to_state`."""
-    session = Session(state.connection_id, state.opened_ns, state.next_sequence)
-    session.last_ns = state.last_ns
+    session = Session(state.connection_id, state.opened_ns, state.next_sequence, state.venue)
     session.asked = {channel: set(ids) for channel, ids in state.asked.items()}
     session.strangers = set(state.strangers)
-    session.ordered_ns = state.ordered_ns
-    session.late_run = state.late_run
-    session.snapshots_due = dict(state.snapshots_due)
-    session.resynced_ns = dict(state.resynced_ns)
     session.former = set(state.former)
-    session.distrusted = state.distrusted
-    session.unreadable = state.unreadable
+    session.snapshots_due = dict(state.snapshots_due)
+    session.resyncs = dict(state.resyncs)
     session.resyncs_due = dict(state.resyncs_due)
+    session.gaps_ns = list(state.gaps_ns)
+    session.spoken = set(state.spoken)
+    for name in _PLAIN:
+        setattr(session, name, getattr(state, name))
+    for name in _KEYED:
+        entries: list[tuple[str, str | None, int]] = getattr(state, name)
+        setattr(session, name, {(channel, each): value for channel, each, value in entries})
     return session
+
+
+def _by_name(key: Key) -> tuple[str, str]:
+    return key[0], key[1] or ""
+
+
+def flows_to_state(flows: dict[Key, Flow]) -> list[FlowState]:
+    """Every flow, by channel and product."""
+    return [FlowState(*key, flows[key]) for key in sorted(flows, key=_by_name)]
+
+
+def flows_from_state(states: list[FlowState]) -> dict[Key, Flow]:
+    """The inverse of `flows_to_state`."""
+    return {(state.channel, state.product_id): state.flow for state in states}
 
 
 def books_to_state(books: dict[tuple[str, str], Book]) -> list[BookStateOf]:
@@ -160,7 +210,9 @@ def book_from_state(state: BookStateOf) -> Book:
 def tracks_to_state(coverage: Coverage) -> list[TrackState]:
     """Every track, in its order."""
     return [
-        TrackState(channel, product_id, track.recordings, track.missing, track.covered)
+        TrackState(
+            channel, product_id, track.recordings, track.missing, track.covered, track.heard_ns
+        )
         for (channel, product_id), track in coverage.tracks.items()
     ]
 
@@ -170,6 +222,6 @@ def coverage_from_state(states: list[TrackState]) -> Coverage:
     coverage = Coverage()
     for state in states:
         coverage.tracks[state.channel, state.product_id] = Track(
-            state.recordings, state.missing, state.covered
+            state.recordings, state.missing, state.covered, state.heard_ns
         )
     return coverage

@@ -101,7 +101,7 @@ TRADES = Table(
         _PRODUCT,
         _KIND,
         Column("trade_id", Kind.INT, "the venue's id, contiguous per product"),
-        Column("side", Kind.WORD, "the maker's side, as sent"),
+        Column("side", Kind.WORD, "the maker's side: BUY or SELL"),
         Column("taker_side", Kind.WORD, "the inverse of side", True),
         _PRICE,
         _SIZE,
@@ -184,6 +184,10 @@ STATUS_TEXTS = (
     ("status", "online, offline, delisted or empty"),
     ("status_message", "the venue's remark"),
     ("min_market_funds", "smallest market order in quote currency, as sent"),
+    ("post_only", "true where orders may only rest (Exchange feed only)"),
+    ("limit_only", "true where only limit orders are taken (Exchange feed only)"),
+    ("cancel_only", "true where orders may only be cancelled (Exchange feed only)"),
+    ("fx_stablecoin", "true for a pair of stablecoins (Exchange feed only)"),
 )
 STATUS = Table(
     "status",
@@ -207,7 +211,7 @@ COVERAGE = Table(
         Column("product_id", Kind.WORD, "the product; null for channels without", True),
         Column("start_time", Kind.TIME, "begin of the interval, UTC"),
         Column("end_time", Kind.TIME, "end of the interval, exclusive, UTC"),
-        Column("state", Kind.WORD, "recorded or gap"),
+        Column("state", Kind.WORD, "recorded, unverified (a loss would not show) or gap"),
         Column("reason", Kind.WORD, "why it is a gap", True),
         Column("sequence_before", Kind.INT, "last number before the gap", True),
         Column("sequence_after", Kind.INT, "first number after the gap", True),
@@ -238,7 +242,25 @@ FAULTS = Table(
     ),
 )
 
+AUDITS = Table(
+    "audits",
+    "How often tickers fitted the book of their connection, an hour or a session a row.",
+    False,
+    (
+        _PRODUCT,
+        _CONNECTION,
+        Column("start_time", Kind.TIME, "begin of the count, UTC"),
+        Column("end_time", Kind.TIME, "end of the count, UTC"),
+        Column("agree", Kind.INT, "best bid and ask were the book's"),
+        Column("lagging", Kind.INT, "they were so within 2 s before or after"),
+        Column("disagree", Kind.INT, "neither"),
+        # Not unique: the end of a connection or of an hour ends many counts at once.
+        Column("noted_seq", Kind.INT, "ingest_seq of the arrival that ended the count"),
+    ),
+    order="noted_seq",
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (LEVEL2, TRADES, TICKER, CANDLES, HEARTBEATS, STATUS, COVERAGE, FAULTS)
+    for table in (LEVEL2, TRADES, TICKER, CANDLES, HEARTBEATS, STATUS, COVERAGE, FAULTS, AUDITS)
 }

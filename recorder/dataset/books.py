@@ -134,7 +134,7 @@ def _doubt(files: Files, product_id: str, rows: pa.Table, at_ns: int) -> str | N
         for each in intervals
         if to_ns(each["start_time"]) <= at_ns <= to_ns(each["end_time"]) + 999
     ]
-    if any(each["state"] == "recorded" for each in around):
+    if any(each["state"] != "gap" for each in around):
         return None
     if around:
         return _not_recorded(around[0])

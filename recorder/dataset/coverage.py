@@ -5,10 +5,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recorder.core.frames import HOUR_NS, hour_of_seq
 from recorder.core.tables import COVERAGE
 from recorder.dataset.files import Files
 from recorder.store.parts import SCHEMAS
 
+_TIMES = ("start_time", "end_time")
 GOING_ON = "still going on at the newest part"
 
 
@@ -27,12 +29,43 @@ def coverage_rows(files: Files, product_id: str | None, channel: str | None) -> 
         if product_id in (None, track["product_id"]) and channel in (None, track["channel"])
     ]
     rows = files.read(lambda: files.of("coverage"), COVERAGE, wanted)
+    rows = _taken_back(rows)
     rows = pa.concat_tables([rows, _table(_not_ended(going_on, rows))]).unify_dictionaries()
     keys = [("channel", "ascending"), ("product_id", "ascending"), ("start_time", "ascending")]
     plain = {name: rows.column(name) for name, _ in keys}
     for name in ("channel", "product_id"):
         plain[name] = plain[name].cast(pa.string())
     return rows.take(pc.sort_indices(pa.table(plain), sort_keys=keys))
+
+
+def _taken_back(rows: pa.Table) -> pa.Table:
+    """Shorten what an hour told as recorded, where a later one found that it was not.
+
+    Such a gap's row begins before the hour in which it was noted.
+    """
+    names = ("channel", "product_id", "state")
+    words = [rows.column(name).cast(pa.string()).to_pylist() for name in names]
+    starts, ends = (rows.column(name).cast(pa.int64()).to_pylist() for name in _TIMES)
+    hours = [hour_of_seq(noted) for noted in rows.column("noted_seq").to_pylist()]
+    *lines, states = words
+    gaps: dict[Any, list[tuple[int, int, int]]] = {}
+    for *line, state, start, end, hour in zip(*lines, states, starts, ends, hours, strict=True):
+        if state == "gap" and start < hour * HOUR_NS // 1000:
+            gaps.setdefault(tuple(line), []).append((start, end, hour))
+    if not gaps:
+        return rows
+    kept = []
+    told_ends = list(ends)
+    for index, key in enumerate(zip(*lines, strict=True)):
+        for start, end, hour in gaps.get(key, ()):
+            mine = states[index] != "gap" and hours[index] < hour
+            if mine and starts[index] < end and ends[index] > start:
+                ends[index] = max(start, starts[index])
+        if ends[index] == told_ends[index] or ends[index] > starts[index]:
+            kept.append(index)
+    place = rows.schema.get_field_index("end_time")
+    told = pa.array(ends, pa.int64()).cast(rows.schema.field(place).type)
+    return rows.set_column(place, rows.schema.field(place), told).take(kept)
 
 
 def _going_on(files: Files) -> list[dict[str, Any]]:

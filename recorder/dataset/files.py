@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from recorder.core.tables import TABLES, Table
 from recorder.errors import DataError
-from recorder.store.parts import SCHEMAS
+from recorder.store.parts import SCHEMAS, complete
 from recorder.store.paths import CUTS, Root, hour_from_iso, hour_from_text
 
 HOUR_NS = 3_600_000_000_000
@@ -159,7 +159,7 @@ def read_file(
             f"{path}: cannot be read ({error}). Stop the recorder and run `recorder seal` to write "
             "its hour again from the parts and the capture."
         ) from error
-    return rows.select(names)
+    return complete(table, rows, names)
 
 
 def distinct(path: Path, column: str) -> list[str]:

@@ -14,7 +14,17 @@ Nothing else is escaped, so a frame's text stands in the capture as the venue se
 
 import msgspec
 
-from recorder.core.frames import Arrival, Carried, Closed, Ended, Frame, Noted, Opened, Sent
+from recorder.core.frames import (
+    ADVANCED,
+    Arrival,
+    Carried,
+    Closed,
+    Ended,
+    Frame,
+    Noted,
+    Opened,
+    Sent,
+)
 
 _json = msgspec.json.encode
 
@@ -22,6 +32,7 @@ _json = msgspec.json.encode
 class _OpenedLine(msgspec.Struct, omit_defaults=True):
     url: str
     first_sequence: int | None = 0
+    venue: str = ADVANCED
 
 
 class _ClosedLine(msgspec.Struct, omit_defaults=True):
@@ -65,8 +76,8 @@ def to_line(arrival: Arrival) -> bytes:  # noqa: PLR0911  one for each kind
             if b"\n" in raw:
                 return b"%d >~%s %s\n" % (recv_ns, connection_id.encode(), _escape(raw))
             return b"%d >%s %s\n" % (recv_ns, connection_id.encode(), raw)
-        case Opened(recv_ns, connection_id, url, first_sequence):
-            text = _json(_OpenedLine(url, first_sequence))
+        case Opened(recv_ns, connection_id, url, first_sequence, venue):
+            text = _json(_OpenedLine(url, first_sequence, venue))
             return b"%d +%s %s\n" % (recv_ns, connection_id.encode(), text)
         case Closed(recv_ns, connection_id, code, reason, orderly):
             text = _json(_ClosedLine(code, reason, orderly))
@@ -93,7 +104,7 @@ def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
             return Sent(recv_ns, name, rest)
         case b"+":
             opened = _read_opened(rest)
-            return Opened(recv_ns, name, opened.url, opened.first_sequence)
+            return Opened(recv_ns, name, opened.url, opened.first_sequence, opened.venue)
         case b"-":
             closed = _read_closed(rest)
             return Closed(recv_ns, name, closed.code, closed.reason, closed.orderly)

@@ -240,7 +240,18 @@ def read_parts(
             raise DataError(
                 f"{path}: cannot be read ({error}). `recorder verify` tells what is whole."
             ) from error
-        pieces.append(piece.select(SCHEMAS[table.name].names))
+        pieces.append(complete(table, piece, SCHEMAS[table.name].names))
     if not pieces:
         return SCHEMAS[table.name].empty_table()
     return pa.concat_tables(pieces, promote_options="permissive")
+
+
+def complete(table: Table, rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The columns of a file's rows; those that its version did not know yet are null."""
+    schema = SCHEMAS[table.name]
+    for name in names:
+        if name not in rows.column_names and schema.field(name).nullable:
+            rows = rows.append_column(
+                schema.field(name), pa.nulls(len(rows), schema.field(name).type)
+            )
+    return rows.select(list(names))

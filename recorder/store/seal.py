@@ -296,7 +296,7 @@ def _coverage_footer(
     footer = {"gaps": str(int(pc.sum(pc.equal(states, "gap")).as_py() or 0))}
     if table.name == "level2":
         hour_end_us = (hour + 1) * HOUR_NS // 1000
-        ends = mine.filter(pc.equal(states, "recorded")).column("end_time").cast(pa.int64())
+        ends = mine.filter(pc.not_equal(states, "gap")).column("end_time").cast(pa.int64())
         valid = bool(np.any(ends.to_numpy() == hour_end_us)) if len(ends) else False
         footer["book_valid_at_end"] = "true" if valid else "false"
     return footer

@@ -1,7 +1,8 @@
 """The intervals of every channel and product: no overlap, and no hole while a recording lasts.
 
-A gap overlaps with nothing; what is recorded may overlap with what another connection records. A
-hole is right only where nothing at all was told of: between two recordings.
+A gap overlaps with nothing, but where it takes back what an hour before told; what is recorded may
+overlap with what another connection records. A hole is right only where nothing at all was told of:
+between two recordings.
 """
 
 from collections import defaultdict
@@ -62,7 +63,7 @@ class Ledger:
         ):
             if noted < before_seq:
                 hour = hour_of_seq(noted)
-                interval = Interval(start, end, state == "recorded", reason, line, hour, path)
+                interval = Interval(start, end, state != "gap", reason, line, hour, path)
                 self.tracks[channel, product_id].append(interval)
                 self.files.setdefault(hour, path)
 
@@ -135,6 +136,8 @@ def _check_overlaps(name: str, intervals: list[Interval], report: Report, remedy
             both = each.recorded and other.recorded
             if (both and each.line != other.line) or each.start == each.end:
                 continue
+            if _takes_back(each, other) or _takes_back(other, each):
+                continue
             problem = f"{name}: two intervals tell of {_moment(each.start)}"
             if {each.reason, other.reason} & {"recorder_down"} and each.hour != other.hour:
                 # Imported later into a time of which a start said that no recorder ran.
@@ -143,6 +146,12 @@ def _check_overlaps(name: str, intervals: list[Interval], report: Report, remedy
             report.find(ABOUT, each.path, each.hour, problem, remedy(each.hour))
         if each.end > each.start:
             open_now.append(each)
+
+
+def _takes_back(gap: Interval, recorded: Interval) -> bool:
+    """Whether a gap that begins before its hour is of what was told as recorded before it."""
+    before = gap.start < gap.hour * _HOUR_US and recorded.hour < gap.hour
+    return before and not gap.recorded and recorded.recorded
 
 
 def _moment(us: int) -> str:

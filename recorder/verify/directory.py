@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
-    *("recorder.sql", QUARANTINE, *TABLES),
+    *("products.json", "recorder.sql", QUARANTINE, *TABLES),
 }
 _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search
 _part_name = re.compile(r"\d{10}-\d{12}-\d{12}\.(?:parquet|json)").fullmatch

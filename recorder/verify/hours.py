@@ -113,7 +113,7 @@ def _check_unique(
     files = {
         path: numbers
         for path, numbers in sealed.numbers.items()
-        if not path.name.startswith(f"{COVERAGE.name}-")
+        if TABLES[path.name.partition("-")[0]].order == "ingest_seq"
     }
     beyond = {part.path for each in live.parts.values() for part in each if part.first >= done}
     if files:

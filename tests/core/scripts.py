@@ -78,9 +78,16 @@ def ticker(number: int, product: str = "BTC-USD", price: str = "100.5") -> bytes
     )
 
 
-def heartbeat(number: int) -> bytes:
+def heartbeat(number: int, counter: int = 52431) -> bytes:
     """One beat."""
-    return frame("heartbeats", number, {"current_time": GO_TIME, "heartbeat_counter": 52431})
+    return frame("heartbeats", number, {"current_time": GO_TIME, "heartbeat_counter": counter})
+
+
+def status(number: int, product: str, state: str) -> bytes:
+    """One product's rules."""
+    return frame(
+        "status", number, {"type": "update", "products": [{"id": product, "status": state}]}
+    )
 
 
 def answer(number: int, **channels: Sequence[str]) -> bytes:

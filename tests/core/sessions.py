@@ -89,6 +89,8 @@ class RandomSessions:
         if 0.5 < chance < 0.51:
             raw = raw[: self.random.randrange(len(raw))]
         after_ms = self.random.choice([0, 1, 50, 50, 50, 900])
+        if chance < 0.03:
+            after_ms = self.random.choice([5_000, 40_000, 700_000])  # what is overdue by then
         self.each(lambda player: player.say(raw, line, after_ms))
 
     def raw(self, number: int) -> bytes:

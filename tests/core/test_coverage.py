@@ -3,7 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.coverage import GAP, RECORDED, TRACKS_MAX, Coverage, Interval, Key, Missing
+from recorder.core.coverage import (
+    GAP,
+    RECORDED,
+    TAKEN_BACK,
+    TRACKS_MAX,
+    Coverage,
+    Interval,
+    Key,
+    Missing,
+)
 
 KEY: Key = ("level2", "BTC-USD")
 OTHER: Key = ("heartbeats", None)
@@ -60,8 +69,13 @@ def test_intervals_do_not_overlap_and_leave_no_hole(
         assert interval.start_ns <= interval.end_ns
         assert (interval.reason is not None) == (interval.state == GAP)
         assert interval.connection_id is not None
+    back = [each for each in given_out if each.detail == TAKEN_BACK]
     for moment in range(100, end):
         here = [each for each in given_out if each.start_ns <= moment < each.end_ns]
+        for gap in [each for each in here if each in back]:
+            # What was given out before it of the same line is not true any more.
+            told = given_out[: given_out.index(gap)]
+            here = [each for each in here if each.state == GAP or each not in told]
         lines = [each.connection_id for each in here if each.state == RECORDED]
         gaps = [each for each in here if each.state == GAP]
         assert len(lines) == len(set(lines)), "a line records a moment once"
@@ -96,6 +110,29 @@ def test_a_gap_between_two_recordings() -> None:
     assert coverage.begin(KEY, "ws1", 170) == [
         Interval(*KEY, 150, 170, GAP, "sequence_gap", 4, 8, 3, connection_id="ws1")
     ]
+
+
+def test_what_an_hour_told_is_taken_back() -> None:
+    """The line was heard last before the turn of the hour, which shows only after it."""
+    coverage = Coverage()
+    coverage.begin(KEY, "ws1", 100)
+    assert [(each.start_ns, each.end_ns) for each in coverage.cut(200)] == [(100, 200)]
+    assert coverage.end(KEY, "ws1", 190, Missing(0, "connection_closed", connection_id="ws1")) == [
+        Interval(*KEY, 190, 200, GAP, "connection_closed", connection_id="ws1", detail=TAKEN_BACK)
+    ]
+    (gap,) = coverage.begin(KEY, "ws2", 230)
+    assert (gap.start_ns, gap.end_ns, gap.detail) == (200, 230, None)
+
+
+def test_nothing_is_taken_back_that_another_line_recorded() -> None:
+    """Only what none of the lines heard."""
+    coverage = Coverage()
+    coverage.begin(KEY, "ws1", 100)
+    coverage.begin(KEY, "ws2", 100)
+    coverage.cut(200)
+    assert coverage.end(KEY, "ws1", 195, missing()) == []
+    (back,) = coverage.end(KEY, "ws2", 190, missing())
+    assert (back.start_ns, back.end_ns, back.detail) == (195, 200, TAKEN_BACK)
 
 
 def test_lost_frames_within_one_instant_are_a_gap() -> None:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from recorder.core.wire import advanced
 from recorder.store.parts import to_arrow
 from tests.core.scripts import Player, checkpoint_of, line_of, live, rows_of
 from tests.core.sessions import RandomSessions, mutated
+from tests.roots import taken_back
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "advanced").glob("*.json"))
 
@@ -63,12 +65,13 @@ def check_rows(player: Player) -> None:
 
 def check_cover(player: Player) -> None:
     """Every track is told from its first interval to its last: recorded or a gap, never both."""
-    tracks: dict[tuple[str, str | None], list[tuple[int, int, str]]] = {}
+    tracks: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     for row in player.rows("coverage"):
         if row["start_time"] < row["end_time"]:
-            stretch = (row["start_time"], row["end_time"], row["state"])
-            tracks.setdefault((row["channel"], row["product_id"]), []).append(stretch)
-    for key, stretches in tracks.items():
+            tracks.setdefault((row["channel"], row["product_id"]), []).append(row)
+    for key, told in tracks.items():
+        names = ("start_time", "end_time", "state")
+        stretches = [tuple(row[name] for name in names) for row in taken_back(told)]
         reached, until_gap = min(stretches)[0], min(stretches)[0]
         for start, end, state in sorted(stretches):
             assert start <= reached, f"a hole in {key} before {start}"

@@ -2,13 +2,12 @@
 
 import pytest
 
+from recorder.core.asking import RESYNC_NS_MIN, SNAPSHOT_NS_MAX
 from recorder.core.session import (
     LATE_NS_MAX,
     LATE_RUN_MAX,
     LATE_RUN_MIN,
-    RESYNC_NS_MIN,
     SILENCE_NS_MAX,
-    SNAPSHOT_NS_MAX,
     STRANGERS_MAX,
     Gap,
     Kinship,
@@ -144,8 +143,8 @@ def test_snapshots_are_not_asked_for_in_a_storm() -> None:
     assert session.overdue(1_000 + RESYNC_NS_MIN) == []
     assert session.put_off(1_000 + RESYNC_NS_MIN) == ["BTC-USD"]
     assert session.put_off(10**18) == []
-    assert not session.resync("BTC-USD", 1_001 + RESYNC_NS_MIN)
-    assert session.resync("BTC-USD", 1_000 + 2 * RESYNC_NS_MIN)
+    assert not session.resync("BTC-USD", 1_001 + 2 * RESYNC_NS_MIN)  # the wait doubles
+    assert session.resync("BTC-USD", 1_000 + 3 * RESYNC_NS_MIN)
 
 
 def test_a_snapshot_that_was_put_off_and_came() -> None:

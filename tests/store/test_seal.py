@@ -123,7 +123,7 @@ def test_the_layout(once):
     }
     wanted |= {
         f"{table}/{day}/{hour}/{table}-{name}.parquet"
-        for table in ("heartbeats", "status", "coverage", "faults")
+        for table in ("heartbeats", "status", "coverage", "faults", "audits")
     }
     assert set(files) == wanted
     assert all((once / file).stat().st_mode & 0o777 == 0o444 for file in files)

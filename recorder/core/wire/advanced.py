@@ -27,14 +27,15 @@ from recorder.core.messages import (
     Trade,
     Trades,
 )
-from recorder.core.numbers import amounts, count, inexact, is_exact, number
+from recorder.core.numbers import amounts, count, inexact
 from recorder.core.times import SECONDS_MAX, go_time_ns, rfc3339_ns
 from recorder.core.wire import advanced_shapes as shapes
+from recorder.core.wire import fields
+from recorder.core.wire.fields import product_problem
+from recorder.core.wire.unreadable import UNREADABLE, malformed, text, venue_error
 
-SEQUENCE_MAX = 2**63 - 1
+SEQUENCE_MAX = fields.INT64_MAX
 FIRST_SEQUENCE = 0  # the first frame of a connection carries it (`coinbase.md` §1.4)
-
-_product = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}").fullmatch
 
 # The number in a text that is cut off or spoilt behind it; not one that stands deeper.
 _sequence = re.compile(rb'\{[^{}\[\]]*"sequence_num":(0|[1-9][0-9]{0,18})[,}]').match
@@ -52,12 +53,6 @@ SUBSCRIBE_NAMES = {
 }
 CHANNELS = frozenset(SUBSCRIBE_NAMES.values()) - {"subscriptions"}
 UNFILTERED = frozenset({"heartbeats"})  # channels whose subscription names no product
-TAKER_SIDES = {
-    "BUY": "SELL",
-    "SELL": "BUY",
-}  # the wire's side is the maker's (`coinbase.md` §1.6.4)
-
-
 _Known = (
     shapes.L2Data
     | shapes.MarketTrades
@@ -71,23 +66,16 @@ _Known = (
 _decode = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
-_decode_text = msgspec.json.Decoder(str).decode
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
-# What msgspec raises on bytes that are not what is expected of them.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
-
-
-def is_product(product_id: str) -> bool:
-    """Whether a text is a product id as Coinbase writes them, and safe as a folder's name."""
-    return _product(product_id) is not None
+is_product = fields.is_product
 
 
 def decode(raw: bytes) -> Decoded:
     """Decode one frame; never raises, whatever the bytes are."""
     try:
         frame = _decode(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return _decode_unexpected(raw, error)
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
         return _decode_unexpected(raw, ValueError("sequence_num is not in 0 … 2^63-1"))
@@ -115,21 +103,20 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
     """Name what is wrong with a frame and keep what of its envelope can be read."""
     try:
         loose = _decode_loose(raw)
-    except _UNREADABLE as worse:
-        return Decoded("malformed", None, _scanned(raw), None, (), (_malformed(str(worse)),))
+    except UNREADABLE as worse:
+        return Decoded("malformed", None, _scanned(raw), None, (), (malformed(str(worse)),))
     sequence = loose.sequence_num
     if type(sequence) is not int or not 0 <= sequence <= SEQUENCE_MAX:  # a bool is no number
         sequence = None
     if loose.type == "error":
-        problem = Problem("venue_error", _text(loose.message)[:500])
-        return Decoded("error", None, sequence, None, (), (problem,))
+        return Decoded("error", None, sequence, None, (), (venue_error(text(loose.message)),))
     if not isinstance(loose.channel, str):
-        return Decoded("malformed", None, sequence, None, (), (_malformed(str(error)),))
+        return Decoded("malformed", None, sequence, None, (), (malformed(str(error)),))
     channel = SUBSCRIBE_NAMES.get(loose.channel)
     if channel is None:
         unknown = Problem("unknown_channel", f"channel {loose.channel[:100]!r}")
         return Decoded("unknown", None, sequence, None, (), (unknown,))
-    problem = _malformed(str(error), channel, _only_product(loose.events))
+    problem = malformed(str(error), channel, _only_product(loose.events))
     return Decoded("malformed", channel, sequence, None, (), (problem,))
 
 
@@ -142,48 +129,28 @@ def _scanned(raw: bytes) -> int | None:
     return sequence if sequence <= SEQUENCE_MAX else None
 
 
-def _text(raw: msgspec.Raw) -> str:
-    """Read the text of an error frame, whatever it is."""
-    try:
-        return _decode_text(raw)
-    except _UNREADABLE:
-        return bytes(raw).decode("utf-8", "backslashreplace")
-
-
-def _malformed(detail: str, channel: str | None = None, product_id: str | None = None) -> Problem:
-    return Problem("malformed_frame", detail[:500], channel, product_id)
-
-
 def _only_product(events: msgspec.Raw) -> str | None:
     """Find the product of a malformed frame, where every event of it names the same one."""
     try:
         named = {event.product_id for event in _decode_named(events)}
-    except (*_UNREADABLE, TypeError):
+    except (*UNREADABLE, TypeError):
         return None
     product_id = named.pop() if len(named) == 1 else None
     return product_id if isinstance(product_id, str) and is_product(product_id) else None
 
 
-def _product_problem(product_id: str, channel: str) -> Problem:
-    return Problem("impossible_product", f"product id {product_id[:100]!r}", channel)
-
-
 def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[Problem]) -> None:
     product_id = event.product_id
     if not is_product(product_id):
-        problems.append(_product_problem(product_id, "level2"))
+        problems.append(product_problem(product_id, "level2"))
         return
     changes = event.updates
     price_texts = [change.price_level for change in changes]
     size_texts = [change.new_quantity for change in changes]
     try:
-        prices = amounts(price_texts)
-        sizes = amounts(size_texts)
+        prices, sizes = fields.levels(price_texts, size_texts)
     except ValueError as error:
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
-        return
-    if prices and min(prices) <= 0.0:
-        problems.append(Problem("impossible_number", "a price of 0", "level2", product_id))
         return
     try:
         event_us = _event_times([change.event_time for change in changes])
@@ -206,19 +173,15 @@ def _event_times(texts: list[str]) -> list[int | None] | int | None:
         return None
     first = texts[0]
     if texts.count(first) == len(texts):
-        return _microseconds(rfc3339_ns(first))
-    return [_microseconds(rfc3339_ns(text)) for text in texts]
-
-
-def _microseconds(nanoseconds: int | None) -> int | None:
-    return None if nanoseconds is None else nanoseconds // 1000
+        return fields.microseconds(rfc3339_ns(first))
+    return [fields.microseconds(rfc3339_ns(text)) for text in texts]
 
 
 def _trades(event: shapes.TradesEvent, messages: list[Message], problems: list[Problem]) -> None:
     by_product: dict[str, list[Trade]] = {}
     for wire in event.trades:
         if not is_product(wire.product_id):
-            problems.append(_product_problem(wire.product_id, "market_trades"))
+            problems.append(product_problem(wire.product_id, "market_trades"))
             continue
         try:
             trade = _trade(wire, problems)
@@ -233,23 +196,15 @@ def _trades(event: shapes.TradesEvent, messages: list[Message], problems: list[P
 
 
 def _trade(wire: shapes.Trade, problems: list[Problem]) -> Trade:
-    price, size = amounts((wire.price, wire.size))
+    texts = (wire.price, wire.size)
+    numbers = amounts(texts)
     trade_us = None
     try:
-        trade_us = _microseconds(rfc3339_ns(wire.time))
+        trade_us = fields.microseconds(rfc3339_ns(wire.time))
     except ValueError as error:
         problems.append(Problem("impossible_time", f"trade {wire.trade_id[:40]!r}: {error}"))
-    return Trade(
-        wire.product_id,
-        count(wire.trade_id),
-        wire.side,
-        TAKER_SIDES.get(wire.side),
-        price,
-        size,
-        trade_us,
-        None if is_exact(wire.price) else wire.price,
-        None if is_exact(wire.size) else wire.size,
-    )
+    trade_id = count(wire.trade_id)
+    return fields.trade(wire.product_id, trade_id, wire.side, numbers, texts, trade_us)
 
 
 # The table's column for each number of a ticker.
@@ -272,7 +227,7 @@ def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None
     def build(event: shapes.TickerEvent, messages: list[Message], problems: list[Problem]) -> None:
         for ticker in event.tickers:
             if not is_product(ticker.product_id):
-                problems.append(_product_problem(ticker.product_id, channel))
+                problems.append(product_problem(ticker.product_id, channel))
                 continue
             messages.append(_ticker(ticker, event.type == "snapshot", channel, problems))
 
@@ -280,29 +235,14 @@ def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None
 
 
 def _ticker(wire: shapes.Ticker, snapshot: bool, channel: str, problems: list[Problem]) -> Ticker:
-    values: dict[str, float | None] = {}
-    inexact_texts: dict[str, str] = {}
-    for key, column in _TICKER_COLUMNS.items():
-        text = getattr(wire, key)
-        values[column] = None
-        if text is None or text == "":
-            continue
-        try:
-            values[column] = number(text)
-        except ValueError as error:
-            problems.append(
-                Problem("impossible_number", f"{key}: {error}", channel, wire.product_id)
-            )
-            continue
-        if not is_exact(text):
-            inexact_texts[column] = text
-    return Ticker(wire.product_id, snapshot, values, inexact=inexact_texts or None)
+    values, inexact_texts = fields.ticker_numbers(wire, _TICKER_COLUMNS, channel, problems)
+    return Ticker(wire.product_id, snapshot, values, inexact=inexact_texts)
 
 
 def _status(event: shapes.StatusEvent, messages: list[Message], problems: list[Problem]) -> None:
     for product in event.products:
         if not is_product(product.id):
-            problems.append(_product_problem(product.id, "status"))
+            problems.append(product_problem(product.id, "status"))
             continue
         rules = msgspec.structs.asdict(product)
         del rules["id"]
@@ -312,7 +252,7 @@ def _status(event: shapes.StatusEvent, messages: list[Message], problems: list[P
 def _candles(event: shapes.CandlesEvent, messages: list[Message], problems: list[Problem]) -> None:
     for wire in event.candles:
         if not is_product(wire.product_id):
-            problems.append(_product_problem(wire.product_id, "candles"))
+            problems.append(product_problem(wire.product_id, "candles"))
             continue
         try:
             numbers = amounts((wire.open, wire.high, wire.low, wire.close, wire.volume))
@@ -362,10 +302,7 @@ def _subscriptions(
             channels[channel] = tuple(filter(is_product, product_ids))
             strange += [each for each in product_ids if not is_product(each)]
     messages.append(Subscriptions(channels))
-    if strange:
-        named = ", ".join(f"{each[:40]!r}" for each in strange[:10])
-        detail = f"an answer lists {len(strange)} channels or products that cannot be: {named}"
-        problems.append(Problem("impossible_subscription", detail))
+    problems += fields.subscription_problems(strange)
 
 
 _BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
@@ -393,15 +330,17 @@ def request(
     return msgspec.json.encode(body)
 
 
-def requested(raw: bytes) -> tuple[str, str, tuple[str, ...]] | None:
-    """Read a text that was sent: (type, channel, product ids); None where it is no request.
+def requested(raw: bytes) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Read a text that was sent: (type, channel, product ids), one at most; none is no request.
 
     Channels that are not recorded are no request, and ids that cannot be are left out.
     """
     try:
         sent = _decode_request(raw)
-    except _UNREADABLE:
-        return None
+    except UNREADABLE:
+        return ()
     if sent.channel not in CHANNELS:
-        return None
-    return sent.type, sent.channel, tuple(filter(is_product, sent.product_ids))
+        return ()
+    if sent.channel in UNFILTERED:
+        return ((sent.type, sent.channel, ()),)  # products are accepted and mean nothing
+    return ((sent.type, sent.channel, tuple(filter(is_product, sent.product_ids))),)

@@ -1,0 +1,209 @@
+"""What was asked of the venue on one connection, and what of it came.
+
+A venue that half-delivers looks like a quiet market (`coinbase.md` §1.10): a product can be missing
+from the answer, or be listed there and never deliver, and a snapshot that is lost is not repeated.
+So everything that is asked for has a time by which it must have come:
+
+    an answer that lists it, or data     `ANSWER_NS_MAX`
+    a book's snapshot                    `SNAPSHOT_NS_MAX`
+
+What is overdue is asked for again, each time after twice the wait, and not for ever. Books are
+asked for again when they are in doubt, too, each not too often.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from recorder.core.messages import LEVEL2
+
+ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
+SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
+TRIES_MAX = 5  # of an answer; then it is left alone until the next connection
+DOUBLINGS_MAX = 5
+RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
+CALM_NS = 60_000_000_000  # a book that held that long begins anew with the shortest wait
+
+Key = tuple[str, str | None]  # channel by its subscribe name, product or None for all
+
+
+class Asking:
+    """What one connection asked for.
+
+    ``asked`` holds what we subscribed to: channel → product ids; ``former`` what we unsubscribed
+    from, of which frames may still be on their way. ``answers_due`` says by when a channel of a
+    product must have been served, ``tries`` how often it was asked for in vain; ``heard_ns`` is
+    when it was last heard of (its answer, or its data), ``spoken`` those whose data has come since
+    they were asked for, ``silences`` how often their silence has been told since.
+    ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``resyncs`` when
+    we last asked for another and how often in a row, ``resyncs_due`` when to ask for one that was
+    put off.
+    """
+
+    __slots__ = (
+        "answers_due", "asked", "former", "heard_ns", "resyncs", "resyncs_due", "silences",
+        "snapshots_due", "spoken", "tries",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.asked: dict[str, set[str]] = {}
+        self.former: set[tuple[str, str]] = set()
+        self.answers_due: dict[Key, int] = {}
+        self.tries: dict[Key, int] = {}
+        self.heard_ns: dict[Key, int] = {}
+        self.spoken: set[Key] = set()
+        self.silences: dict[Key, int] = {}
+        self.snapshots_due: dict[str, int] = {}
+        self.resyncs: dict[str, tuple[int, int]] = {}
+        self.resyncs_due: dict[str, int] = {}
+
+    # --- our requests ---------------------------------------------------------------------------
+
+    def ask(self, kind: str, channel: str, product_ids: tuple[str, ...], at_ns: int) -> None:
+        """Note a request of ours. Unsubscribing without products drops the channel."""
+        asked = self.asked.setdefault(channel, set())
+        if kind == "subscribe":
+            asked.update(product_ids)
+            for product_id in product_ids or (None,):
+                self._await((channel, product_id), at_ns)
+            return
+        dropped = product_ids or tuple(asked)
+        self.former.update((channel, product_id) for product_id in asked.intersection(dropped))
+        asked.difference_update(dropped)
+        if not product_ids:
+            del self.asked[channel]
+        for product_id in dropped or (None,):
+            self._drop((channel, product_id))
+
+    def _await(self, key: Key, at_ns: int) -> None:
+        tries = self.tries.get(key, 0)
+        self.answers_due[key] = at_ns + (ANSWER_NS_MAX << min(tries, DOUBLINGS_MAX))
+        self.heard_ns.pop(key, None)
+        self.spoken.discard(key)
+        channel, product_id = key
+        if channel == LEVEL2 and product_id is not None:
+            again = self.resyncs.get(product_id, (0, 0))[1]
+            wait_ns = SNAPSHOT_NS_MAX << min(again, DOUBLINGS_MAX)
+            self.snapshots_due[product_id] = at_ns + wait_ns
+
+    def _drop(self, key: Key) -> None:
+        channel, product_id = key
+        self.answers_due.pop(key, None)
+        self.heard_ns.pop(key, None)
+        self.spoken.discard(key)
+        if channel == LEVEL2 and product_id is not None:
+            self.snapshot_came(product_id)
+
+    def knows(self, channel: str, product_id: str) -> bool:
+        """Whether a product was asked for, by this name or by its alias.
+
+        ``-USDC`` ids come back as ``-USD`` (`coinbase.md` §1.7). Where nothing is known of the
+        channel's subscriptions (a record that begins in the middle), every product is known.
+        """
+        asked = self.asked.get(channel)
+        if not asked or product_id in asked or f"{product_id}C" in asked:
+            return True
+        return not self.former.isdisjoint({(channel, product_id), (channel, f"{product_id}C")})
+
+    def wants(self, product_id: str) -> bool:
+        """Whether a product was asked for on any channel, or nothing is known of what was."""
+        products = [asked for asked in self.asked.values() if asked]
+        return not products or any(
+            product_id in asked or f"{product_id}C" in asked for asked in products
+        )
+
+    # --- answers and data -----------------------------------------------------------------------
+
+    def served(self, channels: Mapping[str, Iterable[str]], now_ns: int) -> None:
+        """Take the venue's full set of subscriptions; what it does not list is due again."""
+        for channel, asked in self.asked.items():
+            listed = channels.get(channel)
+            names = set(listed or ())
+            keys: list[Key] = [(channel, each) for each in sorted(asked)] or [(channel, None)]
+            for key in keys:
+                name = key[1]
+                is_there = name is None or name in names or _usd(name) in names
+                if listed is not None and is_there:
+                    self.answers_due.pop(key, None)
+                    self.heard_ns.setdefault(key, now_ns)
+                elif key not in self.answers_due and self.tries.get(key, 0) < TRIES_MAX:
+                    self.answers_due[key] = now_ns + ANSWER_NS_MAX
+
+    def came(self, key: Key, now_ns: int) -> int | None:
+        """Take data; how long it was silent before, None where that is not known."""
+        if self.answers_due or self.tries or self.silences:
+            self._answered(key)
+        last_ns = self.heard_ns.get(key)
+        self.heard_ns[key] = now_ns
+        if key in self.spoken:
+            return None if last_ns is None else now_ns - last_ns
+        self.spoken.add(key)
+        return None
+
+    def pause(self, by_ns: int) -> None:
+        """The whole connection was silent for so long: that is no silence of one channel."""
+        self.heard_ns = {key: heard_ns + by_ns for key, heard_ns in self.heard_ns.items()}
+
+    def _answered(self, key: Key) -> None:
+        channel, product_id = key
+        for each in (key, (channel, f"{product_id}C")):
+            self.answers_due.pop(each, None)
+            self.tries.pop(each, None)
+            self.silences.pop(each, None)
+
+    def unanswered(self, now_ns: int) -> list[tuple[Key, bool]]:
+        """What was asked for and did not come in time, and whether to ask again."""
+        overdue: list[tuple[Key, bool]] = []
+        for key in sorted(
+            (key for key, due_ns in self.answers_due.items() if due_ns <= now_ns),
+            key=lambda key: (key[0], key[1] or ""),
+        ):
+            del self.answers_due[key]
+            tries = self.tries[key] = self.tries.get(key, 0) + 1
+            overdue.append((key, tries < TRIES_MAX))
+        return overdue
+
+    # --- snapshots ------------------------------------------------------------------------------
+
+    def snapshot_came(self, product_id: str) -> None:
+        """Note a product's snapshot, or that none is wanted; it is due no more."""
+        self.snapshots_due.pop(product_id, None)
+        self.resyncs_due.pop(product_id, None)
+
+    def resync(self, product_id: str, now_ns: int) -> bool:
+        """Whether to ask for another snapshot now; if it is too soon, it is put off."""
+        last = self.resyncs.get(product_id)
+        if last is not None:
+            due_ns = last[0] + self._wait_ns(last[1])
+            if now_ns < due_ns:
+                self.resyncs_due[product_id] = due_ns
+                return False
+        self._resynced(product_id, now_ns)
+        return True
+
+    def _wait_ns(self, times: int) -> int:
+        return RESYNC_NS_MIN << min(times - 1, DOUBLINGS_MAX)
+
+    def _resynced(self, product_id: str, now_ns: int) -> None:
+        last_ns, times = self.resyncs.get(product_id, (0, 0))
+        if times and now_ns > last_ns + self._wait_ns(times) + CALM_NS:
+            times = 0
+        self.resyncs[product_id] = (now_ns, times + 1)
+
+    def overdue(self, now_ns: int) -> list[str]:
+        """Products whose snapshot did not come in time, by name; each is said once."""
+        return self._take_due(self.snapshots_due, now_ns)
+
+    def put_off(self, now_ns: int) -> list[str]:
+        """Products whose snapshot was put off until now, by name; each is said once."""
+        return self._take_due(self.resyncs_due, now_ns)
+
+    def _take_due(self, times: dict[str, int], now_ns: int) -> list[str]:
+        due = sorted(each for each, due_ns in times.items() if due_ns <= now_ns)
+        for product_id in due:
+            self.snapshot_came(product_id)  # due for neither cause any more
+            self._resynced(product_id, now_ns)
+        return due
+
+
+def _usd(product_id: str) -> str:
+    """The name that an alias is served by: ``-USDC`` as ``-USD``."""
+    return product_id.removesuffix("C") if product_id.endswith("-USDC") else product_id

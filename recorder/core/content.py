@@ -1,0 +1,282 @@
+"""What the messages of a frame come to: rows, books, trades, coverage, and doubts about them."""
+
+from recorder.core.asking import Key
+from recorder.core.audit import Audit
+from recorder.core.book import Book, BookState
+from recorder.core.coverage import Missing
+from recorder.core.flow import Flow
+from recorder.core.frames import ADVANCED
+from recorder.core.knowledge import Knowledge, Place
+from recorder.core.messages import (
+    HEARTBEATS,
+    LEVEL2,
+    STATUS,
+    TRADES,
+    Candle,
+    Fact,
+    Heartbeat,
+    Level2,
+    Message,
+    ProductStatus,
+    Subscriptions,
+    Ticker,
+    Trade,
+    Trades,
+)
+from recorder.core.rows import (
+    candle_rows,
+    heartbeat_rows,
+    level2_rows,
+    status_rows,
+    ticker_rows,
+    trades_rows,
+)
+from recorder.core.session import Kinship
+from recorder.core.trades import TradeIds
+from recorder.core.wire.venues import wire_of
+
+ONLINE = ("", "online")
+
+
+def take(known: Knowledge, message: Message, channel: str, place: Place) -> None:
+    """Take one message of a frame that came in order."""
+    if isinstance(message, Subscriptions):
+        _served(known, message, place)
+        return
+    if not _admits(known, channel, message.product_id, place):
+        return
+    match message:
+        case Level2():
+            _level2(known, message, place)
+        case Trades():
+            _trades(known, message, place)
+        case Ticker():
+            first = _sees(known, channel, message.product_id, 1, place)
+            place.step.rows.append(ticker_rows(message, place.origin, first))
+            _audit(known, message, place)
+        case Heartbeat():
+            _heartbeat(known, message, place)
+        case ProductStatus():
+            _status(known, message, place)
+        case Candle():
+            first = _sees(known, channel, message.product_id, 1, place)
+            place.step.rows.append(candle_rows(message, place.origin, first))
+
+
+def _admits(known: Knowledge, channel: str, product_id: str | None, place: Place) -> bool:
+    """Whether data becomes rows: strangers do too, with a fault once, but not without end."""
+    kin = Kinship.OWN
+    if product_id is not None:
+        kin = place.session.kinship(channel, product_id)
+    admitted = kin is not Kinship.REFUSED and known.coverage.admits((channel, product_id))
+    if admitted and kin is not Kinship.NEW:
+        return True
+    detail = f"{channel} of {product_id} came, which was not asked for; " + (
+        "kept" if admitted else "one of too many, so it is in the capture only"
+    )
+    known.fault("unexpected_product", detail, place, channel=channel, product_id=product_id)
+    return admitted
+
+
+def _sees(known: Knowledge, channel: str, product_id: str | None, rows: int, place: Place) -> int:
+    """Reserve the numbers of rows of a channel and product, and note the coverage."""
+    session, now_ns = place.session, place.origin.recv_ns
+    key: Key = (channel, product_id)
+    if product_id is not None and channel in wire_of(session.venue).UNFILTERED:
+        key = (channel, None)
+    silence_ns = session.came(key, now_ns)
+    if silence_ns is not None:
+        flow = known.flows.get(key)
+        if flow is None:
+            flow = known.flows[key] = Flow()
+        flow.take(silence_ns)
+    if channel != LEVEL2:
+        known.begin(key, place)
+    if not rows:
+        return place.ingest_seq
+    first = place.take(rows)
+    known.coverage.saw(key, place.connection_id, first, first + rows - 1)
+    return first
+
+
+def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
+    """What the venue promises is recorded from here; a book from its snapshot on."""
+    session = place.session
+    session.served(message.channels, place.origin.recv_ns)
+    unfiltered = wire_of(session.venue).UNFILTERED
+    for channel, product_ids in message.channels.items():
+        if channel == LEVEL2:
+            continue
+        keys: list[Key] = [(channel, None)]
+        if channel not in unfiltered:
+            keys = [(channel, each) for each in product_ids if session.knows(channel, each)]
+        for key in keys:
+            known.begin(key, place)
+
+
+# --- books --------------------------------------------------------------------------------------
+
+
+def _level2(known: Knowledge, message: Level2, place: Place) -> None:
+    product_id, connection_id = message.product_id, place.connection_id
+    rows = len(message.prices)
+    book = known.books.get((connection_id, product_id))
+    if book is None:
+        book = known.books[connection_id, product_id] = Book(product_id)
+    if message.snapshot:
+        place.session.snapshot_came(product_id)
+        known.begin((LEVEL2, product_id), place)
+    first = _sees(known, LEVEL2, product_id, rows, place)
+    if message.snapshot:
+        book.load(message, first)
+        fields = {"connection_id": connection_id, "product_id": product_id, "levels": rows}
+        place.step.facts.append(Fact("book_live", fields))
+    elif book.state is BookState.LIVE:
+        book.apply(message)
+    elif book.state is BookState.EMPTY:
+        _joined_late(known, book, place)
+    if book.state is BookState.LIVE:
+        _look_at_top(known, book, place)
+    if rows:
+        place.step.rows.append(level2_rows(message, place.origin, first, book.epoch))
+
+
+def _joined_late(known: Knowledge, book: Book, place: Place) -> None:
+    """Changes of a book before its snapshot; said once, for the next ones find it STALE."""
+    book.state = BookState.STALE
+    key = (LEVEL2, book.product_id)
+    known.coverage.expect(key, place.origin.recv_ns, "joined_late", quiet=False)
+    known.fault(
+        "update_before_snapshot", "kept as rows, not applied to a book", place,
+        channel=LEVEL2, product_id=book.product_id, keep_raw=False,
+    )  # fmt: skip
+
+
+def _look_at_top(known: Knowledge, book: Book, place: Place) -> None:
+    """A book that is crossed, or that tickers disagree with again and again, is wrong."""
+    product_id, now_ns = book.product_id, place.origin.recv_ns
+    bid, ask = book.best_bid(), book.best_ask()
+    if bid is not None and ask is not None and bid >= ask:
+        detail = f"best bid {bid} is not below best ask {ask}"
+        known.fault("book_crossed", detail, place, channel=LEVEL2, product_id=product_id)
+        known.lose_books((product_id,), "book_crossed", place)
+        return
+    audit = known.audits.get((place.connection_id, product_id))
+    if audit is not None:
+        audit.moved((bid, ask), now_ns)
+        _judge(known, audit, product_id, place)
+
+
+def _audit(known: Knowledge, ticker: Ticker, place: Place) -> None:
+    """Hold a ticker's best bid and ask against the book of the same connection."""
+    key = (place.connection_id, ticker.product_id)
+    bid, ask = ticker.values.get("best_bid"), ticker.values.get("best_ask")
+    book = known.books.get(key)
+    if bid is None or ask is None or book is None or book.state is not BookState.LIVE:
+        return
+    now_ns = place.origin.recv_ns
+    audit = known.audits.get(key)
+    if audit is None:
+        audit = known.audits[key] = Audit(now_ns)
+    if audit.top == (None, None):
+        audit.top = (book.best_bid(), book.best_ask())
+    audit.ticked(bid, ask, now_ns)
+    _judge(known, audit, ticker.product_id, place)
+
+
+def _judge(known: Knowledge, audit: Audit, product_id: str, place: Place) -> None:
+    if not audit.doubtful(place.origin.recv_ns):
+        return
+    detail = f"{audit.run} tickers in a row named prices that were not the book's best"
+    known.fault(
+        "book_disagrees", detail, place, channel=LEVEL2, product_id=product_id, keep_raw=False
+    )
+    known.lose_books((product_id,), "book_disagrees", place)
+
+
+# --- trades -------------------------------------------------------------------------------------
+
+
+def _trades(known: Knowledge, message: Trades, place: Place) -> None:
+    """Keep the trades that are new; a snapshot repeats the last 100 after every reconnect."""
+    product_id = message.product_id
+    ids = known.trades.get(product_id)
+    if ids is None:
+        ids = known.trades[product_id] = TradeIds()
+    new: list[Trade] = []
+    repeated: list[int] = []
+    holes = 0
+    for trade in message.trades:
+        is_new, missing = ids.take(trade.trade_id)
+        if is_new:
+            new.append(trade)
+        else:
+            repeated.append(trade.trade_id)
+        if missing:
+            holes += missing
+            detail = f"trade ids {trade.trade_id - missing} … {trade.trade_id - 1} are missing"
+            known.fault(
+                "trade_id_gap", detail, place, channel=TRADES, product_id=product_id, keep_raw=False
+            )
+    if repeated and not message.snapshot:
+        detail = f"trades recorded before came again in an update: {repeated[:20]}"
+        known.fault("trade_repeated", detail, place, channel=TRADES, product_id=product_id)
+    if holes:
+        _miss_trades(known, product_id, holes, place)
+    first = _sees(known, TRADES, product_id, len(new), place)
+    if new:
+        rows = trades_rows(product_id, message.snapshot, new, place.origin, first)
+        place.step.rows.append(rows)
+
+
+def _miss_trades(known: Knowledge, product_id: str, count: int, place: Place) -> None:
+    """Trades are missing on a connection that lost no frame: a gap since its last trade.
+
+    Those that are missing after a gap, or at the begin of a connection, lie in the gap before.
+    """
+    key: Key = (TRADES, product_id)
+    session, connection_id = place.session, place.connection_id
+    if key not in session.spoken:
+        return
+    since_ns = session.heard_ns[key]
+    missing = Missing(since_ns, "trade_id_gap", messages_missing=count, connection_id=connection_id)
+    known.note(
+        known.coverage.end(key, connection_id, since_ns, missing), place.ingest_seq, place.step
+    )
+    known.begin(key, place)
+
+
+# --- the rest -----------------------------------------------------------------------------------
+
+
+def _heartbeat(known: Knowledge, message: Heartbeat, place: Place) -> None:
+    first = _sees(known, HEARTBEATS, message.product_id, 1, place)
+    place.step.rows.append(heartbeat_rows(message, place.origin, first))
+    counter = message.heartbeat_counter
+    if counter is None:
+        return
+    before = place.session.jumped(counter)
+    if before is not None:
+        detail = f"the venue's counter went from {before} to {counter}"
+        known.fault("heartbeat_jump", detail, place, channel=HEARTBEATS, keep_raw=False)
+
+
+def _status(known: Knowledge, message: ProductStatus, place: Place) -> None:
+    """A product's rules. The Exchange tells those of every product: only ours become rows."""
+    product_id, session = message.product_id, place.session
+    if session.venue != ADVANCED and not session.wants(product_id):
+        _sees(known, STATUS, product_id, 0, place)
+        return
+    first = _sees(known, STATUS, product_id, 1, place)
+    place.step.rows.append(status_rows(message, place.origin, first))
+    status = message.rules.get("status") or ""
+    before = known.statuses.get(product_id)
+    known.statuses[product_id] = status
+    if status == before or (before is None and status in ONLINE):
+        return
+    fields = {"product_id": product_id, "status": status, "before": before or ""}
+    place.step.facts.append(Fact("product_status_changed", fields))
+    detail = f"{status or 'no status'}, {before if before is not None else 'not known'} before"
+    known.fault(
+        "product_status", detail, place, channel=STATUS, product_id=product_id, keep_raw=False
+    )

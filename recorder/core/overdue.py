@@ -1,0 +1,96 @@
+"""What did not come: answers, snapshots, and channels of a product that fell silent.
+
+Looked for about once a second, as the frames of the connection come: one that is silent altogether
+has a deadline of its own (`Session.deadline_ns`). Each is written down and asked for again.
+"""
+
+from recorder.core.asking import Key
+from recorder.core.coverage import Interval, Missing
+from recorder.core.knowledge import Knowledge, Place
+from recorder.core.messages import HEARTBEATS, LEVEL2
+
+ONLINE = ("", "online")  # a product in another state is silent with good cause
+BEATS_NS_MAX = 10_000_000_000  # heartbeats come every second
+SILENCES_MAX = 6  # doublings of the silence that is allowed
+
+
+def look(known: Knowledge, place: Place) -> None:
+    """Find what is overdue on one connection."""
+    session, now_ns = place.session, place.origin.recv_ns
+    if session.answers_due:
+        _look_for_answers(known, place)
+    if session.snapshots_due:
+        _look_for_snapshots(known, place)
+    if session.resyncs_due:
+        known.ask_again(LEVEL2, session.put_off(now_ns), "put_off", place)
+    _look_for_silence(known, place)
+
+
+def _look_for_answers(known: Knowledge, place: Place) -> None:
+    again: dict[str, list[str]] = {}
+    for (channel, product_id), is_last in place.session.unanswered(place.origin.recv_ns):
+        detail = "asked for, and neither an answer nor data came; " + (
+            "asked again" if is_last else "not asked again on this connection"
+        )
+        known.fault(
+            "not_served", detail, place, channel=channel, product_id=product_id, keep_raw=False
+        )
+        if is_last:
+            products = again.setdefault(channel, [])
+            products += [product_id] if product_id is not None else []
+    for channel, products in again.items():
+        known.ask_channel_again(channel, products, "not_served", place)
+
+
+def _look_for_snapshots(known: Knowledge, place: Place) -> None:
+    late = place.session.overdue(place.origin.recv_ns)
+    for product_id in late:
+        known.fault(
+            "snapshot_overdue", "a snapshot was asked for and did not come; asked again", place,
+            channel=LEVEL2, product_id=product_id, keep_raw=False,
+        )  # fmt: skip
+    known.ask_again(LEVEL2, late, "snapshot_overdue", place)
+
+
+def _look_for_silence(known: Knowledge, place: Place) -> None:
+    session, now_ns = place.session, place.origin.recv_ns
+    silent: list[tuple[Key, int, int]] = []
+    for key in session.spoken:
+        last_ns = session.heard_ns[key]
+        allowed_ns = _allowed_ns(known, key)
+        if allowed_ns is None:
+            continue
+        allowed_ns <<= min(session.silences.get(key, 0), SILENCES_MAX)
+        if now_ns - last_ns > allowed_ns:
+            silent.append((key, last_ns, allowed_ns))
+    for key, last_ns, allowed_ns in sorted(silent, key=lambda each: (each[0][0], each[0][1] or "")):
+        _fell_silent(known, key, last_ns, allowed_ns, place)
+
+
+def _allowed_ns(known: Knowledge, key: Key) -> int | None:
+    channel, product_id = key
+    if channel == HEARTBEATS:
+        return BEATS_NS_MAX
+    if product_id is None or known.statuses.get(product_id, "") not in ONLINE:
+        return None
+    flow = known.flows.get(key)
+    return None if flow is None else flow.allowed_ns()
+
+
+def _fell_silent(known: Knowledge, key: Key, last_ns: int, allowed_ns: int, place: Place) -> None:
+    """Nothing came for too long while the connection was alive: doubtful since the last of it."""
+    session, connection_id = place.session, place.connection_id
+    channel, product_id = key
+    seconds = (place.origin.recv_ns - last_ns) / 1e9
+    detail = f"nothing for {seconds:.0f} s, where {allowed_ns / 1e9:.0f} s are usual at most"
+    known.fault(
+        "channel_silent", detail, place, channel=channel, product_id=product_id, keep_raw=False
+    )
+    if channel == LEVEL2 and product_id is not None:
+        known.doubt_book(connection_id, product_id, "channel_silent", place.step)
+    missing = Missing(last_ns, "channel_silent", connection_id=connection_id)
+    ended: list[Interval] = known.coverage.end(key, connection_id, last_ns, missing)
+    known.note(ended, place.ingest_seq, place.step)
+    session.silences[key] = session.silences.get(key, 0) + 1
+    products = [] if product_id is None else [product_id]
+    known.ask_channel_again(channel, products, "channel_silent", place)

@@ -1,0 +1,109 @@
+"""What both of Coinbase's venues write alike: product ids, levels, sides, numbers of tickers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recorder.core.messages import Problem, Trade
+from recorder.core.numbers import amounts, is_exact, number
+
+INT64_MAX = 2**63 - 1  # what a column of whole numbers holds
+
+# The wire's side of a trade is the maker's (`coinbase.md` §1.6.4, §2.4.6); the taker's is its
+# inverse.
+TAKER_SIDES = {"BUY": "SELL", "SELL": "BUY"}
+
+_product = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}").fullmatch
+
+
+def is_product(product_id: str) -> bool:
+    """Whether a text is a product id as Coinbase writes them, and safe as a folder's name."""
+    return _product(product_id) is not None
+
+
+def product_problem(product_id: str, channel: str) -> Problem:
+    """What is said of a product id that cannot be one."""
+    return Problem("impossible_product", f"product id {product_id[:100]!r}", channel)
+
+
+def subscription_problems(strange: Sequence[str]) -> list[Problem]:
+    """What is said, once, of channels and products of an answer that cannot be ours."""
+    if not strange:
+        return []
+    named = ", ".join(f"{each[:40]!r}" for each in strange[:10])
+    detail = f"an answer lists {len(strange)} channels or products that cannot be: {named}"
+    return [Problem("impossible_subscription", detail)]
+
+
+def levels(price_texts: list[str], size_texts: list[str]) -> tuple[list[float], list[float]]:
+    """Convert the prices and sizes of a book's levels.
+
+    Raises ValueError where one breaks the grammar, or a price is 0.
+    """
+    numbers = amounts(price_texts + size_texts)  # at once: most updates have one level
+    prices = numbers[: len(price_texts)]
+    if prices and min(prices) <= 0.0:
+        raise ValueError("a price of 0")
+    return prices, numbers[len(price_texts) :]
+
+
+def trade(
+    product_id: str,
+    trade_id: int,
+    side: str,
+    numbers: Sequence[float],
+    texts: Sequence[str],
+    trade_us: int | None,
+) -> Trade:
+    """Make a trade of the maker's side, and of price and size as numbers and as sent."""
+    price, size = numbers
+    price_text, size_text = (None if is_exact(each) else each for each in texts)
+    return Trade(
+        product_id,
+        trade_id,
+        side,
+        TAKER_SIDES.get(side),
+        price,
+        size,
+        trade_us,
+        price_text,
+        size_text,
+    )
+
+
+def microseconds(nanoseconds: int | None) -> int | None:
+    """Round a time down to what the tables' times hold; None stays None."""
+    return None if nanoseconds is None else nanoseconds // 1000
+
+
+def ticker_numbers(
+    wire: Any, columns: Mapping[str, str], channel: str, problems: list[Problem]
+) -> tuple[dict[str, float | None], dict[str, str] | None]:
+    """Convert the numbers of a ticker, each on its own: one that cannot be hurts no other.
+
+    Args:
+        wire: the ticker, with a text or None for each key of ``columns``, and a ``product_id``.
+        columns: wire key → column of the table `ticker`.
+        channel: the channel that a problem names.
+        problems: takes one for each number that breaks the grammar.
+
+    Returns:
+        ``values`` and ``inexact`` of `Ticker`.
+    """
+    values: dict[str, float | None] = {}
+    inexact_texts: dict[str, str] = {}
+    for key, column in columns.items():
+        text = getattr(wire, key)
+        values[column] = None
+        if text is None or text == "":
+            continue
+        try:
+            values[column] = number(text)
+        except ValueError as error:
+            problems.append(
+                Problem("impossible_number", f"{key}: {error}", channel, wire.product_id)
+            )
+            continue
+        if not is_exact(text):
+            inexact_texts[column] = text
+    return values, inexact_texts or None

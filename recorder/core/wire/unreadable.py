@@ -1,0 +1,30 @@
+"""Frames that are not as expected, and the venues' own errors: what is said of them."""
+
+import msgspec
+
+from recorder.core.messages import Problem
+
+_DETAIL_CHARS_MAX = 500
+
+# What msgspec raises on bytes that are not what is expected of them.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+
+_decode_text = msgspec.json.Decoder(str).decode
+
+
+def text(raw: msgspec.Raw) -> str:
+    """Read the text of an error frame, whatever it is; empty where it is not there."""
+    try:
+        return _decode_text(raw)
+    except UNREADABLE:
+        return bytes(raw).decode("utf-8", "backslashreplace")
+
+
+def malformed(detail: str, channel: str | None = None, product_id: str | None = None) -> Problem:
+    """What is said of a frame that is not JSON, or not of the expected shape."""
+    return Problem("malformed_frame", detail[:_DETAIL_CHARS_MAX], channel, product_id)
+
+
+def venue_error(said: str) -> Problem:
+    """What the venue said of its own accord, kept as it is: its texts change."""
+    return Problem("venue_error", said[:_DETAIL_CHARS_MAX])

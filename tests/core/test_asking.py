@@ -1,0 +1,84 @@
+"""What was asked for, and what of it came."""
+
+from recorder.core.asking import ANSWER_NS_MAX, CALM_NS, RESYNC_NS_MIN, TRIES_MAX, Asking
+
+TICKER = ("ticker", "BTC-USD")
+
+
+def test_an_answer_is_due_until_it_or_data_comes() -> None:
+    for answer in (True, False):
+        asking = Asking()
+        asking.ask("subscribe", "ticker", ("BTC-USD", "ETH-USD"), 100)
+        if answer:
+            asking.served({"ticker": ["BTC-USD"]}, 200)
+        else:
+            asking.came(TICKER, 200)
+        assert asking.unanswered(99 + ANSWER_NS_MAX) == []
+        assert asking.unanswered(100 + ANSWER_NS_MAX) == [(("ticker", "ETH-USD"), True)]
+        assert asking.unanswered(10**18) == []
+
+
+def test_an_alias_is_served_by_its_own_name() -> None:
+    """``-USDC`` comes back as ``-USD`` (`coinbase.md` §1.7)."""
+    asking = Asking()
+    asking.ask("subscribe", "ticker", ("BTC-USDC", "ETH-USDC"), 100)
+    asking.served({"ticker": ["BTC-USD"]}, 200)
+    asking.came(("ticker", "ETH-USD"), 200)
+    assert asking.unanswered(10**18) == []
+
+
+def test_tries_have_an_end_and_data_begins_anew() -> None:
+    asking = Asking()
+    now_ns = 0
+    answers = []
+    for _ in range(TRIES_MAX):
+        asking.ask("subscribe", *(TICKER[0], (TICKER[1],)), now_ns)
+        now_ns += 10**12
+        answers += asking.unanswered(now_ns)
+    assert [again for _, again in answers] == [True] * (TRIES_MAX - 1) + [False]
+    asking.served({}, now_ns)
+    assert asking.unanswered(10**18) == []
+    asking.came(TICKER, now_ns)
+    asking.served({}, now_ns)
+    assert asking.unanswered(10**18) == [(TICKER, True)]
+
+
+def test_silence_is_known_between_data_only() -> None:
+    """An answer is no data; a new subscription begins anew."""
+    asking = Asking()
+    asking.ask("subscribe", "ticker", ("BTC-USD",), 100)
+    asking.served({"ticker": ["BTC-USD"]}, 200)
+    assert asking.came(TICKER, 300) is None
+    assert asking.came(TICKER, 450) == 150
+    asking.ask("unsubscribe", "ticker", ("BTC-USD",), 500)
+    asking.ask("subscribe", "ticker", ("BTC-USD",), 500)
+    assert asking.came(TICKER, 900) is None
+    assert asking.came(TICKER, 901) == 1
+
+
+def test_waits_for_snapshots_double_and_calm_begins_anew() -> None:
+    asking = Asking()
+    assert asking.resync("BTC-USD", 0)
+    now_ns, waits = 0, []
+    for _ in range(8):
+        assert not asking.resync("BTC-USD", now_ns)
+        due_ns = asking.resyncs_due["BTC-USD"]
+        waits.append((due_ns - now_ns) // RESYNC_NS_MIN)
+        now_ns = due_ns
+        assert asking.put_off(now_ns) == ["BTC-USD"]
+    assert waits == [1, 2, 4, 8, 16, 32, 32, 32]
+    now_ns += 33 * RESYNC_NS_MIN + CALM_NS
+    assert asking.resync("BTC-USD", now_ns)
+    assert not asking.resync("BTC-USD", now_ns)
+    assert asking.resyncs_due["BTC-USD"] == now_ns + RESYNC_NS_MIN
+
+
+def test_what_is_wanted() -> None:
+    asking = Asking()
+    assert asking.wants("BTC-USD")
+    asking.ask("subscribe", "status", (), 1)
+    assert asking.wants("BTC-USD")
+    asking.ask("subscribe", "ticker", ("BTC-USD", "ETH-USDC"), 1)
+    assert asking.wants("BTC-USD")
+    assert asking.wants("ETH-USD")
+    assert not asking.wants("SOL-USD")

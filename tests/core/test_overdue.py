@@ -1,0 +1,159 @@
+"""What did not come: answers, and channels of a product that fell silent."""
+
+from itertools import pairwise
+from typing import Any
+
+from recorder.core.asking import TRIES_MAX
+from recorder.core.book import BookState
+from recorder.core.flow import LEARNED_NS
+from recorder.core.messages import Resubscribe
+from tests.core.scripts import (
+    BOOK,
+    UPDATE,
+    Player,
+    answer,
+    heartbeat,
+    level2,
+    live,
+    state_of,
+    status,
+    ticker,
+)
+
+
+def test_what_is_not_served() -> None:
+    """Neither an answer nor data: a fault in 10 s, asked again ever more slowly, not for ever."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask("ticker", "BTC-USD", "OLD-USD")
+    player.say(answer(0, heartbeats=["heartbeats"], ticker=["BTC-USD"]))
+    asked_s: list[int] = []
+    for second in range(1, 500):
+        for request in player.say(heartbeat(second), after_ms=1000).requests:
+            assert request == Resubscribe("ws1", "ticker", ("OLD-USD",), "not_served")
+            player.ask("ticker", "OLD-USD", kind="unsubscribe")
+            player.ask("ticker", "OLD-USD")
+            asked_s.append(second)
+    assert player.faults() == ["not_served"] * TRIES_MAX
+    assert {row["product_id"] for row in player.rows("faults")} == {"OLD-USD"}
+    assert asked_s[0] <= 11
+    waits = [after - before for before, after in pairwise(asked_s)]
+    assert all(after > 1.8 * before for before, after in pairwise(waits))
+    assert len(asked_s) == TRIES_MAX - 1
+
+
+def test_data_is_an_answer() -> None:
+    """An answer that lists nothing is no fault where data comes."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask("ticker", "BTC-USD")
+    player.say(answer(0, heartbeats=["heartbeats"]))
+    player.say(ticker(1))
+    for number in range(2, 40):
+        assert player.say(heartbeat(number), after_ms=1000).requests == []
+    assert player.faults() == []
+
+
+def test_what_the_venue_lists_no_more() -> None:
+    """A product that drops out of the full set, and does not speak, is asked for again."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask("ticker", "BTC-USD", "ETH-USD")
+    player.say(answer(0, heartbeats=["heartbeats"], ticker=["BTC-USD", "ETH-USD"]))
+    player.say(answer(1, heartbeats=["heartbeats"], ticker=["ETH-USD"]))
+    requests = []
+    for number in range(2, 15):
+        requests += player.say(heartbeat(number), after_ms=1000).requests
+    assert requests == [Resubscribe("ws1", "ticker", ("BTC-USD",), "not_served")]
+
+
+# --- silence ------------------------------------------------------------------------------------
+
+
+def silent_after(player: Player, number: int, seconds: int) -> list[Any]:
+    """Beats only; returns what was asked for."""
+    requests: list[Any] = []
+    for beat in range(seconds):
+        requests += player.say(heartbeat(number + beat), after_ms=1000).requests
+    return requests
+
+
+def talking(seconds: int) -> tuple[Player, int]:
+    """A session on which a book changes every second; and the next number."""
+    player = live()
+    player.ask("heartbeats")
+    number = 1
+    for _ in range(seconds):
+        player.say(heartbeat(number), after_ms=500)
+        player.say(level2(number + 1, "update", UPDATE), after_ms=500)
+        number += 2
+    return player, number
+
+
+def test_a_product_that_falls_silent_behind_a_connection_that_is_alive() -> None:
+    """Told, doubted since its last word, asked for again; and told less often while it stays."""
+    player, number = talking(LEARNED_NS // 10**9 + 1)
+    last_us = player.now_ns // 1000
+    requests = silent_after(player, number, 70)
+    assert requests == [Resubscribe("ws1", "level2", ("BTC-USD",), "channel_silent")]
+    assert player.faults() == ["channel_silent"]
+    assert state_of(player, "BTC-USD") is BookState.STALE
+    player.ask("level2", "BTC-USD", kind="unsubscribe")
+    player.ask("level2", "BTC-USD")
+    player.say(level2(number + 70, "snapshot", BOOK))
+    (gap,) = [row for row in player.rows("coverage") if row["state"] == "gap"]
+    assert (gap["channel"], gap["product_id"]) == ("level2", "BTC-USD")
+    assert (gap["reason"], gap["start_time"]) == ("channel_silent", last_us)
+    assert state_of(player, "BTC-USD") is BookState.LIVE
+
+
+def test_silence_is_no_fault_before_enough_is_known() -> None:
+    """A product that spoke a few times may have nothing to say."""
+    player, number = talking(10)
+    assert silent_after(player, number, 700) == []
+    assert player.faults() == []
+
+
+def test_a_quiet_product_may_be_quiet() -> None:
+    """What was its longest silence is no cause for doubt."""
+    player, number = talking(30)
+    for _ in range(4):
+        silent_after(player, number, 170)
+        player.say(level2(number + 170, "update", UPDATE))
+        number += 171
+    assert silent_after(player, number, 400) == []
+    assert player.faults() == []
+
+
+def test_a_product_that_is_offline_may_be_silent() -> None:
+    """The venue's word is in the data, and nothing is asked for again."""
+    player, number = talking(LEARNED_NS // 10**9 + 1)
+    player.say(status(number, "BTC-USD", "offline"))
+    assert silent_after(player, number + 1, 200) == []
+    assert player.faults() == ["product_status"]
+    changed = [fact for *_, step in player.steps for fact in step.facts]
+    (fact,) = [fact for fact in changed if fact.event == "product_status_changed"]
+    assert fact.fields == {"product_id": "BTC-USD", "status": "offline", "before": ""}
+
+
+def test_heartbeats_that_stop_while_data_flows() -> None:
+    """They are a channel like others."""
+    player = live()
+    player.ask("heartbeats")
+    player.say(heartbeat(1))
+    requests = []
+    for number in range(2, 20):
+        requests += player.say(level2(number, "update", UPDATE), after_ms=1000).requests
+    assert requests == [Resubscribe("ws1", "heartbeats", (), "channel_silent")]
+
+
+def test_a_connection_that_is_silent_altogether_has_no_silent_channel() -> None:
+    """Its own deadline is for that."""
+    player, number = talking(LEARNED_NS // 10**9 + 1)
+    player.say(heartbeat(number), after_ms=3_000_000)
+    assert silent_after(player, number + 1, 50) == []
+    assert player.faults() == []
+    assert silent_after(player, number + 51, 20) != []
