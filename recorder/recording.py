@@ -30,7 +30,7 @@ from recorder.core.rows import Rows
 from recorder.core.session import Late, Session
 from recorder.core.tables import TABLES
 from recorder.core.trades import TradeIds
-from recorder.core.wire import advanced
+from recorder.core.wire.venues import decode_any
 from recorder.store.capture import end_of, read_hour
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.importing import take_back
@@ -147,7 +147,7 @@ def _recorded_trades(root: Root, hour: int, commit: Commit | None) -> dict[str, 
 
 def _take_trades(frame: Frame, sessions: dict[str, Session], trades: dict[str, TradeIds]) -> None:
     """Note the trades of a frame, unless it came late: those were not recorded."""
-    decoded = advanced.decode(frame.raw)
+    decoded = decode_any(frame.raw)
     session = sessions.setdefault(
         frame.connection_id, Session(frame.connection_id, frame.recv_ns, None)
     )

@@ -13,11 +13,21 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from recorder import recovery
-from recorder.core.frames import FIRST_OFFSET, Arrival, Closed, Frame, Opened, Sent, hour_of
+from recorder.core.frames import (
+    ADVANCED,
+    FIRST_OFFSET,
+    Arrival,
+    Closed,
+    Frame,
+    Opened,
+    Sent,
+    hour_of,
+)
 from recorder.core.pipeline import Step
 from recorder.core.tables import TRADES
 from recorder.core.trades import TradeIds
 from recorder.core.wire import advanced
+from recorder.core.wire.venues import decode_any, venue_of, wire_of
 from recorder.errors import DataError, NoInputError, StorageError
 from recorder.recording import Recording, end_lost, look_before
 from recorder.store.capture import read_hour
@@ -64,6 +74,8 @@ def seal(root_path: Path, *, include_current: bool, progress: Progress | None = 
     root = Root(root_path)
     if not root.path.is_dir():
         raise NoInputError(f"{root.path}: no such directory. Name one that was recorded into.")
+    if not any(root.path.iterdir()):
+        return SealReport()  # and no lock is left behind
     with WriterLock(root), _disk(root):
         return _seal(root, include_current=include_current, progress=progress)
 
@@ -128,7 +140,7 @@ def import_captures(
     root = Root(root_path)
     total = sum(_size(path) for path in files)
     try:
-        surveys = survey_all(files, advanced.decode)
+        surveys = survey_all(files, decode_any, venue_of)
     except DataError as error:
         raise DataError(f"{error} Nothing was imported.") from error
     with WriterLock(root), _disk(root):
@@ -231,7 +243,7 @@ class _Import:
         return self.report
 
     def _lines(self, index: int) -> Iterator[tuple[int, int, CaptureLine]]:
-        for recv_ns, line in timed_lines(self._surveys[index].path, advanced.decode, self._read):
+        for recv_ns, line in timed_lines(self._surveys[index].path, decode_any, self._read):
             yield recv_ns, index, line
 
     def _read(self, count: int) -> None:
@@ -298,10 +310,12 @@ class _Import:
                 stretch.begun = True
                 return connection_id
         connection_id = self._ids[stretch] = self._name(stretch.conn, recv_ns)
-        whole = stretch.first_sequence in (None, advanced.FIRST_SEQUENCE)
-        first = advanced.FIRST_SEQUENCE if whole and not stretch.begun else None
+        venue = stretch.venue or ADVANCED
+        number = wire_of(venue).FIRST_SEQUENCE
+        whole = stretch.first_sequence in (None, number)
+        first = number if whole and not stretch.begun else None
         stretch.begun = True
-        self._take(Opened(recv_ns, connection_id, "import", first))
+        self._take(Opened(recv_ns, connection_id, "import", first, venue))
         return connection_id
 
     def _follower(self, ended: Stretch) -> Stretch | None:

@@ -19,7 +19,7 @@ from recorder.store.lock import WriterLock
 from recorder.store.ndjson import read_lines
 from recorder.store.paths import Root
 from recorder.store.seal import sealed_before
-from tests.captures import ADVANCED, expected, needs_captures
+from tests.captures import ADVANCED, EXCHANGE, expected, needs_captures
 from tests.frames_made import HOUR, HOUR_START_NS, SECOND_NS, WANTED, Made
 from tests.roots import (
     check_coverage,
@@ -128,6 +128,36 @@ def test_the_real_recording_in_parts_and_without_times(tmp_path):
     again = replay.import_captures([write(tmp_path / "n.gz", untimed)], tmp_path / "untimed")
     assert (again.books, again.trades, again.rows) == (whole.books, whole.trades, whole.rows)
     assert (again.gaps, again.faults) == (0, 0)
+
+
+@needs_captures
+@pytest.mark.parametrize("capture", EXCHANGE, ids=lambda path: path.name[:8])
+def test_the_real_recordings_of_the_exchange(tmp_path, capture):
+    """2018, 2021 and 2025: counts, books to the digest, trades; books cannot be verified there."""
+    report = replay.import_captures([capture], tmp_path)
+    wanted = expected(capture)
+    assert report.frames_in == wanted["frames"]["in"]
+    assert report.messages == wanted["types"]
+    assert report.gaps == 0
+    for product_id, book in wanted.get("final_books", {}).items():
+        got = report.books[product_id]
+        assert got.valid
+        assert (got.bids, got.asks, got.sha256) == (book["bids"], book["asks"], book["sha256"])
+    rows = sealed_rows(tmp_path)
+    check_order(rows)
+    check_coverage(rows)
+    states = {(row["channel"], row["state"]) for row in rows["coverage"] if row["state"] != "gap"}
+    assert states <= {
+        ("level2", "unverified"),
+        ("ticker", "unverified"),
+        ("market_trades", "recorded"),
+    }
+    kinds = {row["kind"] for row in rows["faults"]}
+    assert kinds <= {"venue_error"}  # in band, in 2018
+    ids = [(row["product_id"], row["trade_id"]) for row in rows["trades"]]
+    assert len(ids) == len(set(ids))
+    assert len(ids) == sum(wanted["types"].get(each, 0) for each in ("match", "last_match"))
+    assert frames_in(tmp_path) == [line.raw for line in read_lines(capture) if not line.outgoing]
 
 
 # --- made recordings ------------------------------------------------------------------------------
@@ -266,7 +296,7 @@ def test_frames_that_are_not_understood_are_kept_and_doubted(tmp_path):
 def test_a_file_of_another_feed_is_refused(tmp_path):
     """It would be faults only."""
     line = '{"t":1794337200.5,"conn":"ws1","dir":"in","raw":"{\\"type\\":\\"l2update\\"}"}\n'
-    with pytest.raises(DataError, match=r"holds no Advanced Trade frames.*Nothing was imported"):
+    with pytest.raises(DataError, match=r"holds no frames of Coinbase.*Nothing was imported"):
         replay.import_captures([write(tmp_path / "a.gz", [line] * 9)], tmp_path / "data")
     assert not (tmp_path / "data").exists()
 
@@ -601,6 +631,7 @@ def test_importing_beside_an_open_hour_does_not_hide_it(tmp_path):
 def test_nothing_to_seal(tmp_path):
     """An empty directory, and one that is sealed."""
     assert replay.seal(tmp_path, include_current=True).hours == []
+    assert list(tmp_path.iterdir()) == []
     recorded(tmp_path, HOUR_START_NS, 1)
     told = []
     replay.seal(tmp_path, include_current=False, progress=lambda *each: told.append(each))

@@ -17,6 +17,8 @@ from recorder.core.messages import LEVEL2
 
 ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
+SNAPSHOT_DOUBLINGS_MAX = 2
+DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 TRIES_MAX = 5  # of an answer; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
@@ -33,14 +35,14 @@ class Asking:
     product must have been served, ``tries`` how often it was asked for in vain; ``heard_ns`` is
     when it was last heard of (its answer, or its data), ``spoken`` those whose data has come since
     they were asked for, ``silences`` how often their silence has been told since.
-    ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``resyncs`` when
-    we last asked for another and how often in a row, ``resyncs_due`` when to ask for one that was
-    put off.
+    ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``in_vain`` how
+    often it was so in a row, ``resyncs`` when we last asked for another and how often in a row,
+    ``resyncs_due`` when to ask for one that was put off.
     """
 
     __slots__ = (
-        "answers_due", "asked", "former", "heard_ns", "resyncs", "resyncs_due", "silences",
-        "snapshots_due", "spoken", "tries",
+        "answers_due", "asked", "former", "heard_ns", "in_vain", "resyncs", "resyncs_due",
+        "silences", "snapshots_due", "spoken", "tries",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class Asking:
         self.spoken: set[Key] = set()
         self.silences: dict[Key, int] = {}
         self.snapshots_due: dict[str, int] = {}
+        self.in_vain: dict[str, int] = {}
         self.resyncs: dict[str, tuple[int, int]] = {}
         self.resyncs_due: dict[str, int] = {}
 
@@ -80,9 +83,8 @@ class Asking:
         self.spoken.discard(key)
         channel, product_id = key
         if channel == LEVEL2 and product_id is not None:
-            again = self.resyncs.get(product_id, (0, 0))[1]
-            wait_ns = SNAPSHOT_NS_MAX << min(again, DOUBLINGS_MAX)
-            self.snapshots_due[product_id] = at_ns + wait_ns
+            in_vain = min(self.in_vain.get(product_id, 0), SNAPSHOT_DOUBLINGS_MAX)
+            self.snapshots_due[product_id] = at_ns + (SNAPSHOT_NS_MAX << in_vain)
 
     def _drop(self, key: Key) -> None:
         channel, product_id = key
@@ -165,6 +167,17 @@ class Asking:
 
     def snapshot_came(self, product_id: str) -> None:
         """Note a product's snapshot, or that none is wanted; it is due no more."""
+        self._due_no_more(product_id)
+        self.in_vain.pop(product_id, None)
+
+    def snapshots_doubted(self, product_id: str | None, now_ns: int) -> None:
+        """What was lost or could not be read may have been a snapshot (None: of any product)."""
+        for each in self.snapshots_due if product_id is None else {product_id}:
+            due_ns = self.snapshots_due.get(each)
+            if due_ns is not None:
+                self.snapshots_due[each] = min(due_ns, now_ns + DOUBTED_NS_MAX)
+
+    def _due_no_more(self, product_id: str) -> None:
         self.snapshots_due.pop(product_id, None)
         self.resyncs_due.pop(product_id, None)
 
@@ -190,7 +203,10 @@ class Asking:
 
     def overdue(self, now_ns: int) -> list[str]:
         """Products whose snapshot did not come in time, by name; each is said once."""
-        return self._take_due(self.snapshots_due, now_ns)
+        late = self._take_due(self.snapshots_due, now_ns)
+        for product_id in late:
+            self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
+        return late
 
     def put_off(self, now_ns: int) -> list[str]:
         """Products whose snapshot was put off until now, by name; each is said once."""
@@ -199,7 +215,7 @@ class Asking:
     def _take_due(self, times: dict[str, int], now_ns: int) -> list[str]:
         due = sorted(each for each, due_ns in times.items() if due_ns <= now_ns)
         for product_id in due:
-            self.snapshot_came(product_id)  # due for neither cause any more
+            self._due_no_more(product_id)  # for neither cause
             self._resynced(product_id, now_ns)
         return due
 

@@ -108,8 +108,13 @@ class Knowledge:
         return True
 
     def lose_books(self, product_ids: Iterable[str], reason: str, place: Place) -> None:
-        """End the coverage of the books that were LIVE, and ask for snapshots."""
-        connection_id, now_ns = place.connection_id, place.origin.recv_ns
+        """End the coverage of the books that were LIVE, and ask for snapshots.
+
+        They are in doubt since the last frame that came in order: of a frame whose number cannot be
+        read, what was lost before it is not known yet.
+        """
+        session, connection_id = place.session, place.connection_id
+        since_ns = session.ordered_ns
         lost = [
             product_id
             for product_id in product_ids
@@ -117,8 +122,9 @@ class Knowledge:
         ]
         intervals: list[Interval] = []
         for product_id in lost:
-            missing = Missing(now_ns, reason, place.origin.sequence, connection_id=connection_id)
-            intervals += self.coverage.end((LEVEL2, product_id), connection_id, now_ns, missing)
+            before = session.next_sequence - 1 if session.next_sequence else None
+            missing = Missing(since_ns, reason, before, connection_id=connection_id)
+            intervals += self.coverage.end((LEVEL2, product_id), connection_id, since_ns, missing)
         self.note(intervals, place.ingest_seq, place.step)
         self.resync(lost, reason, place)
 

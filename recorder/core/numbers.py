@@ -10,9 +10,14 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
+
 NUMBER = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
 _one = re.compile(NUMBER).fullmatch
-_unsigned_lines = re.compile(r"(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\n)*").fullmatch
+# A JSON array of numbers of the grammar; possessive, because nothing is gained by trying again.
+_AMOUNT = r"(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+"
+_array = re.compile(rf"\[{_AMOUNT}(?:,{_AMOUNT})*+\]").fullmatch
+_floats = msgspec.json.Decoder(list[float]).decode  # rounds as float() does, and is faster
 _count = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 
 # 15 significant digits always survive the way through a float64; 16 need not (2^53 + 1).
@@ -33,13 +38,13 @@ def amounts(texts: Sequence[str]) -> list[float]:
     """
     if not texts:
         return []
-    lines = "\n".join(texts) + "\n"
-    # The count refuses a line break inside a text, which would pass as two numbers.
-    if _unsigned_lines(lines) is None or lines.count("\n") != len(texts):
+    array = f"[{','.join(texts)}]"
+    # The count refuses a comma inside a text, which would pass as two numbers.
+    if _array(array) is None or array.count(",") != len(texts) - 1:
         for text in texts:
             if _one(text) is None or text.startswith("-"):
                 raise ValueError(f"not a plain decimal number of 0 or more: {text[:40]!r}")
-    return list(map(float, texts))
+    return _floats(array)
 
 
 def count(text: str) -> int:

@@ -173,6 +173,7 @@ class Pipeline(Knowledge):
         if problem.kind in _HARMLESS:
             return
         if problem.channel == LEVEL2 or (unreadable and told):
+            place.session.snapshots_doubted(problem.product_id, place.origin.recv_ns)
             held = self.products_of(place.connection_id)
             hurt = [each for each in held if problem.product_id in (None, each)]
             self.lose_books(hurt, problem.kind, place)
@@ -211,6 +212,7 @@ class Pipeline(Knowledge):
                 session.spoken.discard(key)  # trades that are missing are missing in this gap
         for product_id in self.products_of(connection_id):
             self.doubt_book(connection_id, product_id, reason, place.step)
+        session.snapshots_doubted(None, place.origin.recv_ns)
         span = f"sequence {gap.expected} … {gap.got - 1}"
         if gap.missing:
             self.gaps += 1

@@ -34,6 +34,7 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     ordered_ns: int = 0
     late_run: int = 0
     snapshots_due: dict[str, int] = {}
+    in_vain: dict[str, int] = {}
     resyncs: dict[str, tuple[int, int]] = {}
     former: list[tuple[str, str]] = []
     distrusted: bool = False
@@ -137,6 +138,7 @@ def session_to_state(session: Session) -> SessionState:
         strangers=sorted(session.strangers),
         former=sorted(session.former),
         snapshots_due=dict(session.snapshots_due),
+        in_vain=dict(session.in_vain),
         resyncs=dict(session.resyncs),
         resyncs_due=dict(session.resyncs_due),
         gaps_ns=list(session.gaps_ns),
@@ -157,6 +159,7 @@ def session_from_state(state: SessionState) -> Session:
     session.strangers = set(state.strangers)
     session.former = set(state.former)
     session.snapshots_due = dict(state.snapshots_due)
+    session.in_vain = dict(state.in_vain)
     session.resyncs = dict(state.resyncs)
     session.resyncs_due = dict(state.resyncs_due)
     session.gaps_ns = list(state.gaps_ns)

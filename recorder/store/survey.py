@@ -35,6 +35,7 @@ class Envelope(Protocol):
 
 
 Decode = Callable[[bytes], Envelope]
+VenueOf = Callable[[bytes], str | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +50,7 @@ class Stretch:
     last_sequence: int | None = None
     first_frame: bytes = b""  # its digest
     begun: bool = False
+    venue: str | None = None  # None while no frame has told
 
     @property
     def late(self) -> bool:
@@ -86,12 +88,12 @@ class Survey:
         return self.first_ns or 0, min(numbers, default=0)
 
 
-def survey_all(paths: Sequence[Path], decode: Decode) -> list[Survey]:
+def survey_all(paths: Sequence[Path], decode: Decode, venue_of: VenueOf) -> list[Survey]:
     """Read the files of an import for the first time.
 
     Raises NoInputError and DataError as `survey` does, and DataError where two hold the same.
     """
-    surveys = [survey(path, decode) for path in paths]
+    surveys = [survey(path, decode, venue_of) for path in paths]
     for one, other in combinations(surveys, 2):
         both = one.stretches.keys() & other.stretches.keys()
         repeated = any(one.stretches[conn].repeats(other.stretches[conn]) for conn in both)
@@ -112,7 +114,7 @@ def _digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def survey(path: Path, decode: Decode) -> Survey:
+def survey(path: Path, decode: Decode, venue_of: VenueOf) -> Survey:
     """Read a whole file for the first time.
 
     Raises NoInputError and DataError as `timed_lines` does, and DataError where frames were
@@ -131,6 +133,8 @@ def survey(path: Path, decode: Decode) -> Survey:
         if line.outgoing:
             continue
         last[line.conn] = line.raw
+        if stretch.venue is None:
+            stretch.venue = venue_of(line.raw)
         understood = understood or _is_understood(decode(line.raw))
         if stretch.first_sequence is None:
             tried[line.conn] = tried.get(line.conn, 0) + 1
@@ -140,7 +144,7 @@ def survey(path: Path, decode: Decode) -> Survey:
     for conn, raw in last.items():
         found.stretches[conn].last_sequence = decode(raw).sequence
     if last and not understood:
-        raise DataError(f"{path} holds no Advanced Trade frames; this version reads those only.")
+        raise DataError(f"{path} holds no frames of Coinbase, neither Advanced Trade nor Exchange.")
     return found
 
 

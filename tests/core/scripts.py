@@ -23,7 +23,7 @@ from recorder.core.pipeline import Pipeline, Step
 from recorder.core.rows import Rows, levels_from
 from recorder.core.state import State, encode
 from recorder.core.tables import TABLES
-from recorder.core.wire import advanced
+from recorder.core.wire.venues import wire_of
 
 # 2026-09-08T10:00:00Z, a full hour.
 HOUR_10_NS = 1_788_861_600_000_000_000
@@ -120,15 +120,17 @@ class Player:
         self.seq += len(line_of(arrival))
         return step
 
-    def open(self, connection: str = "ws1", first: int | None = 0) -> Step:
+    def open(self, connection: str = "ws1", first: int | None = 0, venue: str = "advanced") -> Step:
         """A connection opens."""
-        return self.take(Opened(self.now_ns, connection, "wss://example", first))
+        return self.take(Opened(self.now_ns, connection, "wss://example", first, venue))
 
     def ask(
         self, channel: str, *products: str, kind: Any = "subscribe", connection: str = "ws1"
     ) -> Step:
         """We ask for a channel, or no longer."""
-        return self.send(advanced.request(kind, channel, products), connection)
+        session = self.pipeline.sessions.get(connection)
+        wire = wire_of(session.venue if session else "advanced")
+        return self.send(wire.request(kind, channel, products), connection)
 
     def send(self, raw: bytes, connection: str = "ws1") -> Step:
         """We send something."""

@@ -1,6 +1,14 @@
 """What was asked for, and what of it came."""
 
-from recorder.core.asking import ANSWER_NS_MAX, CALM_NS, RESYNC_NS_MIN, TRIES_MAX, Asking
+from recorder.core.asking import (
+    ANSWER_NS_MAX,
+    CALM_NS,
+    DOUBTED_NS_MAX,
+    RESYNC_NS_MIN,
+    SNAPSHOT_NS_MAX,
+    TRIES_MAX,
+    Asking,
+)
 
 TICKER = ("ticker", "BTC-USD")
 
@@ -82,3 +90,30 @@ def test_what_is_wanted() -> None:
     assert asking.wants("BTC-USD")
     assert asking.wants("ETH-USD")
     assert not asking.wants("SOL-USD")
+
+
+def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
+    """A lost or unreadable frame may have been it, of one product or of any."""
+    for product in ("BTC-USD", None):
+        asking = Asking()
+        asking.ask("subscribe", "level2", ("BTC-USD", "ETH-USD"), 0)
+        asking.snapshots_doubted(product, 100)
+        asking.snapshots_doubted("SOL-USD", 100)
+        due = asking.overdue(100 + DOUBTED_NS_MAX)
+        assert due == (["BTC-USD"] if product else ["BTC-USD", "ETH-USD"])
+        assert set(due + asking.overdue(SNAPSHOT_NS_MAX)) == {"BTC-USD", "ETH-USD"}
+
+
+def test_waits_for_snapshots_in_vain_grow_to_two_minutes() -> None:
+    asking, now_ns, waits = Asking(), 0, []
+    for _ in range(5):
+        asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+        due_ns = asking.snapshots_due["BTC-USD"]
+        waits.append((due_ns - now_ns) // 10**9)
+        now_ns = due_ns
+        assert asking.overdue(now_ns) == ["BTC-USD"]
+    assert waits == [30, 60, 120, 120, 120]
+    asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+    asking.snapshot_came("BTC-USD")
+    asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+    assert asking.snapshots_due["BTC-USD"] == now_ns + SNAPSHOT_NS_MAX

@@ -27,7 +27,7 @@ ROOMS = [
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("core.frames", "", "", "vocabulary in"),
     Room("core.messages", "", "", "vocabulary out"),
-    Room("core.numbers", "", "", "pure: the number grammar"),
+    Room("core.numbers", "", "msgspec", "pure: the number grammar"),
     Room("core.times", "", "", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
     Room("core.coverage", "", "", "pure: intervals of one track"),
@@ -75,6 +75,14 @@ ROOMS = [
     ),
     Room("credentials", "errors", "", "where keys come from, and a type that never shows them"),
     Room("feed", "core.frames core.wire errors", "websockets picows jwt", "how frames arrive"),
+    Room("feed.selection", "", "", "pure: what to record, of what there is"),
+    Room("feed.plan", "", "", "which connection carries what, and how fast we speak"),
+    Room(
+        "feed.switchboard",
+        "core.frames core.messages core.wire feed.connection feed.plan",
+        "",
+        "all connections: does what the core and the lineup want",
+    ),
     Room(
         "feed.auth",
         "credentials errors feed.auth_keys feed.products",
@@ -127,9 +135,23 @@ ROOMS = [
         "msgspec pyarrow",
         "joins core and store: what was",
     ),
+    Room("progress", "", "", "what a recording tells of itself"),
+    Room(
+        "listing",
+        "config errors feed store.paths store.products",
+        "",
+        "joins REST, the kept list and the settings: what there is to record",
+    ),
+    Room(
+        "lineup",
+        "config errors feed.selection feed.switchboard listing logs",
+        "",
+        "what is recorded, and how that changes while recording",
+    ),
     Room(
         "live",
-        "core feed store errors recording recovery hours disk worker clock config logs",
+        "core feed store errors recording recovery hours disk worker clock config logs lineup "
+        "listing progress",
         "",
         "the daemon joins all rooms, and nothing of replay",
     ),
@@ -165,7 +187,7 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live replay dataset venue verify repair errors api",
+        "config logs live listing replay dataset venue verify repair errors api",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

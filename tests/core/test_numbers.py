@@ -36,6 +36,10 @@ REFUSED = [
     ".",
     "0x10",
     "1,5",
+    "1,",
+    ",1",
+    "[1",
+    "1]",
     "1\n",
     "1\n2",
     "\n1",
@@ -185,3 +189,9 @@ def test_plain_writes_the_value_without_exponent(text: str) -> None:
 def test_plain_numbers_as_people_write_them(value: float, written: str) -> None:
     """No exponent and no trailing zeros."""
     assert numbers.plain(value) == written
+
+
+@given(st.lists(amounts, min_size=1, max_size=20))
+def test_many_are_converted_as_one_is(texts: list[str]) -> None:
+    """The fast way gives what `float` gives."""
+    assert numbers.amounts(texts) == [float(text) for text in texts]

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from recorder.core.wire import advanced
+from recorder.core.wire.venues import venue_of
 from recorder.errors import DataError, NoInputError
 from recorder.store.ndjson import CaptureLine, read_lines
 from recorder.store.survey import survey, timed_lines
@@ -125,7 +126,7 @@ def test_a_survey_counts_lines_and_finds_where_connections_begin(tmp_path):
         line(5, "a", "sub", "out") + line(6, "b", '{"type":"error","message":"no"}')
         + line(6, "a", beat(7)) + line(7, "b", beat(0)) + line(7, "a", beat(8))
     )  # fmt: skip
-    found = survey(path, advanced.decode)
+    found = survey(path, advanced.decode, venue_of)
     assert found.first_ns == 5_000_000_000
     assert {name: (each.lines, each.first_sequence) for name, each in found.stretches.items()} == {
         "a": (3, 7),
@@ -150,10 +151,10 @@ def test_a_file_without_any_time_is_told(tmp_path):
     path = tmp_path / "x"
     path.write_text(line(None, "a", "sub", "out") * 3)
     with pytest.raises(DataError, match="no line has a time"):
-        survey(path, advanced.decode)
+        survey(path, advanced.decode, venue_of)
 
 
 def test_an_empty_file_holds_nothing(tmp_path):
     """It is no mistake either."""
     (tmp_path / "x").write_bytes(b"")
-    assert survey(tmp_path / "x", advanced.decode).stretches == {}
+    assert survey(tmp_path / "x", advanced.decode, venue_of).stretches == {}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from recorder.core.wire.advanced import decode
+from recorder.core.wire.venues import venue_of
 from recorder.errors import DataError
 from recorder.store.survey import survey, survey_all, timed_lines
 
@@ -47,7 +48,7 @@ def test_connections_are_counted_with_their_first_numbers(tmp_path):
         (13.0, "ws2", "in", beat(0, 2)),
         (14.0, "ws1", "in", beat(6, 3)),
     )
-    found = survey(file, decode)
+    found = survey(file, decode, venue_of)
     assert found.first_ns == 10 * S
     stretches = {name: (each.lines, each.first_sequence) for name, each in found.stretches.items()}
     assert stretches == {"ws1": (3, 5), "ws2": (2, 0)}
@@ -78,7 +79,7 @@ def test_a_file_without_any_time_is_refused(tmp_path):
 
 def test_an_empty_file_holds_nothing(tmp_path):
     """No lines: no time and no connections."""
-    found = survey(write(tmp_path / "a"), decode)
+    found = survey(write(tmp_path / "a"), decode, venue_of)
     assert (found.first_ns, found.stretches) == (None, {})
 
 
@@ -106,11 +107,11 @@ def test_a_file_that_goes_on_from_another(tmp_path):
         (12.0, "ws1", "in", level2(7, "snapshot", "A-USD")),
         (13.0, "ws1", "in", level2(8, "update", "B-USD")),
     )
-    [stretch] = survey(file, decode).stretches.values()
+    [stretch] = survey(file, decode, venue_of).stretches.values()
     assert stretch.late
     assert stretch.last_sequence == 8
     next_file = write(tmp_path / "b", (14.0, "ws1", "in", beat(9, 3)))
-    assert survey(next_file, decode).stretches["ws1"].continues(stretch)
+    assert survey(next_file, decode, venue_of).stretches["ws1"].continues(stretch)
 
 
 def test_what_is_given_twice_is_refused(tmp_path):
@@ -119,16 +120,17 @@ def test_what_is_given_twice_is_refused(tmp_path):
     one = write(tmp_path / "one", *lines)
     for other in (write(tmp_path / "same", *lines), write(tmp_path / "cut", *lines[:1]), one):
         with pytest.raises(DataError, match=f"{one} and {other} hold the same"):
-            survey_all([one, other], decode)
+            survey_all([one, other], decode, venue_of)
     for lines[0] in ((10.0, "ws2", "in", beat(0, 1)), (10.0, "ws1", "in", beat(0, 2))):
-        assert len(survey_all([one, write(tmp_path / "other", *lines[:1])], decode)) == 2
+        assert len(survey_all([one, write(tmp_path / "other", *lines[:1])], decode, venue_of)) == 2
 
 
 def test_a_file_of_another_feed_is_refused(tmp_path):
     """Not one frame can be read; a single one that can is enough."""
     other = '{"type":"l2update","product_id":"BTC-USD","changes":[]}'
     lines = [(10.0, "ws1", "in", other)] * 3
-    with pytest.raises(DataError, match=r"holds no Advanced Trade frames"):
-        survey(write(tmp_path / "a", *lines), decode)
-    assert survey(write(tmp_path / "b", *lines, (11.0, "ws1", "in", beat(0, 1))), decode).stretches
-    assert survey(write(tmp_path / "c", (1.0, "ws1", "out", "{}")), decode).stretches
+    with pytest.raises(DataError, match=r"holds no frames of Coinbase"):
+        survey(write(tmp_path / "a", *lines), decode, venue_of)
+    more = write(tmp_path / "b", *lines, (11.0, "ws1", "in", beat(0, 1)))
+    assert survey(more, decode, venue_of).stretches
+    assert survey(write(tmp_path / "c", (1.0, "ws1", "out", "{}")), decode, venue_of).stretches

@@ -52,3 +52,20 @@ WIRES: dict[str, Wire] = {
 def wire_of(venue: str) -> Wire:
     """The wire module of a venue; an unknown one is taken for Advanced Trade."""
     return WIRES.get(venue, WIRES["advanced"])
+
+
+def venue_of(raw: bytes) -> str | None:
+    """Whose frame this is; None where it could be of either, or of neither."""
+    for venue, wire in WIRES.items():
+        if wire.decode(raw).label not in _NOBODYS:
+            return venue
+    return None
+
+
+def decode_any(raw: bytes) -> Decoded:
+    """Decode a frame of whichever venue it is; where it is of neither, as Advanced Trade's."""
+    venue = venue_of(raw)
+    return wire_of(venue or "advanced").decode(raw)
+
+
+_NOBODYS = frozenset({"malformed", "unknown", "error"})

@@ -1,0 +1,159 @@
+"""Sessions of the Exchange: no number a connection, so nothing proves that nothing was lost."""
+
+import json
+from typing import Any
+
+from recorder.core.book import BookState
+from recorder.core.frames import EXCHANGE, HOUR_NS
+from recorder.core.messages import Resubscribe
+from tests.core.scripts import HOUR_10_NS, Player, state_of
+
+TIME = "2026-08-25T12:00:00.198001Z"
+
+
+def said(kind: str, product: str | None = "BTC-USD", **content: Any) -> bytes:
+    """A frame."""
+    body = {"type": kind, **({"product_id": product} if product else {}), **content}
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def snapshot(product: str = "BTC-USD") -> bytes:
+    return said("snapshot", product, bids=[["99", "1"]], asks=[["101", "2"]])
+
+
+def update(*changes: tuple[str, str, str], product: str = "BTC-USD") -> bytes:
+    return said("l2update", product, changes=changes, time=TIME)
+
+
+def match(trade_id: int, sequence: int, kind: str = "match") -> bytes:
+    return said(
+        kind, trade_id=trade_id, side="sell", size="1", price="100", sequence=sequence, time=TIME
+    )
+
+
+def ticker(sequence: int, bid: str = "99", ask: str = "101") -> bytes:
+    return said(
+        "ticker", sequence=sequence, price="100", best_bid=bid, best_ask=ask, time=TIME, trade_id=1
+    )
+
+
+def opened(*products: str, at_ns: int = HOUR_10_NS) -> Player:
+    """A session that asked for everything, with LIVE books."""
+    player = Player(at_ns=at_ns)
+    player.start()
+    player.open(first=None, venue=EXCHANGE)
+    products = products or ("BTC-USD",)
+    for channel in ("heartbeats", "level2_batch", "ticker", "market_trades"):
+        player.ask(channel, *products)
+    for product in products:
+        player.say(snapshot(product))
+    return player
+
+
+def covered(player: Player) -> set[tuple[str, str | None, str]]:
+    rows = player.rows("coverage")
+    told = [row for row in rows if row["reason"] != "recorder_down"]
+    return {(row["channel"], row["product_id"], row["state"]) for row in told}
+
+
+def test_a_session() -> None:
+    """Rows of both venues are alike; the number is the product's own."""
+    player = opened()
+    player.say(update(("buy", "99", "3"), ("sell", "101", "0"), ("sell", "102", "1")))
+    player.say(match(1, 10, "last_match"))
+    player.say(match(2, 20))
+    player.say(ticker(20, "99", "102"))
+    player.say(said("heartbeat", sequence=21, last_trade_id=2, time=TIME))
+    book = player.pipeline.books["ws1", "BTC-USD"]
+    assert (book.best_bid(), book.best_ask()) == (99.0, 102.0)
+    trades = [(row["trade_id"], row["kind"], row["sequence"]) for row in player.rows("trades")]
+    assert trades == [(1, "snapshot", 10), (2, "update", 20)]
+    (trade, _) = player.rows("trades")
+    assert (trade["side"], trade["taker_side"]) == ("SELL", "BUY")
+    (beat,) = player.rows("heartbeats")
+    assert (beat["product_id"], beat["last_trade_id"], beat["sequence"]) == ("BTC-USD", 2, 21)
+    assert {row["sequence"] for row in player.rows("level2")} == {None}
+    player.end()
+    assert player.faults() == []
+    assert covered(player) == {
+        ("level2", "BTC-USD", "unverified"),
+        ("ticker", "BTC-USD", "unverified"),
+        ("heartbeats", "BTC-USD", "unverified"),
+        ("market_trades", "BTC-USD", "recorded"),
+    }
+    (audit,) = player.rows("audits")
+    assert (audit["agree"], audit["disagree"]) == (1, 0)
+
+
+def test_a_number_that_goes_back() -> None:
+    """Of one product and channel; what repeats an old trade at the begin may be older."""
+    player = opened()
+    player.say(match(1, 10))
+    player.say(ticker(9))
+    player.say(match(2, 8))
+    player.say(match(3, 7, "last_match"))
+    assert player.faults() == ["number_back"]
+    assert len(player.rows("trades")) == 3
+
+
+def test_a_frame_that_cannot_be_read_may_have_been_a_change_of_any_book() -> None:
+    """No number tells what it was."""
+    player = opened("BTC-USD", "ETH-USD")
+    step = player.say(b'{"type":')
+    assert {state_of(player, each) for each in ("BTC-USD", "ETH-USD")} == {BookState.STALE}
+    assert step.requests == [
+        Resubscribe("ws1", "level2", ("BTC-USD", "ETH-USD"), "malformed_frame")
+    ]
+    player.say(update(("buy", "98", "1")))
+    assert player.rows("level2")[-1]["book_epoch"] is None
+    player.say(snapshot())
+    assert state_of(player, "BTC-USD") is BookState.LIVE
+
+
+def test_trades_that_are_missing() -> None:
+    """Their ids are contiguous here, too."""
+    player = opened()
+    player.say(match(1, 10))
+    player.say(match(5, 30))
+    player.end()
+    gaps = [row for row in player.rows("coverage") if row["reason"] == "trade_id_gap"]
+    assert [row["messages_missing"] for row in gaps] == [3]
+
+
+def test_a_ticker_is_of_the_channel_that_was_asked_for() -> None:
+    """The Exchange labels those of two channels alike."""
+    player = Player()
+    player.open(first=None, venue=EXCHANGE)
+    player.ask("ticker_batch", "BTC-USD")
+    player.say(ticker(1))
+    player.end()
+    assert player.faults() == []
+    assert covered(player) == {("ticker_batch", "BTC-USD", "unverified")}
+
+
+def test_the_rules_of_products_that_are_recorded() -> None:
+    """The Exchange tells those of all products; one that is not online any more is told."""
+    player = opened()
+    player.ask("status")
+    products = [{"id": each, "status": "online"} for each in ("BTC-USD", "ETH-USD")]
+    player.say(said("status", None, products=products, currencies=[]))
+    products[0]["status"] = "delisted"
+    player.say(said("status", None, products=products, currencies=[]))
+    assert [row["product_id"] for row in player.rows("status")] == ["BTC-USD"] * 2
+    assert player.faults() == ["product_status"]
+    player.end()
+    assert ("status", None, "unverified") in covered(player)
+    assert not {row[1] for row in covered(player)} & {"ETH-USD"}
+
+
+def test_an_hour_replays_alone() -> None:
+    """What is carried over the hour holds the venue, and with it the meaning of the frames."""
+    player = opened(at_ns=HOUR_10_NS + HOUR_NS - 2_000_000_000)
+    player.say(ticker(50))
+    carried = player.turn()
+    fresh = Player(at_ns=player.now_ns)
+    fresh.pipeline.load_checkpoint({})
+    fresh.take(carried)
+    for each in (player, fresh):
+        each.say(ticker(40))
+    assert player.faults()[-1:] == fresh.faults()[-1:] == ["number_back"]
