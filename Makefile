@@ -7,7 +7,7 @@ SEEDS  ?= 50
 EVERY  ?= 10
 CUTS   ?= 200
 
-.PHONY: help demo run setup test check lint fmt types bench sim sweep power order planted lock clean
+.PHONY: help demo run setup test check lint fmt types bench sim sweep power order planted hostile lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -45,11 +45,11 @@ fmt: setup       ## put the code into shape
 types: setup     ## mypy, strict
 	$(BIN)/mypy
 
-bench: setup     ## figures of speed and size
-	$(BIN)/python -m tests.bench
+bench: setup     ## figures of speed and size: ONLY=store for those of the store
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
-sim: setup       ## seeded kills and restarts: SEEDS=n, or SEED=n to play one again
-	$(BIN)/python -m tests.simulate --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
+sim: setup       ## seeded kills and restarts: SEEDS=n, KILLS=n at 2,000 frames/s, SEED=n to play one again
+	$(BIN)/python -m tests.simulate --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS) --rate 2000)
 
 sweep: setup     ## fail every file-system call of a session once: EVERY=n for each nth only
 	$(BIN)/python -m tests.sweep --every $(EVERY)
@@ -59,6 +59,9 @@ power: setup     ## cut the power under the writer: CUTS=n (root, loop mounts)
 
 order: setup     ## is everything synced before it is renamed? (strace)
 	$(BIN)/python -m tests.order
+
+hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
+	$(BIN)/python -m tests.hostile $(if $(FRAMES),--frames $(FRAMES))
 
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
