@@ -39,6 +39,14 @@ class UnavailableError(RecorderError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
+class VenueUnavailableError(UnavailableError):
+    """The venue cannot be reached safely, fails, or asks to wait."""
+
+
+class VenueRefusedError(UsageError):
+    """The venue understood a request and refused it as wrong; asking again changes nothing."""
+
+
 class StorageError(RecorderError):
     """The disk refused: full, read-only, failing."""
 
@@ -55,6 +63,10 @@ class PermissionRefusedError(RecorderError):
     """A file has the wrong owner or mode, or a key may do too much."""
 
     exit_code = 77  # EX_NOPERM
+
+
+class KeyRefusedError(PermissionRefusedError):
+    """The venue refused the key, its signature, or what was asked with it."""
 
 
 class ConfigError(RecorderError):

@@ -47,6 +47,10 @@ class Hours:
         self._ended: list[int] = []
         self.sealed: list[str] = []
 
+    def keep_capture(self, keep_capture_s: int | None) -> None:
+        """Keep the capture of sealed hours so long from now on; None for ever."""
+        self._keep_capture_s = keep_capture_s
+
     def ended(self, hours: Iterable[int]) -> None:
         """Hours that are over, all published, and the next one's first books, too: seal them."""
         self._ended += sorted(hours)

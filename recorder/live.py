@@ -1,6 +1,6 @@
 """The daemon: feed ▶ capture ▶ core ▶ store, from start to a clean stop.
 
-    connections ──deliver──▶ Recording.take ──▶ capture buffer ──250 ms──▶ block, 1 s──▶ fdatasync
+    connections ──deliver──▶ Recording.take ──▶ capture buffer ──200 ms──▶ block, 1 s──▶ fdatasync
                                   │
                                   └─▶ rows ──every part_seconds, after the fdatasync──▶ live parts
     at the hour: seal in a worker process ──60 s──▶ readers' switch ──1 h──▶ parts and capture go
@@ -15,20 +15,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from recorder import logs, recovery
 from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Noted, hour_of
-from recorder.core.messages import Fact, Reconnect, Request, Resubscribe
+from recorder.core.messages import Fact
 from recorder.disk import Disk
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
-from recorder.feed.plan import CONNECTS_A_SECOND, MESSAGES_A_SECOND, Pace, spread
+from recorder.feed.plan import Line
+from recorder.feed.rest import Rest
+from recorder.feed.selection import Selection, is_pattern
+from recorder.feed.switchboard import Switchboard
 from recorder.hours import Hours, show_open_hour
+from recorder.lineup import Lineup
+from recorder.listing import Listing, fetch_from
+from recorder.progress import Progress, Summary
 from recorder.recording import Recording, look_before
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.lock import WriterLock
@@ -36,38 +40,12 @@ from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_text, iso
 from recorder.store.publish import empty
 
+__all__ = ["Progress", "Recorder", "Summary", "record"]
+
 WATCH_S = 1.0
 TURN_CHECK_S = 0.25
 SILENCE_CHECK_S = 0.5
 TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The recorder at one moment; counts are since the start."""
-
-    products: int
-    frames: int
-    changes: int
-    gaps: int
-    capture_bytes: int
-    connections_up: int
-    connections: int
-    books_live: int
-    next_seal_s: float
-    elapsed_s: float
-
-
-@dataclass(slots=True)
-class Summary:
-    """What a run recorded. ``sealed`` names hours (``2026112119``)."""
-
-    data: Path
-    frames: int = 0
-    gaps: int = 0
-    faults: int = 0
-    rows: dict[str, int] = field(default_factory=dict)
-    sealed: list[str] = field(default_factory=list)
 
 
 def record(
@@ -76,26 +54,42 @@ def record(
     seal_on_exit: bool,
     watch: Callable[[Progress], None] | None = None,
     stop_after_s: float | None = None,
+    planned: Callable[[Selection, int], None] | None = None,
+    read: Callable[[], Config] | None = None,
 ) -> Summary:
     """Record until a signal to stop or ``stop_after_s``; blocks, returns after a clean stop.
 
-    The signals are SIGTERM, SIGINT and SIGHUP.
+    SIGTERM and SIGINT stop it, and SIGHUP does where ``read`` is None: the terminal was closed.
+    Otherwise SIGHUP reads the configuration again, by ``read``, and the list of products.
 
-    ``seal_on_exit``: also seal the hour that is open. ``watch`` is called once a second.
+    ``seal_on_exit``: also seal the hour that is open. ``watch`` is called once a second;
+    ``planned`` once, at the start, with what is recorded and over how many connections.
 
     Raises:
         LockedError: another process records into the data directory.
         StorageError: the disk refused.
+        UnavailableError: there are patterns, and the list of products could not be had.
+        ConfigError: there is nothing to record.
     """
     root = Root(config.data)
+
+    async def run() -> Summary:
+        async with Rest(config.feed.venue, config.feed.rest_url) as rest:
+            listing = Listing(root, config.feed.venue, fetch_from(rest))
+            if listing.products is None and any(map(is_pattern, config.feed.products)):
+                await listing.refresh()
+            recorder = Recorder(root, config, watch, stop_after_s, listing=listing, read=read)
+            if planned is not None:
+                planned(recorder.lineup.selection, recorder.progress().connections)
+            return await recorder.run()
+
     with WriterLock(root):
         try:
-            recorder = Recorder(root, config, watch, stop_after_s)
-            summary = asyncio.run(recorder.run())
+            summary = asyncio.run(run())
         except* OSError as group:
             raise StorageError(_storage_text(root, group)) from group
         except* RecorderError as group:
-            raise group.exceptions[0] from None
+            raise _first(group) from None
         if seal_on_exit:
             recovery.publish_missing(root.path)
             hours = [hour for hour in root.captured_hours() if not recovery.is_sealed(root, hour)]
@@ -104,13 +98,17 @@ def record(
         return summary
 
 
-def _storage_text(root: Root, group: BaseExceptionGroup[OSError]) -> str:
-    error: BaseException = group
+def _first(error: BaseException) -> BaseException:
+    """The first exception that is no group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _storage_text(root: Root, group: BaseExceptionGroup[OSError]) -> str:
     return (
-        f"{root.path}: the disk refused ({error}). What was synced is safe. See that the disk has "
-        "space and is writable, and start again: recording goes on in the same directory."
+        f"{root.path}: the disk refused ({_first(group)}). What was synced is safe. See that the "
+        "disk has space and is writable, and start again: recording goes on in the same directory."
     )
 
 
@@ -124,22 +122,35 @@ class Recorder:
         watch: Callable[[Progress], None] | None = None,
         stop_after_s: float | None = None,
         wall: Callable[[], int] = time.time_ns,
+        *,
+        listing: Listing | None = None,
+        read: Callable[[], Config] | None = None,
     ) -> None:
         empty(root.staging)
         write_empty_parts(root)
         aside = set_aside_unreadable(root)
         self._root = root
-        self._config = config
         self._watch = watch
         self._stop_after_s = stop_after_s
+        self._reads = read is not None
         self._log = logs.log()
-        self._lines = spread(config.feed.products, config.feed.channels)
+        feed = config.feed
+        self._feeds = Switchboard(self, feed.url, venue=feed.venue, compression=feed.compression)
+        self.lineup = Lineup(
+            config,
+            listing or Listing(root, feed.venue, None),
+            self._feeds,
+            note=self._note,
+            held=self._held,
+            now_ns=self.now_ns,
+            configured=self._configured,
+            read=read,
+        )
         before = look_before(root)
         self._clock = Clock(wall, after_ns=before.last_ns or 0)
         show_open_hour(root, hour_of(self._clock.now_ns()))
         wanted = [key for line in self._lines for key in dict.fromkeys(line.wanted())]
         self._recording = Recording(root, self._clock.now_ns(), list(dict.fromkeys(wanted)))
-        self._connections: list[Connection] = []
         self._summary = Summary(config.data)
         self._rows: Counter[str] = Counter()
         self._frames = 0
@@ -147,9 +158,7 @@ class Recorder:
         self._stop = asyncio.Event()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
         store = config.store
-        self._hours = Hours(
-            root, until, store.keep_capture_s, self._clock.now_ns, self._note
-        )
+        self._hours = Hours(root, until, store.keep_capture_s, self._clock.now_ns, self._note)
         self._disk = Disk(
             root,
             self._recording,
@@ -167,11 +176,6 @@ class Recorder:
         """Record until asked to stop."""
         self._take_signals()
         self._log_start()
-        connects, messages = Pace(CONNECTS_A_SECOND), Pace(MESSAGES_A_SECOND)
-        self._connections = [
-            Connection(line, self._config.feed.url, self, connects, messages)
-            for line in self._lines
-        ]
         async with asyncio.TaskGroup() as tasks:
             for writer in (self._disk.write, self._disk.sync, self._disk.publish):
                 tasks.create_task(writer())
@@ -185,10 +189,11 @@ class Recorder:
                     self._report,
                 )
             ]
-            feeds = [tasks.create_task(each.run()) for each in self._connections]
+            feeds = tasks.create_task(self._feeds.run())
+            services.append(tasks.create_task(self.lineup.run()))
             await self._wait_stop()
-            await asyncio.gather(*(each.stop("recorder stopped") for each in self._connections))
-            await asyncio.gather(*feeds)
+            await self._feeds.stop("recorder stopped")
+            await feeds
             await self._disk.end()
             for service in services:
                 service.cancel()
@@ -201,16 +206,21 @@ class Recorder:
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        # SIGHUP comes when the terminal is closed: a stop in order like the others.
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # On a terminal SIGHUP comes when that is closed: a stop in order like the others.
+        hung_up = self.lineup.ask_again if self._reads else self.stop
+        for number, act in (
+            (signal.SIGTERM, self.stop),
+            (signal.SIGINT, self.stop),
+            (signal.SIGHUP, hung_up),
+        ):
             with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
-                loop.add_signal_handler(number, self.stop)
+                loop.add_signal_handler(number, act)
 
     def _log_start(self) -> None:
         self._log.info(
             "recorder_started",
             data=str(self._root.path),
-            products=len(self._config.feed.products),
+            products=len(self.lineup.products),
             connections=len(self._lines),
             hour=iso(self._recording.hour),
         )
@@ -260,9 +270,9 @@ class Recorder:
         if step.rows:
             self._count(step.rows)
         for fact in step.facts:
-            self._tell_fact(fact)
+            self._take_fact(fact)
         for request in step.requests:
-            self._obey(request)
+            self._feeds.obey(request)
         self._disk.look_for_room()
 
     def has_room(self) -> bool:
@@ -281,19 +291,35 @@ class Recorder:
         for block in rows:
             self._rows[block.table] += block.count
 
-    def _tell_fact(self, fact: Fact) -> None:
+    def _take_fact(self, fact: Fact) -> None:
+        """Log it, and react to what the venue says of its products and of a connection."""
+        fields = fact.fields
         tell = self._log.warning if fact.event in _WARNINGS else self._log.info
-        tell(fact.event, **fact.fields)
+        tell(fact.event, **fields)
+        if fact.event == "product_status_changed":
+            self.lineup.status_changed(fields["product_id"], fields["status"])
+        elif fact.event == "fault_recorded" and fields["kind"] == "venue_error":
+            self._feeds.heard_error(fields["connection_id"], fields["detail"])
 
-    def _obey(self, request: Request) -> None:
-        for connection in self._connections:
-            if connection.connection_id != request.connection_id:
-                continue
-            match request:
-                case Resubscribe(channel=channel, product_ids=product_ids):
-                    connection.resubscribe(channel, product_ids)
-                case Reconnect(reason=reason):
-                    connection.reconnect(reason)
+    # --- what the lineup needs -------------------------------------------------------------------
+
+    @property
+    def _connections(self) -> list[Connection]:
+        return self._feeds.connections
+
+    @property
+    def _lines(self) -> list[Line]:
+        return self._feeds.lines
+
+    def _held(self) -> set[str]:
+        """The products of which anything is being recorded now."""
+        tracks = self._recording.pipeline.coverage.tracks
+        return {key[1] for key, track in tracks.items() if key[1] and track.recordings}
+
+    def _configured(self, config: Config) -> None:
+        """Take over what can be changed while recording and is not of the feed."""
+        self._hours.keep_capture(config.store.keep_capture_s)
+        self._disk.configure(config.store.part_seconds, config.store.free_bytes_min)
 
     # --- services --------------------------------------------------------------------------------
 
@@ -345,7 +371,7 @@ class Recorder:
         recording = self._recording
         books = recording.pipeline.books.values()
         return Progress(
-            products=len(self._config.feed.products),
+            products=len(self.lineup.products),
             frames=self._frames,
             changes=self._rows["level2"],
             gaps=recording.pipeline.gaps,

@@ -46,6 +46,8 @@ EVENTS: dict[str, str] = {
     "book_live": "A product's book was built from a snapshot and can be trusted.",
     "book_stale": "A product's book cannot be trusted until its next snapshot.",
     "product_status_changed": "The venue says that a product's status is another one.",
+    "backfill_waiting": "The venue does not answer for missing trades; asked again after wait_s.",
+    "trades_backfilled": "Trades that were missing were fetched by REST and recorded.",
     "capture_opened": "A new capture segment takes the raw frames.",
     "part_written": "The rows of the last seconds were published for readers.",
     "hour_sealed": "The files of a finished hour were published with their commit record.",

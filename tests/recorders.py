@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -43,12 +44,12 @@ async def wait_for(condition: Callable[[], object], what: str, deadline_s: float
 
 @asynccontextmanager
 async def recording(
-    config: settings.Config, wall: Callable[[], int] = time.time_ns
+    config: settings.Config, wall: Callable[[], int] = time.time_ns, **options: Any
 ) -> AsyncIterator[live.Recorder]:
     """A recorder that runs inside of the block and is stopped in order at its end."""
     root = Root(config.data)
     with WriterLock(root):
-        recorder = live.Recorder(root, config, wall=wall)
+        recorder = live.Recorder(root, config, wall=wall, **options)
         running = asyncio.create_task(recorder.run())
         try:
             yield recorder

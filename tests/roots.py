@@ -97,7 +97,8 @@ def check_coverage(rows: Rows) -> dict[tuple[str, str | None], list[dict[str, An
     """
     tracks = defaultdict(list)
     for row in rows["coverage"]:
-        tracks[row["channel"], row["product_id"]].append(row)
+        if row["state"] != "backfilled":
+            tracks[row["channel"], row["product_id"]].append(row)
     for key, told in tracks.items():
         intervals = tracks[key] = taken_back(told)
         intervals.sort(key=lambda row: (row["start_time"], row["end_time"]))

@@ -91,9 +91,14 @@ async def test_replaying_the_capture_gives_the_same_files(tmp_path):
 async def test_five_restarts_within_an_hour(tmp_path):
     """Five stops and starts leave one duplicate-free data set and the times it was down."""
     async with Venue(seed=5, rate=4, depth=0.02, keep_sent=True) as venue:
-        for _ in range(6):
+        venue.freeze()  # until the first snapshots, which have the last 100 trades only
+        for number in range(6):
             async with recording(config_for(tmp_path, venue.url)) as running:
                 await wait_for(lambda: all_recorded(running), "every channel")
+                if number == 0:
+                    beats = running._rows
+                    await wait_for(lambda: beats["heartbeats"], "a beat")  # noqa: B023
+                venue.thaw()
                 seen = running.progress().frames
                 await wait_for(
                     lambda: running.progress().frames > seen + 40,  # noqa: B023

@@ -11,7 +11,7 @@ from recorder.core.frames import hour_base
 from recorder.store.paths import Root
 from tests.frames_made import HOUR, HOUR_START_NS, WANTED, Made
 from tests.power import disk, judge
-from tests.power.promises import Promised, Promises
+from tests.power.promises import Promised, Promises, told_file
 from tests.power.writer import recover_all
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -86,6 +86,25 @@ def lines_of(root: Root):
 
 def kinds(problems: list[judge.Problem]) -> set[str]:
     return {kind for kind, _ in problems}
+
+
+def test_what_is_told_while_the_power_goes_is_no_promise(tmp_path):
+    """The kernel answers for some milliseconds more; an intention holds all the same."""
+    promises, promised = Promises(tmp_path, 0), Promised()
+    promises.appended(hour_base(HOUR) + 1, b"one\n")
+    promises.synced(hour_base(HOUR) + 2)
+    promises.tell("switching", to=HOUR)
+    told_bytes = told_file(tmp_path, 0).stat().st_size
+    promises.appended(hour_base(HOUR) + 2, b"two\n")
+    promises.synced(hour_base(HOUR) + 3)
+    promises.tell("part", hour=HOUR, first=1, end=3, rows={})
+    promises.tell("switched", to=HOUR)
+    promises.tell("retiring", before=HOUR, capture=True)
+    promised.add(tmp_path, 0, told_bytes)
+    assert promised.lines == {HOUR: {1: b"one\n"}}
+    assert (promised.parts, promised.switches) == ({}, {None, HOUR})
+    assert promised.capture_retired_before == HOUR
+    assert promised.counts["late"] == 3
 
 
 def test_a_torn_capture_is_lost(recorded):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from recorder import recovery
-from recorder.core.frames import Frame
+from recorder.core.frames import Closed, Frame
 from recorder.store.capture import read_arrivals
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.paths import Root
 from tests.simulate import evidence, plan
+from tests.simulate.__main__ import _seeds, _wide_share
 from tests.simulate.checks import books, frames, ledger, rows, runs
 from tests.simulate.trial import Truth, play
 from tests.simulate.verdict import LOSS_S_MAX, Verdict, judge
@@ -67,6 +69,26 @@ def test_killed_and_restarted_it_holds_every_promise(played, seed):
     assert verdict.problems == []
     assert verdict.frames > 0
     assert verdict.again_s
+
+
+def test_so_many_kills_as_asked_for_are_played():
+    """Seeds from 0 on until there are enough of them."""
+    asked, verdicts = Namespace(seed=None, kills=3, seeds=1), list[Verdict]()
+    played = []
+    for seed in _seeds(asked, verdicts):
+        played.append(seed)
+        verdicts.append(Verdict(plan.make(seed), kills=2))
+    assert played == [0, 1]
+
+
+def test_kills_that_lose_more_than_promised_are_seen():
+    """The median of twenty, the 99th percentile of a hundred."""
+    few = [Verdict(plan.make(0), lost=[(1, 0.3)] * 19)]
+    assert _wide_share(few) is None
+    assert _wide_share(few * 2) == 0.5
+    most = [Verdict(plan.make(0), lost=[(1, 0.24)] * 98)]
+    assert _wide_share([*most, Verdict(plan.make(1), lost=[(1, 0.26)] * 2)]) == 0.99
+    assert _wide_share(most) is None
 
 
 def test_a_seed_is_one_plan():
@@ -148,6 +170,23 @@ def test_a_missing_frame_is_seen(sealed, number):
     first_problem(rows.check_rebuilt(sealed.root, sealed.folder / "again"), "c")
 
 
+def test_what_a_kill_loses_is_counted_from_the_last_frame_on_disk(sealed):
+    """Frames that waited in the sockets of a busy machine were not received yet."""
+    frame = '{"timestamp":"1970-01-01T00:00:%02d.5Z","sequence_num":%d}'
+    sent = [[(frame % (second, second)).encode() for second in range(10)]]
+    line = evidence.Line("c", 0, [(at * 10**9, raw) for at, raw in enumerate(sent[0][:5], 3)])
+    captured = evidence.Captured({"c": line}, [], [])
+    life = replace(
+        sealed.truth.lives[0], spawned_ns=0, ended_ns=20 * 10**9, killed=True, aborted_ns=[],
+        signalled_ns=int(7.25 * 10**9),
+    )  # fmt: skip
+    assert frames.lost_in_window(captured, sent, [life]) == [(2, 0.25)]
+    assert list(frames.check_sent(captured, sent, [life], 0.25)) == []
+    del line.frames[-1]
+    assert frames.lost_in_window(captured, sent, [life]) == [(3, 1.25)]
+    assert "outside" in first_problem(frames.check_sent(captured, sent, [life], 1.2), "a")
+
+
 def test_a_changed_frame_is_seen(sealed):
     """One other byte in a frame."""
     captured = evidence.read_capture(sealed.root)
@@ -214,6 +253,19 @@ def test_a_book_that_is_not_the_venues_is_seen(sealed):
              for name, (bids, asks) in life.books.items()}  # fmt: skip
     found = books.check_books(sealed.root, captured, [replace(life, books=truth)])
     first_problem(found, "e")
+
+
+@pytest.mark.parametrize("closed", [Closed(1, "", 1006, "no close frame"), Closed(1, "", 1000, "")])
+def test_a_book_is_not_compared_after_the_venue_hung_up(sealed, closed):
+    """The market went on without us; our own close at the end came after it was frozen."""
+    captured = evidence.read_capture(sealed.root)
+    life = sealed.truth.lives[-1]
+    segment = [each for _, each in captured.arrivals if each.recv_ns >= life.spawned_ns]
+    product = next(iter(life.books))
+    assert isinstance(segment[-2], Closed)
+    assert books.live_at_end(segment, product)
+    assert not books.live_at_end([*segment[:-2], closed, segment[-1]], product)
+    assert len(list(books.comparable(captured, sealed.truth.lives))) >= len(life.books)
 
 
 def test_a_log_that_is_not_what_it_should_be_is_seen(sealed, tmp_path):

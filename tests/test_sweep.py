@@ -19,5 +19,6 @@ def test_whatever_call_fails_nothing_is_lost(tmp_path, whole, number):
     """Every frame is there once, and the files are those of a session without faults."""
     calls, wanted = whole
     lasting, code = bool(number % 2), CODES[number % len(CODES)]
-    faults = trial(tmp_path, (2 * number + 1) * calls // (2 * TRIALS), lasting, code, wanted)
+    first = (2 * number + 1) * len(calls) // (2 * TRIALS)
+    faults = trial(tmp_path, first, lasting, code, wanted)
     assert faults.failed

@@ -18,7 +18,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from recorder.cli import care, demo, look, record, venue
+from recorder.cli import api, auth, care, demo, look, record, venue
+from recorder.cli import plan as planning
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
 
@@ -64,16 +65,26 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         {
             "run": record.run,
             "check-config": record.check_config,
+            "plan": planning.plan,
             "import": record.import_,
             "seal": record.seal,
         },
     ),
     ("Look", {"book": look.book, "coverage": look.coverage, "products": look.products}),
     ("Care", {"verify": care.verify, "repair": care.repair, "prune": care.prune}),
+    ("Ask", {"api": api.api}),
 )
 for _panel, _commands in _PANELS:
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel, help=help_text(_command.__doc__ or ""))(_command)
+
+_auth = typer.Typer(
+    help=help_text(auth.HELP),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _name, _signing in auth.COMMANDS.items():
+    _auth.command(_name, help=help_text(_signing.__doc__ or ""))(_signing)
+app.add_typer(_auth, name="auth", rich_help_panel="Ask")
 
 
 def _print_version(wanted: bool) -> None:
@@ -127,8 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: int) -> int:
     lines = [plain(line) for line in message.split("\n")]
-    separator = "\n  " if len(lines) > 1 else ""
-    print("recorder: " + separator + separator.join(lines), file=sys.stderr)
+    if len(lines) > 1:
+        lines.insert(0, f"{len(lines)} mistakes:")
+    print("recorder: " + "\n  ".join(lines), file=sys.stderr)
     return code
 
 

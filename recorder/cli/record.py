@@ -1,8 +1,9 @@
 """Commands that write: run, check-config, import, seal."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,8 +12,13 @@ from recorder.cli import terminal
 from recorder.cli.status import StatusLine
 from recorder.cli.summary import show_recorded
 
+if TYPE_CHECKING:
+    from recorder.listing import Selection
+
 DATA_HELP = "The data directory."
 JSON_HELP = "Print one JSON document instead of tables."
+_NAMED_MAX = 12  # products that are named one by one
+_FIRST = 5
 
 
 def run(
@@ -25,7 +31,14 @@ def run(
     ] = None,
     product: Annotated[
         list[str] | None,
-        typer.Option(help="Record this product instead of the configured ones; repeat for more."),
+        typer.Option(
+            help='Record this product instead of the configured ones: an id, a pattern ("*-USD"), '
+            "or all; repeat for more."
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave this product or pattern out, instead of those configured."),
     ] = None,
     url: Annotated[
         str | None, typer.Option(help="Connect to this WebSocket instead of the configured one.")
@@ -49,32 +62,82 @@ def run(
     Parquet files, and shows where they are and how to read them.
 
     Without a terminal it is a service: JSON logs on stdout, SIGTERM stops it cleanly with
-    everything received on disk, and the hour stays open for the next start.
+    everything received on disk, and the hour stays open for the next start. SIGHUP reads the
+    configuration and the venue's list of products again: what is added or removed is subscribed
+    or unsubscribed, and everything else goes on undisturbed.
 
     Examples:
         recorder run                                   BTC-USD and ETH-USD into ./data
         recorder run --product SOL-USD --data /srv/md  one product, somewhere else
+        recorder run --product '*-USD'                 all that are traded in dollars
         recorder run --config /etc/recorder.toml       everything from a file
     """
     from recorder import live, logs  # noqa: PLC0415  heavy
 
     interactive = terminal.on_terminal()
-    chosen = settings.override(settings.load(config), _options(data, product, url))
+    options = options_of(data, product, exclude, url)
+
+    def read() -> settings.Config:
+        return settings.override(settings.load(config), options)
+
+    chosen = read()
     logs.configure(
         service=not interactive, level=log_level or ("warning" if interactive else "info")
     )
     logs.log().info("config_loaded", **settings.describe(chosen))
     if not interactive:
-        live.record(chosen, seal_on_exit=False, watch=None)
+        live.record(chosen, seal_on_exit=False, watch=None, read=None if _attached() else read)
         return
     say = terminal.messages().print
-    say(
-        f"Recording {', '.join(chosen.feed.products)} from {chosen.feed.url} into {chosen.data}.",
-        "Ctrl-C stops." if no_seal else "Ctrl-C stops and seals.",
-    )
+
+    def planned(selection: "Selection", connections: int) -> None:
+        say(
+            f"Recording {plan_text(selection, connections)} from {chosen.feed.url} "
+            f"into {terminal.plain(chosen.data)}.",
+            "Ctrl-C stops." if no_seal else "Ctrl-C stops and seals.",
+        )
+        for line in oddities(selection):
+            say(line)
+
     with StatusLine() as status:
-        summary = live.record(chosen, seal_on_exit=not no_seal, watch=status.update)
+        summary = live.record(
+            chosen,
+            seal_on_exit=not no_seal,
+            watch=status.update,
+            planned=planned,
+            read=None if _attached() else read,
+        )
     show_recorded(summary)
+
+
+def _attached() -> bool:
+    """Whether SIGHUP means that our terminal was closed."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def plan_text(selection: "Selection", connections: int) -> str:
+    """Name what is recorded: all products if they are few, else their number and the first."""
+    products = selection.products
+    if len(products) <= _NAMED_MAX:
+        return ", ".join(products)
+    first = ", ".join(products[:_FIRST])
+    over = "one connection" if connections == 1 else f"{connections} connections"
+    return f"{len(products)} products ({first}, …) over {over}"
+
+
+def oddities(selection: "Selection") -> list[str]:
+    """Say, a line each, what is not recorded as it was asked for."""
+    lines = [f"{asked} is another name of {own}." for asked, own in selection.aliases.items()]
+    for names, what in (
+        (selection.unknown, "not a product of the venue"),
+        (selection.delisted, "delisted, so not recorded"),
+        (selection.offline, "recorded, and not traded now"),
+        (selection.unmatched, "no product matches"),
+    ):
+        if names:
+            rest = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+            lines.append(f"{what[0].upper()}{what[1:]}: {', '.join(names[:_NAMED_MAX])}{rest}.")
+    return lines
 
 
 def check_config(
@@ -200,14 +263,17 @@ def seal(
         out.print(f"{report.files:,} files, {report.rows:,} rows, {size}.")
 
 
-def _options(
-    data: Path | None, product: list[str] | None, url: str | None
+def options_of(
+    data: Path | None, product: list[str] | None, exclude: list[str] | None, url: str | None
 ) -> Mapping[str, tuple[str, object]]:
+    """Give the settings that options replace, as `recorder.config.override` takes them."""
     options: dict[str, tuple[str, object]] = {}
     if data is not None:
         options["data"] = ("--data", str(data))
     if product:
         options["feed.products"] = ("--product", product)
+    if exclude:
+        options["feed.exclude"] = ("--exclude", exclude)
     if url is not None:
         options["feed.url"] = ("--url", url)
     return options

@@ -1,9 +1,8 @@
 """Settings: one frozen value, read once from one TOML file, checked whole.
 
-`KEYS` is the only list of what can be set. Parsing, defaults, the messages about mistakes, the
-start log and the commented example of ``recorder check-config --example`` are all made from it,
-so code and documentation cannot disagree. A new setting is one entry there and one field in the
-dataclass of its table; a new table is one more dataclass.
+`recorder.config.keys.KEYS` is the only list of what can be set. Parsing, defaults, the messages
+about mistakes, the start log and the commented example of ``recorder check-config --example`` are
+all made from it, so code and documentation cannot disagree.
 
 All mistakes of a file are reported at once, one a line:
 ``file:line: key: what is wrong; what is allowed; the nearest valid key``.
@@ -11,149 +10,24 @@ All mistakes of a file are reported at once, one a line:
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from recorder.config import checks
 from recorder.config.checks import WrongValueError, did_you_mean, kind_of, shown
+from recorder.config.keys import KEYS, Config, FeedConfig, Key, StoreConfig
 from recorder.config.lines import KeyPath, lines_of, nearest_line
 from recorder.errors import ConfigError, NoInputError, UsageError
 
+__all__ = [
+    "KEYS", "Config", "FeedConfig", "Key", "StoreConfig", "checks",
+    "describe", "example", "load", "override", "parse", "unchangeable",
+]  # fmt: skip
+
 CONFIG_BYTES_MAX = 256 * 1024
 
-
-@dataclass(frozen=True, slots=True)
-class FeedConfig:
-    """What is recorded, and where it comes from."""
-
-    venue: Literal["advanced", "exchange"]
-    url: str
-    rest_url: str
-    products: tuple[str, ...]
-    channels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StoreConfig:
-    """How it rests on disk. `keep_capture_s` is None for ever."""
-
-    part_seconds: int
-    keep_capture_s: int | None
-    free_bytes_min: int
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """All settings. `source` is the file they were read from, None for the defaults."""
-
-    data: Path
-    feed: FeedConfig
-    store: StoreConfig
-    source: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One setting: its dotted name, its default as TOML, and what a person has to know.
-
-    `check` makes the setting of what TOML gives; `as_toml` is the way back where it is not the
-    same. `field` is the name in the dataclass where that differs.
-    """
-
-    name: str
-    default: str
-    meaning: str
-    allowed: str
-    check: checks.Check
-    field: str = ""
-    as_toml: Callable[[Any], object] | None = None
-
-    @property
-    def table(self) -> str:
-        """The table that the key is in; empty at the top."""
-        return self.name.rpartition(".")[0]
-
-    @property
-    def word(self) -> str:
-        """The key as it is written inside its table."""
-        return self.name.rpartition(".")[2]
-
-
-KEYS = (
-    Key(
-        name="data",
-        default='"data"',
-        meaning="The directory that everything is recorded into. One recorder writes to it.",
-        allowed="a path: absolute, relative to the current directory, or below ~",
-        check=checks.directory,
-        as_toml=lambda path: str(path.absolute()),
-    ),
-    Key(
-        name="feed.venue",
-        default='"advanced"',
-        meaning="Whose protocol is spoken.",
-        allowed='"advanced" (Coinbase Advanced Trade)',
-        check=checks.venue,
-    ),
-    Key(
-        name="feed.url",
-        default='"wss://advanced-trade-ws.coinbase.com"',
-        meaning="The WebSocket that is recorded.",
-        allowed="wss://…; ws://… when the host is this machine; no user, password or query",
-        check=checks.socket_url,
-    ),
-    Key(
-        name="feed.rest_url",
-        default='"https://api.coinbase.com"',
-        meaning="The REST service of the same venue.",
-        allowed="https://…; http://… when the host is this machine; no user, password or query",
-        check=checks.http_url,
-    ),
-    Key(
-        name="feed.products",
-        default='["BTC-USD", "ETH-USD"]',
-        meaning="The products that are recorded.",
-        allowed="at least one product id in capitals, none twice",
-        check=checks.products,
-        as_toml=list,
-    ),
-    Key(
-        name="feed.channels",
-        default='["level2", "ticker", "market_trades", "heartbeats", "status"]',
-        meaning='The channels that are subscribed to. "heartbeats" must be there: it is the only '
-        "sign of life on a quiet connection.",
-        allowed=f"{', '.join(checks.CHANNELS)}; none twice",
-        check=checks.channels,
-        as_toml=list,
-    ),
-    Key(
-        name="store.part_seconds",
-        default="10",
-        meaning="How often the open hour is written for readers: it is at most so far behind.",
-        allowed="a whole number of seconds, 1 to 600",
-        check=checks.part_seconds,
-    ),
-    Key(
-        name="store.keep_capture",
-        default='"48h"',
-        meaning="How long the raw frames of a sealed hour are kept.",
-        allowed='a whole number with s, m, h or d, such as "90s", "48h", "7d"; or "forever"',
-        check=checks.keep,
-        field="keep_capture_s",
-        as_toml=checks.keep_text,
-    ),
-    Key(
-        name="store.free_space_min",
-        default='"512MB"',
-        meaning="Nothing more is recorded while less than this is free on the disk.",
-        allowed='a whole number with kB, MB, GB or TB (powers of 1000), such as "512MB"; or "0MB"',
-        check=checks.size,
-        field="free_bytes_min",
-        as_toml=checks.size_text,
-    ),
-)
 
 _KEY_OF = {key.name: key for key in KEYS}
 _TABLES: dict[str, type[FeedConfig | StoreConfig]] = {"feed": FeedConfig, "store": StoreConfig}
@@ -209,12 +83,26 @@ def parse(text: str, source: Path | None) -> Config:
         ConfigError: The text has mistakes; the message lists all of them.
     """
     document, found = _document(text)
-    settings: dict[str, object] = {key.name: _default(key) for key in KEYS}
+    given: dict[str, object] = {}
     lines = lines_of(text)
-    found += _check_table(document, "", lines, settings)
+    found += _check_table(document, "", lines, given)
+    venue = str(given.get("feed.venue", "advanced"))
+    settings = {key.name: key.default_of(venue) for key in KEYS} | given
+    if not any(one.key in {"feed.venue", "feed.channels"} for one in found):
+        found += _check_together(settings, lines)
     if found:
         raise ConfigError(_report(found, source))
     return _config(settings, source)
+
+
+def _check_together(settings: Mapping[str, Any], lines: Mapping[KeyPath, int]) -> Iterator[_Found]:
+    """Check what one setting allows of another."""
+    mistakes = checks.channels_at(settings["feed.venue"], settings["feed.channels"])
+    for mistake in mistakes:
+        path: KeyPath = ("feed", "channels")
+        if mistake.position is not None:
+            path = (*path, mistake.position)
+        yield _Found(nearest_line(lines, path), "feed.channels", mistake.text)
 
 
 def override(config: Config, options: Mapping[str, tuple[str, object]]) -> Config:
@@ -238,6 +126,11 @@ def override(config: Config, options: Mapping[str, tuple[str, object]]) -> Confi
     return _config(settings, config.source)
 
 
+def unchangeable(before: Config, after: Config) -> list[str]:
+    """The keys that differ between two settings and are taken over by a restart only."""
+    return [key.name for key in KEYS if key.fixed and _setting(before, key) != _setting(after, key)]
+
+
 def describe(config: Config) -> dict[str, object]:
     """Give every setting by its dotted name, as TOML would have it; there are no secrets in it."""
     described: dict[str, object] = {"source": str(config.source) if config.source else None}
@@ -255,10 +148,10 @@ def example() -> str:
         if key.table != table:
             table = key.table
             blocks.append(f"[{table}]")
-        blocks.append(
-            f"{_comment(key.meaning)}\n{_comment(f'Allowed: {key.allowed}.')}\n"
-            f"{key.word} = {key.default}"
-        )
+        comments = [key.meaning, f"Allowed: {key.allowed}."]
+        comments += [f"Default for {venue}: {text}" for venue, text in key.defaults.items()]
+        rows = [*map(_comment, comments), f"{key.word} = {key.default}"]
+        blocks.append("\n".join(rows))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -269,10 +162,6 @@ def _comment(text: str) -> str:
             lines.append("#")
         lines[-1] += f" {word}"
     return "\n".join(lines)
-
-
-def _default(key: Key) -> object:
-    return key.check(tomllib.loads(f"value = {key.default}")["value"])
 
 
 def _setting(config: Config, key: Key) -> object:

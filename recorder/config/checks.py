@@ -13,15 +13,19 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 PRODUCT = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}")
-CHANNELS = (
-    "level2",
-    "ticker",
-    "ticker_batch",
-    "market_trades",
-    "heartbeats",
-    "status",
-    "candles",
-)
+ALL = "all"
+_PATTERN = re.compile(r"[A-Z0-9*]{1,20}(?:-[A-Z0-9*]{1,20}){0,3}")
+# What each venue has, by the names of Advanced Trade. On the Exchange `level2` needs a key, and
+# `level2_batch` does not (`coinbase.md` §2.3).
+CHANNELS_OF = {
+    "advanced": (
+        *("level2", "ticker", "ticker_batch", "market_trades", "heartbeats", "status", "candles"),
+    ),
+    "exchange": (
+        *("level2_batch", "ticker", "ticker_batch", "market_trades", "heartbeats", "status"),
+    ),
+}
+CHANNELS = tuple(dict.fromkeys(name for names in CHANNELS_OF.values() for name in names))
 
 _SIZE = re.compile(r"([0-9]{1,12})(kB|MB|GB|TB)", re.ASCII)
 _UNIT_BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -82,16 +86,11 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
 
 def venue(value: object) -> str:
-    """Check the venue. ``exchange`` is known, and refused with the reason."""
+    """Check the venue."""
     text = _text(value)
-    if text == "advanced":
-        return text
-    if text == "exchange":
-        raise _wrong(
-            '"exchange" cannot be recorded yet',
-            'this version records "advanced" (Coinbase Advanced Trade) only',
-        )
-    raise _wrong(f"{shown(text)} is not a venue", 'allowed is "advanced"')
+    if text not in CHANNELS_OF:
+        raise _wrong(f"{shown(text)} is not a venue", 'allowed are "advanced" and "exchange"')
+    return text
 
 
 def socket_url(value: object) -> str:
@@ -105,8 +104,22 @@ def http_url(value: object) -> str:
 
 
 def products(value: object) -> tuple[str, ...]:
-    """Check the product ids: at least one, none twice, in Coinbase's spelling."""
+    """Check what names products: at least one id, pattern or ``all``, none twice."""
     return _unique_texts(value, 'product ids, such as ["BTC-USD"]', _product_mistake)
+
+
+def exclude(value: object) -> tuple[str, ...]:
+    """Check what names products that are left out; there may be none."""
+    if value == []:
+        return ()
+    return products(value)
+
+
+def boolean(value: object) -> bool:
+    """Check that it is true or false."""
+    if not isinstance(value, bool):
+        raise _wrong(f"is {kind_of(value)}, {shown(value)}", "true or false is wanted")
+    return value
 
 
 def channels(value: object) -> tuple[str, ...]:
@@ -119,6 +132,30 @@ def channels(value: object) -> tuple[str, ...]:
             "silence cannot be told from a lost connection",
         )
     return found
+
+
+def channels_at(venue: str, names: Sequence[str]) -> list[Mistake]:
+    """What is wrong with channels, each a known one, at a venue."""
+    allowed = CHANNELS_OF[venue]
+    mistakes = [
+        Mistake(f"{shown(name)} {_why_not_at(venue, name)}; allowed are {', '.join(allowed)}", at)
+        for at, name in enumerate(names)
+        if name not in allowed
+    ]
+    if venue == "exchange" and {"ticker", "ticker_batch"} <= set(names):
+        text = (
+            '"ticker" and "ticker_batch" cannot be told apart on the Exchange; choose one of them'
+        )
+        mistakes.append(Mistake(text, names.index("ticker_batch")))
+    return mistakes
+
+
+def _why_not_at(venue: str, name: str) -> str:
+    if name == "level2":
+        return 'needs an API key on the Exchange, and cannot be used yet; use "level2_batch"'
+    if name == "level2_batch":
+        return 'is a channel of the Exchange; on Advanced Trade it is "level2"'
+    return f"is not a channel of feed.venue {shown(venue)}"
 
 
 def part_seconds(value: object) -> int:
@@ -180,6 +217,11 @@ def directory(value: object) -> Path:
         raise _wrong(f"{shown(text)} names no home directory", "write the path in full") from None
 
 
+def file_or_none(value: object) -> Path | None:
+    """Check the path of a file; an empty text is none."""
+    return None if value == "" else directory(value)
+
+
 def _text(value: object, allowed: str = "a text in quotes is wanted") -> str:
     if not isinstance(value, str):
         raise _wrong(f"is {kind_of(value)}, {shown(value)}", allowed)
@@ -212,20 +254,28 @@ def _unique_texts(
 
 
 def _product_mistake(item: str) -> str | None:
-    if PRODUCT.fullmatch(item):
+    if _names_products(item):
         return None
     better = item.strip().upper().replace("/", "-").replace("_", "-")
-    near = f'; did you mean "{better}"?' if PRODUCT.fullmatch(better) else ""
+    better = ALL if better == ALL.upper() else better
+    near = f'; did you mean "{better}"?' if _names_products(better) else ""
     return (
         f"{shown(item)} is not a product id; allowed are capitals and digits joined by 1 to 3 "
-        f'"-", such as "BTC-USD"{near}'
+        f'"-", such as "BTC-USD", with "*" for any characters, such as "*-USD", and "all"{near}'
     )
+
+
+def _names_products(item: str) -> bool:
+    """Whether a text is a product id, a pattern, or stands for all."""
+    if PRODUCT.fullmatch(item) or item == ALL:
+        return True
+    return "*" in item and _PATTERN.fullmatch(item) is not None
 
 
 def _channel_mistake(item: str) -> str | None:
     if item in CHANNELS:
         return None
-    near = '"level2"' if item.lower() in {"l2_data", "l2", "level2_batch"} else ""
+    near = '"level2"' if item.lower() in {"l2_data", "l2"} else ""
     hint = f"did you mean {near}?" if near else did_you_mean(item, CHANNELS)
     allowed = f"{shown(item)} is not a channel; allowed are {', '.join(CHANNELS)}"
     return f"{allowed}; {hint}" if hint else allowed

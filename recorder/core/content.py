@@ -225,7 +225,8 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
         _miss_trades(known, product_id, holes, place)
     first = _sees(known, TRADES, product_id, len(new), place)
     if new:
-        rows = trades_rows(product_id, message.snapshot, new, place.origin, first)
+        kind = "snapshot" if message.snapshot else "update"
+        rows = trades_rows(product_id, kind, new, place.origin, first)
         place.step.rows.append(rows)
 
 

@@ -17,6 +17,7 @@ TRACKS_MAX = 10_000  # a thousand products and all channels; each costs memory a
 RECORDED = "recorded"
 UNVERIFIED = "unverified"  # recorded, but the venue numbers nothing by which a loss would show
 GAP = "gap"
+BACKFILLED = "backfilled"  # trades that were missing and have been fetched; lies over gaps
 TAKEN_BACK = "told as recorded before the hour turned"
 
 

@@ -6,7 +6,8 @@ are the recorder's own marks, so that every hour of capture can be replayed alon
 
 * every stretch of capture (a start of the recorder, a new hour) begins with ``Carried``;
 * every stretch that ended in order ends with ``Ended``;
-* what the recorder noticed about itself stands between as ``Noted``.
+* what the recorder noticed about itself stands between as ``Noted``, and trades that it asked the
+  venue for, because they were missing, as ``Fetched``.
 
 All of them are written to the capture before they are understood, and replaying a capture gives
 the pipeline exactly these values again. Times are nanoseconds since 1970 UTC and never go back
@@ -95,6 +96,21 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """Trades of a product with ids ``first`` … ``last``, asked for because they were missing.
+
+    ``trades`` is a JSON array of objects with the venue's own values: ``trade_id`` (a number),
+    ``price``, ``size``, ``time`` and ``side`` (texts). What is not in it the venue does not have.
+    """
+
+    recv_ns: int
+    product_id: str
+    first: int
+    last: int
+    trades: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something that the recorder noticed about itself: a fault of no connection.
 
@@ -106,7 +122,7 @@ class Noted:
     detail: str
 
 
-Arrival = Opened | Frame | Sent | Closed | Carried | Ended | Noted
+Arrival = Opened | Frame | Sent | Closed | Carried | Ended | Noted | Fetched
 
 HOUR_NS = 3_600_000_000_000
 

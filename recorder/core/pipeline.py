@@ -11,7 +11,7 @@ in the capture than it can have such rows; the intervals of `coverage` are outsi
 
 from itertools import count
 
-from recorder.core import content, marks, overdue
+from recorder.core import backfill, content, marks, overdue
 from recorder.core import state as states
 from recorder.core.coverage import Missing
 from recorder.core.frames import (
@@ -20,6 +20,7 @@ from recorder.core.frames import (
     Carried,
     Closed,
     Ended,
+    Fetched,
     Frame,
     Noted,
     Opened,
@@ -75,6 +76,8 @@ class Pipeline(Knowledge):
                 marks.ended(self, arrival, ingest_seq, step)
             case Noted():
                 marks.noted(self, arrival, ingest_seq, step)
+            case Fetched():
+                backfill.fetched(self, arrival, ingest_seq, step)
         self._fresh = False
         return step
 

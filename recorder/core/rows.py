@@ -124,11 +124,12 @@ def checkpoint_rows(
 
 
 def trades_rows(
-    product_id: str, snapshot: bool, trades: Sequence[Trade], origin: Origin, first: int
+    product_id: str, kind: str, trades: Sequence[Trade], origin: Origin, first: int
 ) -> Rows:
-    """Trades of one product, oldest first."""
-    values = _words(origin, product_id, snapshot)
+    """Trades of one product, oldest first; ``kind``: update, snapshot or backfill."""
+    values = _words(origin, product_id, None)
     values |= {
+        "kind": kind,
         "trade_id": [trade.trade_id for trade in trades],
         "side": [trade.side for trade in trades],
         "taker_side": [trade.taker_side for trade in trades],

@@ -59,7 +59,7 @@ _EXCHANGE_TIME = Column(
 )
 _SEQUENCE = Column("sequence", Kind.INT, "the venue's number of the frame", True)
 _INGEST_SEQ = Column("ingest_seq", Kind.INT, "the order of everything recorded; unique")
-_CONNECTION = Column("connection_id", Kind.WORD, "the session that it came on")
+_CONNECTION = Column("connection_id", Kind.WORD, "the session that it came on; rest: fetched")
 _RECV_NS = Column("recv_ns", Kind.INT, "when we received it, nanoseconds since 1970 UTC")
 _EXCHANGE_NS = Column(
     "exchange_ns", Kind.INT, "when the venue built the message, nanoseconds since 1970 UTC", True
@@ -211,7 +211,9 @@ COVERAGE = Table(
         Column("product_id", Kind.WORD, "the product; null for channels without", True),
         Column("start_time", Kind.TIME, "begin of the interval, UTC"),
         Column("end_time", Kind.TIME, "end of the interval, exclusive, UTC"),
-        Column("state", Kind.WORD, "recorded, unverified (a loss would not show) or gap"),
+        Column(
+            "state", Kind.WORD, "recorded, unverified (a loss would not show), gap or backfilled"
+        ),
         Column("reason", Kind.WORD, "why it is a gap", True),
         Column("sequence_before", Kind.INT, "last number before the gap", True),
         Column("sequence_after", Kind.INT, "first number after the gap", True),

@@ -5,6 +5,9 @@ so a hole in them is a hole in the record, and a snapshot of the last 100 trades
 says which of them are new.
 """
 
+from bisect import bisect_right
+from operator import itemgetter
+
 HOLES_MAX = 1000
 
 
@@ -22,6 +25,15 @@ class TradeIds:
         self.first = first
         self.last = last
         self.holes = holes or []
+
+    def lacks(self, trade_id: int) -> bool:
+        """Whether an id lies in a hole."""
+        return self._hole(trade_id) is not None
+
+    def _hole(self, trade_id: int) -> int | None:
+        """The place of the hole that an id lies in; they are in order."""
+        index = bisect_right(self.holes, trade_id, key=itemgetter(0)) - 1
+        return index if index >= 0 and trade_id <= self.holes[index][1] else None
 
     def take(self, trade_id: int) -> tuple[bool, int]:
         """Take one id; returns (whether it is new, how many ids before it were skipped)."""
@@ -48,13 +60,14 @@ class TradeIds:
 
     def _fill(self, trade_id: int) -> bool:
         """Take an id out of the hole it lies in; False where it was recorded before."""
-        for index, (first, last) in enumerate(self.holes):
-            if first <= trade_id <= last:
-                parts = [(first, trade_id - 1), (trade_id + 1, last)]
-                self.holes[index : index + 1] = [part for part in parts if part[0] <= part[1]]
-                self._bound()
-                return True
-        return False
+        index = self._hole(trade_id)
+        if index is None:
+            return False
+        first, last = self.holes[index]
+        parts = [(first, trade_id - 1), (trade_id + 1, last)]
+        self.holes[index : index + 1] = [part for part in parts if part[0] <= part[1]]
+        self._bound()
+        return True
 
     def _bound(self) -> None:
         """Forget the oldest ids where the holes are too many: rather a trade twice than none."""

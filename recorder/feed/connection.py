@@ -2,32 +2,37 @@
 
 Every close is a reason to connect again, 1000 and 1001 included (`coinbase.md` §1.11). The wait
 between tries has full jitter and a cap, and starts small again only after data has come.
+
+Requests of one session go one after the other, in the order in which they were wanted: the first
+subscription, changes of the line, fresh snapshots. What a frame says is not looked at in here.
 """
 
 import asyncio
 import random
-import ssl
+import re
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Literal, Protocol, TypeVar
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from recorder.core.frames import Arrival, Closed, Frame, Opened, Sent
-from recorder.core.wire import advanced
-from recorder.feed.plan import Line, Pace
+from recorder.core.frames import ADVANCED, Arrival, Closed, Frame, Noted, Opened, Sent
+from recorder.core.wire.venues import wire_of
+from recorder.feed.dial import INTERNAL, TOO_BIG, close_reason, describe, dial
+from recorder.feed.plan import CANONICAL, Line, Pace, change
 
-FRAME_BYTES_MAX = 64 * 2**20  # a BTC-USD snapshot is 5 MB in one frame
-FRAMES_QUEUED_MAX = 64
-OPEN_S_MAX = 5.0
 BACKOFF_S_FIRST = 0.25
 BACKOFF_S_MAX = 30.0
-T = TypeVar("T")
+FAILURES_NOTED = 3  # failed dials in a row, and it is written down
+ERROR_S_MAX = 5.0  # an error of the venue so long before a close is taken for its cause
+RETIRE_S_MAX = 5.0
+REASON_CHARACTERS_MAX = 500
 
-ABNORMAL = 1006  # the close code for "no close frame"
+_SLOW = re.compile(r"slow\s?consum", re.IGNORECASE)
+T = TypeVar("T")
 
 
 class Shell(Protocol):
@@ -49,15 +54,12 @@ class Shell(Protocol):
         """Log an event that is no arrival."""
 
 
-class _Dial(connect):
-    """`connect` that goes where it was told: no redirects to other hosts."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
 class Connection:
-    """Keeps one line connected until it is told to stop."""
+    """Keeps one line connected until it is told to stop.
+
+    ``connection_id`` is the name of the session that is open, None between two; ``retiring``: its
+    line has gone. ``delay_s`` is waited for before the first dial, so that not all begin at once.
+    """
 
     def __init__(
         self,
@@ -67,24 +69,39 @@ class Connection:
         connects: Pace,
         messages: Pace,
         jitter: Callable[[], float] = random.random,
+        *,
+        venue: str = ADVANCED,
+        compression: bool = True,
+        delay_s: float = 0.0,
     ) -> None:
         self.line = line
         self.connection_id: str | None = None
+        self.retiring = False
         self._url = url
+        self._venue = venue
+        self._wire = wire_of(venue)
+        self._compression = compression
         self._shell = shell
         self._connects = connects
         self._messages = messages
         self._jitter = jitter
+        self._delay_s = delay_s
         self._socket: ClientConnection | None = None
         self._reason = ""
         self._stopping = False
         self._wake = asyncio.Event()
         self._requests: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
+        self._failures = 0
+        self._begin_session()
+
+    # --- connect, read, reconnect ----------------------------------------------------------------
 
     async def run(self) -> None:
         """Connect, read, reconnect; returns after `stop`."""
         wait_s = BACKOFF_S_FIRST
+        if self._delay_s:
+            await self._unless_stopped(asyncio.sleep(self._delay_s))
         while not self._stopping:
             await self._unless_stopped(self._shell.wait_room())
             await self._unless_stopped(self._connects.wait_turn())
@@ -109,26 +126,36 @@ class Connection:
                 each.cancel()
             await asyncio.gather(task, stopped, return_exceptions=True)
 
-    async def _dial(self) -> ClientConnection:
-        return await _Dial(self._url, **_options(self._url))
+    def _begin_session(self) -> None:
+        """Forget what was asked for in the session before."""
+        self._order = asyncio.Lock()
+        self._carried = replace(self.line, products=(), channels=())
+        self._dropped: set[str] = set()
+        self._renewing: set[tuple[str, str | None]] = set()
+        self._heard: tuple[float, str] | None = None
 
     async def _connect_once(self) -> bool:
         """One session from dial to close; returns whether data came."""
         try:
-            socket = await self._unless_stopped(self._dial())
+            socket = await self._unless_stopped(dial(self._url, compression=self._compression))
         except (OSError, WebSocketException, TimeoutError) as error:
-            self._shell.tell("connect_failed", line=self.line.label, error=_describe(error))
+            self._dial_failed(describe(error))
             return False
         if socket is None:
             return False
         if self._stopping:
             await socket.close()
             return False
+        self._failures = 0
+        self._begin_session()
         self._socket, self._reason = socket, ""
         opened_ns = self._shell.now_ns()
         self.connection_id = session_name(self.line.label, opened_ns)
-        self._shell.deliver(Opened(opened_ns, self.connection_id, self._url))
-        self._start(self._subscribe(socket, self.connection_id))
+        first = self._wire.FIRST_SEQUENCE
+        self._shell.deliver(
+            Opened(opened_ns, self.connection_id, self._url, first, venue=self._venue)
+        )
+        self._start(self._ask(socket, self.connection_id))
         frames = 0
         try:
             while True:
@@ -148,6 +175,14 @@ class Connection:
             raise self._failure
         return frames > len(self.line.channels) * 2
 
+    def _dial_failed(self, error: str) -> None:
+        self._failures += 1
+        self._shell.tell("connect_failed", line=self.line.label, error=error)
+        if self._failures == FAILURES_NOTED:
+            # Once: coverage says how long it lasted, this says why.
+            detail = f"{self.line.label}: {FAILURES_NOTED} times in a row: {error}"
+            self._shell.deliver(Noted(self._shell.now_ns(), "connect_failing", detail))
+
     async def _room_or_close(self, socket: ClientConnection) -> None:
         """Let frames wait in the socket; a session that is closed meanwhile waits no longer."""
         waits = [
@@ -162,40 +197,113 @@ class Connection:
             await asyncio.gather(*waits, return_exceptions=True)
 
     def _closed(self, closed: ConnectionClosed) -> None:
+        """Write down the end of a session, and whose doing it was."""
         assert self.connection_id is not None
-        close = closed.rcvd or closed.sent
-        code = close.code if close else ABNORMAL
-        reason = self._reason or (close.reason if close else "no close frame")
-        orderly = closed.rcvd is not None
-        self._shell.deliver(
-            Closed(self._shell.now_ns(), self.connection_id, code, reason[:500], orderly)
-        )
+        code, reason = close_reason(closed)
+        ours = closed.rcvd is None
+        reason = self._reason or reason
+        if not self._reason and self._heard is not None:
+            heard_s, text = self._heard
+            if asyncio.get_running_loop().time() - heard_s <= ERROR_S_MAX:
+                reason = f"{reason}; the venue had said: {text}"
+        reason = reason[:REASON_CHARACTERS_MAX]
+        now_ns, said = self._shell.now_ns(), f"{self.connection_id}: {reason}"
+        self._shell.deliver(Closed(now_ns, self.connection_id, code, reason, orderly=not ours))
+        if self._reason:
+            return
+        if ours and code == TOO_BIG:
+            self._shell.deliver(Noted(self._shell.now_ns(), "frame_too_large", said))
+        elif ours and code == INTERNAL:
+            self._shell.deliver(Noted(self._shell.now_ns(), "keepalive_timeout", said))
+        elif _SLOW.search(reason):
+            self._shell.deliver(Noted(self._shell.now_ns(), "slow_consumer", said))
 
-    async def _subscribe(self, socket: ClientConnection, connection_id: str) -> None:
-        """Ask for everything of the line; the first request must be there within 5 s."""
-        for channel, products in self.line.subscriptions():
-            await self._send(socket, connection_id, "subscribe", channel, products)
+    # --- what is asked for -----------------------------------------------------------------------
+
+    def change(self, line: Line) -> None:
+        """Carry another line, of the same label: on this session at once, and on all later ones."""
+        assert line.label == self.line.label, "a line keeps its label"
+        self.line = line
+        if self._socket is not None and self.connection_id is not None:
+            self._start(self._ask(self._socket, self.connection_id))
+
+    def resubscribe(self, channel: str, products: tuple[str, ...]) -> None:
+        """Unsubscribe and subscribe again, for fresh snapshots; returns at once.
+
+        ``channel`` is the name that the data has. The most traded products come first; one that
+        waits for its turn already is not asked for twice.
+        """
+        if self._socket is None or self.connection_id is None:
+            return
+        rank = {product_id: number for number, product_id in enumerate(self.line.products)}
+        ordered = sorted(products, key=lambda product_id: rank.get(product_id, len(rank)))
+        for asked in self.line.channels:
+            if CANONICAL.get(asked, asked) != channel:
+                continue
+            due = [(asked, product_id) for product_id in ordered or (None,)]
+            new = [each for each in due if each not in self._renewing]
+            self._renewing.update(new)
+            if new:
+                self._start(self._renew(self._socket, self.connection_id, new))
+
+    def heard_error(self, text: str) -> None:
+        """Take note of an error that the venue sent; a close that follows tells of it."""
+        self._heard = (asyncio.get_running_loop().time(), text[:REASON_CHARACTERS_MAX])
+
+    def slow_down(self) -> None:
+        """Ask for nothing for a while, on no connection: the venue counts by address."""
+        wait_s = self._messages.back_off()
+        self._shell.tell("requests_held", line=self.line.label, wait_s=round(wait_s, 3))
+
+    async def _ask(self, socket: ClientConnection, connection_id: str) -> None:
+        """Ask for what the line has and the session does not; the first request is urgent.
+
+        The venue closes a connection on which nothing was asked for within 5 s.
+        """
+        async with self._order:
+            before, after = self._carried, self.line
+            self._carried = after
+            self._dropped |= set(before.products) - set(after.products)
+            self._dropped -= set(after.products)
+            asked = change(before, after)
+            urgent = not before.channels
+            for channel, products in asked.unsubscribe:
+                await self._send(socket, connection_id, "unsubscribe", channel, products)
+            for channel, products in asked.subscribe:
+                await self._send(
+                    socket, connection_id, "subscribe", channel, products, urgent=urgent
+                )
+                urgent = False
+
+    async def _renew(
+        self, socket: ClientConnection, connection_id: str, due: list[tuple[str, str | None]]
+    ) -> None:
+        for each in due:
+            channel, product_id = each
+            products = () if product_id is None else (product_id,)
+            async with self._order:
+                self._renewing.discard(each)
+                if product_id in self._dropped or channel not in self._carried.channels:
+                    continue
+                await self._send(socket, connection_id, "unsubscribe", channel, products)
+                await self._send(socket, connection_id, "subscribe", channel, products)
 
     async def _send(
         self,
         socket: ClientConnection,
         connection_id: str,
-        kind: Any,
+        kind: Literal["subscribe", "unsubscribe"],
         channel: str,
         products: tuple[str, ...],
+        *,
+        urgent: bool = False,
     ) -> None:
-        text = advanced.request(kind, channel, products)
-        await self._messages.wait_turn()
+        text = self._wire.request(kind, channel, products)
+        await self._messages.wait_turn(urgent=urgent)
         with suppress(ConnectionClosed):
             # Noted before it is sent, so that no answer can stand before it in the capture.
             self._shell.deliver(Sent(self._shell.now_ns(), connection_id, text))
             await socket.send(text, text=True)
-
-    def resubscribe(self, channel: str, products: tuple[str, ...]) -> None:
-        """Unsubscribe and subscribe again, for fresh snapshots; returns at once."""
-        if self._socket is None or self.connection_id is None:
-            return
-        self._start(self._resubscribe(self._socket, self.connection_id, channel, products))
 
     def _start(self, requests: Coroutine[Any, Any, None]) -> None:
         """Send requests beside the reading; a failure of ours ends the reading and travels up."""
@@ -209,12 +317,7 @@ class Connection:
             self._failure = task.exception()
             self.reconnect("our own failure")
 
-    async def _resubscribe(
-        self, socket: ClientConnection, connection_id: str, channel: str, products: tuple[str, ...]
-    ) -> None:
-        for product_id in products:
-            await self._send(socket, connection_id, "unsubscribe", channel, (product_id,))
-            await self._send(socket, connection_id, "subscribe", channel, (product_id,))
+    # --- the end ---------------------------------------------------------------------------------
 
     def reconnect(self, reason: str) -> None:
         """Close this session, which is in doubt or silent; `run` opens the next."""
@@ -222,6 +325,14 @@ class Connection:
             self._reason = reason
             # A peer that is gone does not answer a close frame: do not wait for it.
             self._socket.transport.abort()
+
+    async def retire(self, reason: str) -> None:
+        """Unsubscribe everything, close, and do not connect again."""
+        self.retiring = self._stopping = True
+        self.change(replace(self.line, products=()))
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=RETIRE_S_MAX)
+        await self.stop(reason)
 
     async def stop(self, reason: str) -> None:
         """Close and do not connect again. `run` returns soon after."""
@@ -236,30 +347,3 @@ def session_name(label: str, opened_ns: int) -> str:
     """A session's id, from the label and the opening: ``ws1-20261121T190233.123Z``."""
     moment = datetime.fromtimestamp(opened_ns // 1_000_000_000, UTC)
     return f"{label}-{moment:%Y%m%dT%H%M%S}.{opened_ns // 1_000_000 % 1000:03d}Z"
-
-
-def _options(url: str) -> dict[str, Any]:
-    """How to dial: bounded frames and waits, no proxy from the environment, TLS verified."""
-    options: dict[str, Any] = {
-        "max_size": FRAME_BYTES_MAX,
-        "max_queue": FRAMES_QUEUED_MAX,
-        "open_timeout": OPEN_S_MAX,
-        "close_timeout": 1,
-        "ping_interval": 10,
-        "ping_timeout": 10,
-        "proxy": None,
-    }
-    if urlsplit(url).scheme == "wss":
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        options["ssl"] = context
-    return options
-
-
-def _describe(error: Exception) -> str:
-    """Why a dial failed, in one line."""
-    if isinstance(error, InvalidStatus):
-        return f"HTTP status {error.response.status_code}"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {OPEN_S_MAX:g} s"
-    return f"{type(error).__name__}: {error}"[:300]

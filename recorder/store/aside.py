@@ -1,7 +1,8 @@
 """Records that cannot be read are moved out of the way at a start, and made again.
 
 The rows and frames are in other files; a torn `current.json`, cut or commit record only says which
-of them count. Nothing is deleted: it lies in ``quarantine/<time>/`` under its old path.
+of them count, and `products.json` saves a question. Nothing is deleted: it lies in
+``quarantine/<time>/`` under its old path.
 """
 
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from recorder.errors import DataError
 from recorder.store.parts import read_cut
 from recorder.store.paths import CUTS, Root, hour_from_text
+from recorder.store.products import kept_products
 from recorder.store.publish import make_folder, sync_folder
 from recorder.store.seal import read_commit, sealed_before
 
@@ -38,7 +40,7 @@ def set_aside_unreadable(root: Root) -> list[str]:
 
 def _records(root: Root) -> list[Path]:
     kept = set(root.captured_hours()) | set(root.part_hours())
-    found = [root.current, *(cut.path for cut in root.parts(CUTS))]
+    found = [root.current, root.products, *(cut.path for cut in root.parts(CUTS))]
     found += [root.commit(hour) for hour in root.committed_hours() if hour in kept]
     return [path for path in found if path.exists()]
 
@@ -47,6 +49,8 @@ def _is_readable(root: Root, path: Path) -> bool:
     with suppress(DataError, ValueError, OSError):
         if path == root.current:
             sealed_before(root)
+        elif path == root.products:
+            kept_products(root, "")
         elif path.parent == root.commits:
             read_commit(root, hour_from_text(path.stem))
         else:

@@ -8,6 +8,7 @@ r"""An arrival as one line of the capture, and back.
     <recv_ns> *start <state>                carried over to a start (or *hour: to a new hour)
     <recv_ns> *ended {"cause":…}            ended in order
     <recv_ns> *noted {"kind":…}             noticed by the recorder about itself
+    <recv_ns> *fetched {"product_id":…}     trades that were missing, from the venue's REST service
 
 Nothing else is escaped, so a frame's text stands in the capture as the venue sent it.
 """
@@ -20,6 +21,7 @@ from recorder.core.frames import (
     Carried,
     Closed,
     Ended,
+    Fetched,
     Frame,
     Noted,
     Opened,
@@ -50,10 +52,18 @@ class _NotedLine(msgspec.Struct):
     detail: str
 
 
+class _FetchedLine(msgspec.Struct):
+    product_id: str
+    first: int
+    last: int
+    trades: msgspec.Raw
+
+
 _read_opened = msgspec.json.Decoder(_OpenedLine).decode
 _read_closed = msgspec.json.Decoder(_ClosedLine).decode
 _read_ended = msgspec.json.Decoder(_EndedLine).decode
 _read_noted = msgspec.json.Decoder(_NotedLine).decode
+_read_fetched = msgspec.json.Decoder(_FetchedLine).decode
 
 
 def _escape(raw: bytes) -> bytes:
@@ -65,7 +75,7 @@ def _unescape(text: bytes) -> bytes:
     return b"\\".join(part.replace(b"\\n", b"\n") for part in text.split(b"\\\\"))
 
 
-def to_line(arrival: Arrival) -> bytes:  # noqa: PLR0911  one for each kind
+def to_line(arrival: Arrival) -> bytes:  # noqa: C901, PLR0911  one for each kind
     """An arrival as its line, with the line break."""
     match arrival:
         case Frame(recv_ns, connection_id, raw):
@@ -88,6 +98,10 @@ def to_line(arrival: Arrival) -> bytes:  # noqa: PLR0911  one for each kind
             return b"%d *ended %s\n" % (recv_ns, _json(_EndedLine(cause)))
         case Noted(recv_ns, kind, detail):
             return b"%d *noted %s\n" % (recv_ns, _json(_NotedLine(kind, detail)))
+        case Fetched(recv_ns, product_id, first, last, trades):
+            assert b"\n" not in trades
+            content = _FetchedLine(product_id, first, last, msgspec.Raw(trades))
+            return b"%d *fetched %s\n" % (recv_ns, _json(content))
 
 
 def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
@@ -114,6 +128,11 @@ def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
             if name == "noted":
                 noted = _read_noted(rest)
                 return Noted(recv_ns, noted.kind, noted.detail)
+            if name == "fetched":
+                found = _read_fetched(rest)
+                return Fetched(
+                    recv_ns, found.product_id, found.first, found.last, bytes(found.trades)
+                )
             return Carried(recv_ns, name, rest)
         case _:
             return Frame(recv_ns, word.decode(), rest)

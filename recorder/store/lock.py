@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -40,9 +41,10 @@ class WriterLock:
                 f"{self._root.path}: process {holder} writes to it. Stop that one first, or choose "
                 "another data directory."
             ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         self._handle = handle
+        with suppress(OSError):  # it only names us: a full disk must not keep anybody out
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         return self
 
     def __exit__(
@@ -52,6 +54,7 @@ class WriterLock:
         trace: TracebackType | None,
     ) -> None:
         if self._handle is not None:
-            os.ftruncate(self._handle, 0)
+            with suppress(OSError):
+                os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None

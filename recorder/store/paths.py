@@ -12,6 +12,7 @@
     commits/2026112119.json                       the commit record of an hour
     current.json                                  the readers' switch
     importing.json                                where an import began that has not finished
+    products.json                                 the venue's list of products, as last known
 
 Hours are int, hours since 1970-01-01T00 UTC.
 """
@@ -88,6 +89,7 @@ class Root:
         self.current = path / "current.json"
         self.open = self.live / "open.json"
         self.importing = path / "importing.json"
+        self.products = path / "products.json"
 
     def segment(self, hour: int, first: int) -> Path:
         """Where a capture segment goes."""

@@ -1,4 +1,4 @@
-"""A seeded Coinbase Advanced Trade on loopback, and a player of recorded frames.
+"""A seeded Coinbase on loopback, in the words of either of its feeds, and a player of recordings.
 
 For tests, for load, and for trying the recorder without a network. Shares no code with
 `recorder.core`, so that a misreading of the protocol in one of them does not hide in the other.
@@ -8,15 +8,20 @@ import asyncio
 import ipaddress
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from recorder.errors import UsageError
 from recorder.venue.door import Door
+from recorder.venue.kinds import KINDS, Fault, Happening
+from recorder.venue.plan import FaultPlan
 from recorder.venue.playback import Playback
 from recorder.venue.server import Venue
-from recorder.venue.session import Limits
+from recorder.venue.subscriptions import Limits
 
-__all__ = ["Limits", "Playback", "Venue", "run", "serve"]
+__all__ = [
+    "KINDS", "Fault", "FaultPlan", "Happening", "Limits", "Playback", "Venue", "run", "serve",
+]  # fmt: skip
 
 
 async def serve(door: Door, on_ready: Callable[[str], None], stop: asyncio.Event) -> None:
@@ -48,28 +53,43 @@ def run(
     play: Sequence[Path] = (),
     speed: str | float | None = 1.0,
     on_ready: Callable[[str], None] = lambda _: None,
+    protocol: str = "advanced",
+    rest_port: int | None = None,
+    rest_key: Path | None = None,
+    on_rest: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve a venue, or a playback of ``play`` if given, until SIGINT or SIGTERM.
 
-    ``speed`` is the playback's factor, or ``max`` (or None) for as fast as the client reads.
+    ``protocol`` is the market's: ``advanced`` or ``exchange``. ``speed`` is the playback's factor,
+    or ``max`` (or None) for as fast as the client reads. With ``rest_port`` the market's REST is
+    served too, and ``on_rest`` told its URL; ``rest_key`` is where the file of a new key that it
+    knows is written.
 
     Raises:
         UsageError: the host is not a loopback address, or a figure cannot mean anything.
     """
     _check(host, products, rate, depth)
     factor = _factor(speed)
+    if play and rest_port is not None:
+        raise UsageError("A playback has no REST: there is no market behind it.")
 
     async def main() -> None:
         door: Door
         if play:
             door = Playback(play, factor, host=host, port=port)
         else:
-            door = Venue(seed, tuple(products), rate, depth, host, port)
+            door = Venue(seed, tuple(products), rate, depth, host, port, protocol=protocol)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        await serve(door, on_ready, stop)
+        async with AsyncExitStack() as beside:
+            if rest_port is not None and isinstance(door, Venue):
+                from recorder.venue import rest  # noqa: PLC0415  heavy
+
+                service = rest.beside(door, host, rest_port, rest_key)
+                on_rest((await beside.enter_async_context(service)).url)
+            await serve(door, on_ready, stop)
 
     asyncio.run(main())
 

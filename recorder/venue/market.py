@@ -15,11 +15,9 @@ A product moves in steps: the changes of one merge interval of 50 ms. The rules 
 """
 
 from bisect import bisect
-from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from itertools import accumulate
 from random import Random
-from typing import NamedTuple
 
 from recorder.venue.ladder import Ladder
 from recorder.venue.opening import (
@@ -29,7 +27,8 @@ from recorder.venue.opening import (
     size_table,
 )
 from recorder.venue.specs import Spec, spec_of
-from recorder.venue.tape import Day, Tape, Trade
+from recorder.venue.steps import Change, Step, Touch
+from recorder.venue.tape import Tape, Trade
 
 MERGE_NS = 50_000_000
 # Fills of one frame of trades; the recording has 1.4 on average and 76 % with one.
@@ -39,44 +38,10 @@ FILLS_WEIGHTS = (76, 16, 3, 3, 2)
 TICKER_SHARE = 0.8
 # A side never gets thinner than this, so that there is always a touch.
 LEVELS_MIN = 5
+ONLINE, OFFLINE, DELISTED = "online", "offline", "delisted"
+NEVER_NS = 1 << 62
 # What a frame's time has on the time of its changes: (share, ms), linear between.
 LAG_MS = ((0.0, 11), (0.1, 17), (0.5, 33), (0.9, 95), (0.99, 323), (1.0, 516))
-
-
-class Change(NamedTuple):
-    """A level set to a size in lots; 0 deletes it."""
-
-    bid: bool
-    price: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """What a ticker says: the best of both sides, the last price, the figures of the day."""
-
-    bid: int
-    bid_size: int
-    offer: int
-    offer_size: int
-    last: int
-    day: Day
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one product's subscribers are told of one merge interval.
-
-    ``changes`` has bids before offers, each side best first; ``trades`` are newest first; ``touch``
-    is None when no ticker is due.
-    """
-
-    spec: Spec
-    due_ns: int
-    event_ns: int
-    changes: list[Change]
-    trades: list[Trade]
-    touch: Touch | None
 
 
 class Product:
@@ -86,10 +51,10 @@ class Product:
         """Make the book as it stands at ``start_ns``; ``rate`` multiplies the steps a second."""
         self.spec = spec
         self._random = random = Random(f"{seed}/{spec.product_id}")
-        self._distances = distance_table(spec, random)
+        self._distances = distance_table(spec, depth, random)
         self._sizes = (
-            size_table(spec.offer, spec.size_digits, random),
-            size_table(spec.bid, spec.size_digits, random),
+            size_table(spec.offer, spec.size_digits, depth, random),
+            size_table(spec.bid, spec.size_digits, depth, random),
         )
         self.offers = self._opening(depth, bid=False)
         self.bids = self._opening(depth, bid=True)
@@ -186,6 +151,7 @@ class Product:
             self._resize_touch(self.bids, bids, bid=True)
         changes = [Change(bid=True, price=p, size=bids[p]) for p in sorted(bids, reverse=True)]
         changes += [Change(bid=False, price=p, size=offers[p]) for p in sorted(offers)]
+        self.tape.sequence += 1 + 3 * len(changes)
         self._plan_next()
         touch = self._touch_if_told()
         return Step(spec, due_ns, self._event_ns, changes, trades[::-1], touch)
@@ -373,16 +339,37 @@ class Market:
         self.products = {
             name: Product(spec_of(name, seed), seed, depth, rate, start_ns) for name in products
         }
+        # What the status channel says of each: online, offline or delisted.
+        self.statuses = dict.fromkeys(self.products, ONLINE)
+        self._due: list[tuple[int, int, Product]] = []
+        self._plan()
+
+    def _plan(self) -> None:
+        """Order the products that trade by the time of their next step."""
         self._due = [
             (product.due_ns, number, product)
-            for number, product in enumerate(self.products.values())
+            for number, (name, product) in enumerate(self.products.items())
+            if self.statuses[name] == ONLINE
         ]
         heapify(self._due)
 
     @property
     def due_ns(self) -> int:
-        """When the next step is due."""
-        return self._due[0][0]
+        """When the next step is due; never, if nothing trades."""
+        return self._due[0][0] if self._due else NEVER_NS
+
+    def listed(self) -> list[str]:
+        """The products that can be subscribed to: those that are not delisted."""
+        return [name for name, status in self.statuses.items() if status != DELISTED]
+
+    def set_status(self, name: str, status: str, now_ns: int) -> None:
+        """Let a product trade, stand still, or end; what ended stays so."""
+        if self.statuses[name] == DELISTED:
+            return
+        self.statuses[name] = status
+        product = self.products[name]
+        product.delay(max(0, now_ns - product.due_ns))
+        self._plan()
 
     def step(self) -> Step:
         """Take the next step, whatever the time; the caller compares `due_ns` with its clock."""
@@ -395,5 +382,4 @@ class Market:
         """Put off every product's next step by as much."""
         for product in self.products.values():
             product.delay(by_ns)
-        self._due = [(product.due_ns, number, product) for _, number, product in self._due]
-        heapify(self._due)
+        self._plan()

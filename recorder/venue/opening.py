@@ -6,10 +6,9 @@ from random import Random
 
 from recorder.venue.specs import BANDS_BP, SideSpec, Spec
 
-# Draws kept in a table: many for a product with many levels, few so that 500 small ones start fast.
-TABLE_SIZE = 4096
-TABLE_SIZE_SMALL = 400
-LEVELS_MANY = 6_000
+# Draws kept in a table, by the levels of a side: many for a deep book, few so that 500 small ones,
+# or thousands of simulations of a tiny one, start fast.
+TABLE_SIZES = ((6_000, 4096), (100, 400), (0, 100))
 POOL_LEVELS_MAX = 300
 # Where traders like round numbers: of the prices, 34 % of BTC-USD's have no digit after the point
 # and 7.5 % one.
@@ -20,18 +19,18 @@ ROUND_FROM_BP = 10.0
 ROUND_SIZE_SHARE = 0.2
 
 
-def table_size(side: SideSpec) -> int:
+def table_size(side: SideSpec, depth: float) -> int:
     """How many draws to keep for a side."""
-    return TABLE_SIZE if side.levels >= LEVELS_MANY else TABLE_SIZE_SMALL
+    return next(size for levels, size in TABLE_SIZES if side.levels * depth >= levels)
 
 
-def size_table(side: SideSpec, digits: int, random: Random) -> list[int]:
+def size_table(side: SideSpec, digits: int, depth: float, random: Random) -> list[int]:
     """Sizes in lots, spread as the side's quantiles say (log-linear between them)."""
     p10, p50, p90, _ = side.size_quantiles
     shares = (0.0, 0.1, 0.5, 0.9, 1.0)
     logs = [math.log(size) for size in (p10 / 30, p10, p50, p90, p90 * 30)]
     table = []
-    count = table_size(side)
+    count = table_size(side, depth)
     for number in range(count):
         share = (number + 0.5) / count
         at = bisect(shares, share) - 1
@@ -44,11 +43,11 @@ def size_table(side: SideSpec, digits: int, random: Random) -> list[int]:
     return table
 
 
-def distance_table(spec: Spec, random: Random) -> list[float]:
+def distance_table(spec: Spec, depth: float, random: Random) -> list[float]:
     """Distances of changes behind the best price, as fractions of it."""
     edges = (0.05, *BANDS_BP, 5_000.0)
     shares = spec.distance_shares[2:]
-    bands = random.choices(range(5), weights=shares, k=table_size(spec.bid))
+    bands = random.choices(range(5), weights=shares, k=table_size(spec.bid, depth))
     return [_between(edges[band], edges[band + 1], random) / 10_000 for band in bands]
 
 

@@ -3,19 +3,27 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from types import TracebackType
 from typing import Self
 
-from recorder.venue import wire
-from recorder.venue.door import BACKLOG_BYTES_MAX, POLICY, Connection, Door
-from recorder.venue.market import Market, Step
-from recorder.venue.session import Limits, Session
+from recorder.errors import UsageError
+from recorder.venue import exchange, wire
+from recorder.venue.door import BACKLOG_BYTES_MAX, POLICY, Connection
+from recorder.venue.exchange_session import ExchangeSession
+from recorder.venue.kinds import Fault
+from recorder.venue.market import DELISTED, OFFLINE, ONLINE, Market
+from recorder.venue.plan import FaultPlan
+from recorder.venue.session import Session
+from recorder.venue.stage import Stage
+from recorder.venue.subscriptions import Beat, Limits
 from recorder.venue.tape import Trade
 
 SECOND_NS = 1_000_000_000
 # Sleeping less than this costs more processor than it gives smoothness.
 SLEEP_S_MIN = 0.002
-SLEEP_S_MAX = 0.02
+# The venue wakes for what is due; more often only in case that the wall clock was set.
+SLEEP_S_MAX = 0.25
 # Steps between two looks at the sockets, so that a venue that cannot keep up still answers.
 STEPS_AT_ONCE_MAX = 500
 # A venue this late forgets what it owes instead of running after it.
@@ -24,13 +32,23 @@ LATE_NS_MAX = SECOND_NS // 2
 UPTIME_START_S = 41_000
 BATCH_S = 5
 NO_SUBSCRIPTION = "no subscription in time"
+SESSIONS: dict[str, type[Session] | type[ExchangeSession]] = {
+    "advanced": Session,
+    "exchange": ExchangeSession,
+}
+# Exchange documents 8 connects and 100 messages a second for an address, Advanced Trade 8 and 8.
+LIMITS = {"advanced": Limits(), "exchange": Limits(requests_a_second_max=100)}
 
 
-class Venue(Door):
-    """A seeded Coinbase Advanced Trade.
+class Venue(Stage):
+    """A seeded Coinbase: Advanced Trade, or Exchange with the same market.
 
     Everything the market does is sent in the same breath, so that between two awaits what was sent
-    and the truth (`book`, `trades`) agree.
+    and the truth (`book`, `trades`) agree, as far as no fault keeps them apart.
+
+    Its clocks are `time.time_ns` and the event loop's, it waits by the loop alone and starts no
+    thread: with both replaced, and a loop whose ``create_server`` is in memory, the same seed and
+    the same requests at the same times give the same bytes.
     """
 
     def __init__(
@@ -42,10 +60,12 @@ class Venue(Door):
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        protocol: str = "advanced",
         limits: Limits | None = None,
         compression: bool = False,
         keep_sent: bool = False,
         backlog_bytes_max: int = BACKLOG_BYTES_MAX,
+        plan: FaultPlan | None = None,
     ) -> None:
         """Prepare; nothing happens before ``async with``.
 
@@ -56,23 +76,32 @@ class Venue(Door):
             depth: multiplies the levels of a side; 0.01 gives BTC-USD about 190 and 270.
             host: a loopback address.
             port: 0 takes a free one.
-            limits: what a client may do.
+            protocol: ``advanced`` or ``exchange``.
+            limits: what a client may do; None: what the protocol allows.
             compression: offer permessage-deflate.
-            keep_sent: remember every frame, for `sent`.
+            keep_sent: remember every frame, request and connect, for `records` and `connects`.
             backlog_bytes_max: a client further behind is closed with 1008.
+            plan: faults to play from the start on.
+
+        Raises:
+            UsageError: there is no such protocol.
         """
+        if protocol not in SESSIONS:
+            raise UsageError(f"{protocol!r} is no protocol. Choose of: {', '.join(SESSIONS)}.")
         super().__init__(
-            host=host, port=port, compression=compression, keep_sent=keep_sent,
+            plan, host=host, port=port, compression=compression, keep_sent=keep_sent,
             backlog_bytes_max=backlog_bytes_max,
         )  # fmt: skip
-        self.limits = limits or Limits()
+        self.protocol = protocol
+        self.limits = limits or LIMITS[protocol]
         self.seed = seed
         self.frozen = False
         self._products = tuple(products)
         self._rate = rate
         self._depth = depth
-        self._sessions: dict[Connection, Session] = {}
-        self._count = 0
+        self._sessions: dict[Connection, Session | ExchangeSession] = {}
+        self._asked_ns: dict[str, deque[int]] = {}
+        self._dials_s: dict[str, deque[float]] = {}
         self._market: Market | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -96,6 +125,7 @@ class Venue(Door):
         )
         await super().__aenter__()
         self._task = asyncio.create_task(self._run())
+        self._start_plan(self.protocol, self._products)
         return self
 
     async def __aexit__(
@@ -138,15 +168,23 @@ class Venue(Door):
         self.frozen = False
         self._wake.set()
 
+    # --- clients -----------------------------------------------------------------------------
+
     async def _talk(self, connection: Connection) -> None:
-        session = Session(self.market, seed=self.seed * 1000 + self._count, limits=self.limits)
-        self._count += 1
+        asked_ns = None
+        if self.limits.per_address:
+            asked_ns = self._asked_ns.setdefault(connection.address, deque())
+        session = SESSIONS[self.protocol](
+            self.market, seed=self.seed * 1000 + connection.number, limits=self.limits,
+            faults=connection.faults, asked_ns=asked_ns,
+        )  # fmt: skip
         self._sessions[connection] = session
         deadline = asyncio.get_running_loop().call_later(
             self.limits.subscribe_s, self._check_subscribed, connection
         )
         try:
             async for text in connection.socket:
+                connection.heard(text)
                 connection.send(session.receive(text, time.time_ns()))
                 self._wake.set()
         finally:
@@ -158,25 +196,73 @@ class Venue(Door):
         if session is not None and not session.subscribed:
             connection.close_soon(POLICY, NO_SUBSCRIPTION)
 
+    def _too_many_connects(self, address: str, now_s: float) -> bool:
+        most = self.limits.connects_a_second_max
+        if most is None:
+            return False
+        dials_s = self._dials_s.setdefault(address, deque())
+        while dials_s and dials_s[0] <= now_s - 1.0:
+            dials_s.popleft()
+        if len(dials_s) >= most:
+            return True
+        dials_s.append(now_s)
+        return False
+
+    # --- faults ------------------------------------------------------------------------------
+
+    def _error_frame(self, message: str) -> bytes:
+        if self.protocol == "exchange":
+            return exchange.error(message, "")
+        return wire.error(message)
+
+    def _halt(self, fault: Fault) -> None:
+        self._set_status(fault, DELISTED if fault.kind == "delist" else OFFLINE)
+
+    def _resume(self, fault: Fault) -> None:
+        if fault.kind == "offline":
+            self._set_status(fault, ONLINE)
+
+    def _set_status(self, fault: Fault, status: str) -> None:
+        """Change what a product is, and tell who listens to it."""
+        name = fault.product
+        if name not in self.market.products:
+            raise UsageError(f"{name} is not traded here, so it cannot be {status}.")
+        now_ns = time.time_ns()
+        self.market.set_status(name, status, now_ns)
+        spec = self.market.products[name].spec
+        for connection, session in list(self._sessions.items()):
+            connection.send(session.tell_status(spec, status, now_ns))
+
+    def _stir(self) -> None:
+        self._wake.set()
+
+    # --- the life of the venue ---------------------------------------------------------------
+
     async def _run(self) -> None:
-        """The life of the venue: steps that are due, answers owed, a beat a second."""
+        """Steps that are due, answers owed, a beat a second."""
         self._catch_up()
         while True:
             self._step_due()
+            now_ns = time.time_ns()
             for connection, session in list(self._sessions.items()):
-                connection.send(session.turn(time.time_ns()))
+                connection.send(session.turn(now_ns))
             self._beat_due()
             self._wake.clear()
             await self._wait_due()
 
     async def _wait_due(self) -> None:
         """Sleep until something is due or a client asks."""
-        due_s = SLEEP_S_MAX
+        due_ns = self._start_ns + (self._beat + 1) * SECOND_NS
         if not self.frozen:
-            due_s = min(due_s, (self.market.due_ns - time.time_ns()) / SECOND_NS)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(SLEEP_S_MIN, due_s)):
-                await self._wake.wait()
+            due_ns = min(due_ns, self.market.due_ns)
+        for session in self._sessions.values():
+            if session.owes():
+                owed_ns = session.due_ns()
+                due_ns = due_ns if owed_ns is None else min(due_ns, owed_ns)
+        due_s = min(SLEEP_S_MAX, (due_ns - time.time_ns()) / SECOND_NS)
+        timer = asyncio.get_running_loop().call_later(max(SLEEP_S_MIN, due_s), self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
 
     def _catch_up(self) -> None:
         """Forget what is due for too long: the market was frozen, or the machine too slow."""
@@ -195,58 +281,30 @@ class Venue(Door):
             now_ns = time.time_ns()
             if market.due_ns > now_ns:
                 break
-            self._tell(market.step(), now_ns, batches)
+            step = market.step()
+            if step.trades:
+                self._traded.add(step.spec.product_id)
+            if step.touch:
+                self._traded_batch.add(step.spec.product_id)
+            texts: dict[str, str] = {}
+            for connection, session in self._sessions.items():
+                batches[connection] += session.tell(step, now_ns, texts)
         for connection, frames in batches.items():
             connection.send(frames)
-
-    def _tell(self, step: Step, now_ns: int, batches: dict[Connection, list[bytes]]) -> None:
-        """Render what a step tells, once for all who want it, and number it for each."""
-        name = step.spec.product_id
-        if step.trades:
-            self._traded.add(name)
-        if step.touch:
-            self._traded_batch.add(name)
-        book = trades = ticker = ""
-        for connection, session in self._sessions.items():
-            frames = batches[connection]
-            if session.wants("level2", name):
-                book = book or wire.book_update(step)
-                frames.append(session.number("l2_data", book, now_ns))
-            if step.trades and session.wants("market_trades", name):
-                trades = trades or wire.trades(step.spec, "update", step.trades)
-                frames.append(session.number("market_trades", trades, now_ns))
-            if step.touch and session.wants("ticker", name):
-                ticker = ticker or wire.ticker(step.spec, "update", step.touch)
-                frames.append(session.number("ticker", ticker, now_ns))
 
     def _beat_due(self) -> None:
         """Once a second: heartbeats and forming candles; every five seconds ticker batches."""
         now_ns = time.time_ns()
-        beat = (now_ns - self._start_ns) // SECOND_NS
-        if beat <= self._beat:
+        number = (now_ns - self._start_ns) // SECOND_NS
+        if number <= self._beat:
             return
-        self._beat = beat
+        self._beat = number
         uptime_ns = UPTIME_START_S * SECOND_NS + now_ns - self._start_ns
-        products = self.market.products
-        candles = [
-            (name, wire.candles(products[name].spec, "update", [products[name].tape.candles[-1]]))
-            for name in sorted(self._traded)
-        ]
-        batch = sorted(self._traded_batch) if beat % BATCH_S == 0 else []
-        for connection, session in self._sessions.items():
-            frames = []
-            if session.wants_heartbeats():
-                event = wire.heartbeat(now_ns, uptime_ns)
-                frames.append(session.number("heartbeats", event, now_ns))
-            for name, event in candles:
-                if session.wants("candles", name):
-                    frames.append(session.number("candles", event, now_ns))
-            for name in batch:
-                if session.wants("ticker_batch", name):
-                    touch = products[name].touch()
-                    event = wire.ticker(products[name].spec, "update", touch, batch=True)
-                    frames.append(session.number("ticker_batch", event, now_ns))
-            connection.send(frames)
+        batch = sorted(self._traded_batch) if number % BATCH_S == 0 else None
+        beat = Beat(number, now_ns, uptime_ns, sorted(self._traded), batch)
+        texts: dict[str, str] = {}
+        for connection, session in list(self._sessions.items()):
+            connection.send(session.beat(beat, texts))
         self._traded.clear()
-        if beat % BATCH_S == 0:
+        if batch is not None:
             self._traded_batch.clear()

@@ -1,7 +1,6 @@
-"""One connection's half of the protocol: requests in, frames out, every one numbered.
+"""One connection's half of Advanced Trade: requests in, frames out, every one numbered.
 
-No clock, no socket: the server hands in the text of a request and the time, and sends what comes
-back. What Coinbase does, as measured on the live venue in August and September 2026:
+What Coinbase does, as measured on the live venue in August and September 2026:
 
 * ``sequence_num`` counts every frame of the connection from 0, acknowledgements and heartbeats
   included; error frames carry none and use none up;
@@ -14,15 +13,17 @@ back. What Coinbase does, as measured on the live venue in August and September 
 * an unknown channel is called an authentication failure.
 """
 
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from random import Random
+from typing import Literal
 
 import msgspec
 
 from recorder.venue import wire
-from recorder.venue.market import Market, Product
+from recorder.venue.specs import Spec
+from recorder.venue.steps import Step
+from recorder.venue.subscriptions import Beat, Limits, Subscriptions
+
+__all__ = ["Limits", "Session"]
 
 CHANNELS = frozenset(
     ("heartbeats", "candles", "status", "ticker", "ticker_batch", "level2", "market_trades")
@@ -33,53 +34,16 @@ UNKNOWN_CHANNEL = "authentication failure"
 TOO_MANY_BOOKS = "too many L2 streams requested in a single session"
 TOO_FAST = "rate limit exceeded"
 NOT_UNDERSTOOD = "failure to subscribe"
-SECOND_NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client may do. ``subscribe_s`` is the deadline of the first subscription."""
-
-    books_max: int = 30
-    requests_a_second_max: int = 8
-    subscribe_s: float = 5.0
 
 
 class _Request(msgspec.Struct):
-    type: str
+    type: Literal["subscribe", "unsubscribe"]
     channel: str
     product_ids: list[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Ack:
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    channel: str
-    product_id: str
-
-
-class Session:
+class Session(Subscriptions):
     """The state of one connection: its numbering, its subscriptions, and what it is still owed."""
-
-    def __init__(self, market: Market, *, seed: int = 0, limits: Limits | None = None) -> None:
-        """Start at number 0; ``seed`` decides the orders that the venue leaves open."""
-        self.sequence = 0
-        self.channels: dict[str, list[str]] = {}
-        self.subscribed = False
-        self._market = market
-        self._limits = limits or Limits()
-        self._random = Random(f"{seed}/session")
-        self._live: set[tuple[str, str]] = set()
-        self._owed: deque[_Ack | _Snapshot] = deque()
-        self._asked_ns: deque[int] = deque()
-
-    def wants(self, channel: str, product_id: str) -> bool:
-        """Whether updates of this channel and product go to this connection."""
-        return (channel, product_id) in self._live
 
     def wants_heartbeats(self) -> bool:
         """Whether the connection asked for heartbeats."""
@@ -89,62 +53,38 @@ class Session:
         """Make the next numbered frame of this connection."""
         sequence = self.sequence
         self.sequence += 1
-        return wire.frame(channel, now_ns, sequence, event)
+        return wire.frame(channel, now_ns + self.faults.clock_ns, sequence, event)
 
-    def receive(self, text: str | bytes, now_ns: int) -> list[bytes]:
-        """Take a request. Returns error frames; what else it causes is owed, see `turn`."""
-        asked = self._asked_ns
-        while asked and asked[0] <= now_ns - SECOND_NS:
-            asked.popleft()
-        if len(asked) >= self._limits.requests_a_second_max:
-            return [wire.error(TOO_FAST)]
-        asked.append(now_ns)
+    def _too_fast(self) -> bytes:
+        return wire.error(TOO_FAST)
+
+    def _receive(self, text: str | bytes, now_ns: int) -> list[bytes]:
         try:
             request = msgspec.json.decode(text, type=_Request)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return [wire.error(NOT_UNDERSTOOD)]
-        if request.type not in ("subscribe", "unsubscribe"):
-            return [wire.error(NOT_UNDERSTOOD)]
         if request.channel not in CHANNELS:
             return [wire.error(UNKNOWN_CHANNEL)]
+        if self.faults.take("ignored", request.channel):
+            return []
+        if self.faults.take("rate_limited", request.channel):
+            return [wire.error(TOO_FAST)]
         if request.type == "unsubscribe":
             self._unsubscribe(request)
-        elif not self._subscribe(request):
+        elif not self._subscribe(request, now_ns):
             return [wire.error(TOO_MANY_BOOKS)]
-        self._owed.append(_Ack(self._acknowledgement()))
+        self._owe_ack(now_ns)
         return []
-
-    def owes(self) -> bool:
-        """Whether `turn` would send something."""
-        return bool(self._owed)
-
-    def turn(self, now_ns: int) -> list[bytes]:
-        """Send what is owed, up to and including one snapshot of a book.
-
-        One at a time: the venue takes tens of milliseconds for a book and sends others' updates
-        between two of them.
-        """
-        frames: list[bytes] = []
-        while self._owed:
-            owed = self._owed.popleft()
-            if isinstance(owed, _Ack):
-                frames.append(self.number("subscriptions", owed.event, now_ns))
-                continue
-            self._live.add((owed.channel, owed.product_id))
-            channel = "l2_data" if owed.channel == "level2" else owed.channel
-            frames.append(self.number(channel, self._snapshot(owed), now_ns))
-            if owed.channel == "level2":
-                break
-        return frames
 
     def _known(self, product_ids: Iterable[str] | None) -> list[str]:
         """The products meant, by their own names, each once; all of them if none is named."""
         if product_ids is None:
-            return list(self._market.products)
+            return self._market.listed()
         names = dict.fromkeys(_canonical(name) for name in product_ids)
-        return [name for name in names if name in self._market.products]
+        listed = set(self._market.listed())
+        return [name for name in names if name in listed]
 
-    def _subscribe(self, request: _Request) -> bool:
+    def _subscribe(self, request: _Request, now_ns: int) -> bool:
         """Add to the set; False (and nothing done) over the limit of books."""
         channel = request.channel
         if channel == "heartbeats":
@@ -153,58 +93,127 @@ class Session:
             return True
         have = self.channels.get(channel, [])
         new = [name for name in self._known(request.product_ids) if name not in have]
-        if channel == "level2" and len(have) + len(new) > self._limits.books_max:
-            return False
+        if channel == "level2":
+            if len(have) + len(new) > self._limits.books_max:
+                return False
+            if self.faults.take("over_cap"):
+                return False
         self.subscribed = True
-        if new:
-            self.channels[channel] = [*have, *new]
         if channel == "status":
             if new:
-                self._owed.append(_Snapshot(channel, ""))
+                self.channels[channel] = [*have, *new]
+                self._owe_snapshot(channel, "", now_ns)
             return True
-        for number, name in enumerate(new):
-            self._owed.append(_Snapshot(channel, name))
-            if channel == "level2" and number % 3 == 2:
-                self._live.add((channel, name))  # Its first updates come before its snapshot.
+        if new := self._owe(channel, new, now_ns, early=channel == "level2"):
+            self.channels[channel] = [*have, *new]
         return True
 
     def _unsubscribe(self, request: _Request) -> None:
         """Drop products, or without any named the whole channel, and what is owed for them."""
-        channel = request.channel
-        have = self.channels.pop(channel, [])
-        gone = set(have) if not request.product_ids else set(self._known(request.product_ids))
-        kept = [name for name in have if name not in gone]
-        if kept:
-            self.channels[channel] = kept
-        self._live.difference_update((channel, name) for name in gone)
-        self._owed = deque(
-            owed
-            for owed in self._owed
-            if isinstance(owed, _Ack) or owed.channel != channel or owed.product_id not in gone
-        )
+        names = request.product_ids
+        self._drop(request.channel, [_canonical(name) for name in names] if names else None)
 
     def _acknowledgement(self) -> str:
-        """The full set, products in no particular order."""
-        shuffled = {}
-        for channel, names in self.channels.items():
-            shuffled[channel] = self._random.sample(names, len(names))
-        return wire.subscriptions(shuffled)
+        return wire.subscriptions(self._listed())
 
-    def _snapshot(self, owed: _Snapshot) -> str:
-        if owed.channel == "status":
-            products = self._market.products
-            return wire.status(products[name].spec for name in self.channels.get("status", []))
-        product: Product = self._market.products[owed.product_id]
-        match owed.channel:
+    def _ack_frame(self, event: str, now_ns: int) -> bytes:
+        return self.number("subscriptions", event, now_ns)
+
+    def _snapshot_frames(self, channel: str, product_id: str, now_ns: int) -> list[bytes]:
+        name = "l2_data" if channel == "level2" else channel
+        return [self.number(name, self._snapshot(channel, product_id), now_ns)]
+
+    def _snapshot(self, channel: str, product_id: str) -> str:
+        products, statuses = self._market.products, self._market.statuses
+        if channel == "status":
+            names = self.channels.get("status", [])
+            return wire.status([(products[name].spec, statuses[name]) for name in names])
+        product = products[product_id]
+        match channel:
             case "level2":
                 return wire.book_snapshot(product)
             case "market_trades":
                 return wire.trades(product.spec, "snapshot", product.tape.newest_first())
             case "candles":
                 return wire.candles(product.spec, "snapshot", product.tape.candles)
-            case channel:
+            case _:
                 batch = channel == "ticker_batch"
                 return wire.ticker(product.spec, "snapshot", product.touch(), batch=batch)
+
+    def _book_frame(self, step: Step, now_ns: int, text: str | None = None) -> bytes:
+        return self.number("l2_data", text or wire.book_update(step), now_ns)
+
+    def tell(self, step: Step, now_ns: int, texts: dict[str, str]) -> list[bytes]:
+        """The frames of a step for this connection.
+
+        ``texts`` is empty at the first connection that is told of a step: what several are told
+        alike is rendered once.
+        """
+        frames = []
+        name = step.spec.product_id
+        if ("level2", name) in self._live:
+            heard = self._book_step(step)
+            if heard is step:
+                text = texts.get("book") or texts.setdefault("book", wire.book_update(step))
+                frames.append(self._book_frame(step, now_ns, text))
+            elif heard is not None:
+                frames.append(self._book_frame(heard, now_ns))
+        if step.trades and ("market_trades", name) in self._live:
+            told = self._told_trades("market_trades", step)
+            if told is step.trades:
+                text = texts.get("trades") or texts.setdefault(
+                    "trades", wire.trades(step.spec, "update", told)
+                )
+                frames.append(self.number("market_trades", text, now_ns))
+            elif told:
+                text = wire.trades(step.spec, "update", told)
+                frames.append(self.number("market_trades", text, now_ns))
+        if step.touch and ("ticker", name) in self._live:
+            touch = self._told_touch("ticker", self._market.products[name], step.touch, now_ns)
+            if touch is step.touch:
+                text = texts.get("ticker") or texts.setdefault(
+                    "ticker", wire.ticker(step.spec, "update", touch)
+                )
+                frames.append(self.number("ticker", text, now_ns))
+            elif touch is not None:
+                text = wire.ticker(step.spec, "update", touch)
+                frames.append(self.number("ticker", text, now_ns))
+        return frames
+
+    def beat(self, beat: Beat, texts: dict[str, str]) -> list[bytes]:
+        """The frames of a second: a heartbeat, forming candles, every five seconds tickers."""
+        frames = []
+        now_ns, products = beat.now_ns, self._market.products
+        if self.wants_heartbeats() and not self._is_silent("heartbeats", None):
+            if fault := self.faults.take("heartbeat_jump"):
+                self._beats_off += int(fault.number)
+            event = wire.heartbeat(
+                now_ns + self.faults.clock_ns, beat.uptime_ns, off=self._beats_off
+            )
+            frames.append(self.number("heartbeats", event, now_ns))
+        for name in beat.traded:
+            if self.wants("candles", name) and not self._is_silent("candles", name):
+                key = f"candles {name}"
+                if key not in texts:
+                    candle = products[name].tape.candles[-1]
+                    texts[key] = wire.candles(products[name].spec, "update", [candle])
+                frames.append(self.number("candles", texts[key], now_ns))
+        for name in beat.batch or ():
+            if self.wants("ticker_batch", name):
+                product = products[name]
+                touch = self._told_touch("ticker_batch", product, product.touch(), now_ns)
+                if touch is not None:
+                    event = wire.ticker(product.spec, "update", touch, batch=True)
+                    frames.append(self.number("ticker_batch", event, now_ns))
+        return frames
+
+    def tell_status(self, spec: Spec, status: str, now_ns: int) -> list[bytes]:
+        """The frame that says that a product's status has changed."""
+        if not self.wants("status", "") or self._is_silent("status", spec.product_id):
+            return []
+        if spec.product_id not in self.channels.get("status", ()):
+            return []
+        return [self.number("status", wire.status([(spec, status)], kind="update"), now_ns)]
 
 
 def _canonical(product_id: str) -> str:

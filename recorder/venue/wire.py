@@ -17,8 +17,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from recorder.venue.market import Change, Product, Step, Touch
+from recorder.venue.market import Product
 from recorder.venue.specs import Spec
+from recorder.venue.steps import Change, Step, Touch
 from recorder.venue.tape import Candle, Trade
 
 SECOND_NS = 1_000_000_000
@@ -71,11 +72,14 @@ def error(message: str) -> bytes:
     return json.dumps({"type": "error", "message": message}, separators=(",", ":")).encode()
 
 
-def heartbeat(time_ns: int, uptime_ns: int) -> str:
-    """The event of a heartbeat: its counter is the server's whole seconds of uptime."""
+def heartbeat(time_ns: int, uptime_ns: int, off: int = 0) -> str:
+    """The event of a heartbeat: its counter is the server's whole seconds of uptime.
+
+    ``off`` is what a counter that has jumped is off by.
+    """
     return (
         f'{{"current_time":"{go_instant(time_ns, uptime_ns)}"'
-        f',"heartbeat_counter":{uptime_ns // SECOND_NS}}}'
+        f',"heartbeat_counter":{uptime_ns // SECOND_NS + off}}}'
     )
 
 
@@ -160,14 +164,17 @@ def candles(spec: Spec, kind: str, oldest_first: Iterable[Candle]) -> str:
     return f'{{"type":"{kind}","candles":[{texts}]}}'
 
 
-def status(specs: Iterable[Spec]) -> str:
-    """The event of a ``status`` snapshot. The key of the product is ``id`` here."""
+def status(products: Iterable[tuple[Spec, str]], kind: str = "snapshot") -> str:
+    """The event of a ``status`` frame: products, each with its status.
+
+    The key of the product is ``id`` here.
+    """
     texts = ",".join(
         f'{{"product_type":"SPOT","id":"{spec.product_id}","base_currency":"{base}"'
         f',"quote_currency":"{quote}","base_increment":"{decimal(1, spec.size_digits)}"'
         f',"quote_increment":"{decimal(1, spec.price_digits)}","display_name":"{base}/{quote}"'
-        f',"status":"online","status_message":"","min_market_funds":"1"}}'
-        for spec in specs
+        f',"status":"{word}","status_message":"","min_market_funds":"1"}}'
+        for spec, word in products
         for base, _, quote in (spec.product_id.partition("-"),)
     )
-    return f'{{"type":"snapshot","products":[{texts}]}}'
+    return f'{{"type":"{kind}","products":[{texts}]}}'

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from recorder.core.coverage import BACKFILLED
 from recorder.core.frames import HOUR_NS, hour_of_seq
 from recorder.core.tables import COVERAGE
 from recorder.store.parts import read_parts
@@ -61,7 +62,7 @@ class Ledger:
         for channel, product_id, state, reason, line, noted, start, end in zip(
             *columns, *times, strict=True
         ):
-            if noted < before_seq:
+            if noted < before_seq and state != BACKFILLED:  # lies over the gap that it fills
                 hour = hour_of_seq(noted)
                 interval = Interval(start, end, state != "gap", reason, line, hour, path)
                 self.tracks[channel, product_id].append(interval)

@@ -13,13 +13,16 @@ from pathlib import Path
 from recorder.store.paths import Root
 from tests.bench import listening, resting, understanding
 from tests.bench.figures import Figure, as_json, table
-from tests.bench.traffic import made, recorded
+from tests.bench.traffic import Traffic, made, recorded
 
 ROWS = 1_000_000
 ROWS_QUICK = 100_000
 SOCKET_ROWS = 300_000
 ROUNDS, ROUNDS_QUICK = 9, 3
-FRAMES_A_BLOCK = {10: "2 products", 187: "188 products"}  # what 250 ms bring
+BUSY_ROWS, BUSY_ROWS_QUICK = 6_200_000, 600_000  # an hour of the design's figures
+BUSY_RATE = 9.0  # of the venue's market: about as many changes a second
+FRAMES_A_BLOCK = {8: "2 products", 149: "188 products"}  # what 200 ms bring
+SECTIONS = ("core", "store", "socket")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        figures = _measure(folder, quick=asked.quick)
+        figures = _measure(folder, asked.only or SECTIONS, quick=asked.quick)
     finally:
         shutil.rmtree(folder)
     seconds = time.monotonic() - began_s
@@ -43,17 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less data, fewer rounds: under 30 s")
+    parser.add_argument("--quick", action="store_true", help="less data, fewer rounds: a minute")
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="this section only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser
 
 
-def _measure(folder: Path, *, quick: bool) -> list[Figure]:
-    rounds = ROUNDS_QUICK if quick else ROUNDS
-    volume = made(ROWS_QUICK if quick else ROWS, rate=2.0)  # one hour, not two
-    small = made(ROWS_QUICK // 4)
-    real = recorded() or small
-    root = Root(folder / "volume")
+def _measure(folder: Path, sections: Sequence[str], *, quick: bool) -> list[Figure]:
     figures: list[Figure] = []
 
     def add(what: str, run: Callable[[], Figure | list[Figure]]) -> None:
@@ -61,17 +60,42 @@ def _measure(folder: Path, *, quick: bool) -> list[Figure]:
         found = run()
         figures.extend(found if isinstance(found, list) else [found])
 
-    add("core", lambda: understanding.measure(real, rounds))
+    if "core" in sections:
+        real = recorded() or _small(quick=quick)
+        add("core", lambda: understanding.measure(real, _rounds(quick=quick)))
+    if "store" in sections:
+        _store(folder, add, quick=quick)
+    if "socket" in sections:
+        add("socket", lambda: _socket(folder, quick=quick))
+    return figures
+
+
+def _rounds(*, quick: bool) -> int:
+    return ROUNDS_QUICK if quick else ROUNDS
+
+
+def _small(*, quick: bool) -> Traffic:
+    return made((ROWS_QUICK if quick else ROWS) // 4)
+
+
+def _store(folder: Path, add: Callable[..., None], *, quick: bool) -> None:
+    small, rounds = _small(quick=quick), _rounds(quick=quick)
+    volume = made(ROWS_QUICK if quick else ROWS, rate=2.0)  # one hour, not two
+    busy = made(ROWS_QUICK, depth=0.02, rate=BUSY_RATE)
+    real = recorded() or small
+    root = Root(folder / "volume")
     for frames, what in FRAMES_A_BLOCK.items():
         add("capture", lambda: resting.measure_capture(real, folder, frames, what))  # noqa: B023
     add("fdatasync", lambda: resting.measure_sync(small.updates(), folder, 60))
+    for traffic in (real, busy):
+        add("parts", lambda: resting.measure_part(traffic, folder, rounds))  # noqa: B023
     add("import path", lambda: resting.measure_record(volume, root))
-    add("parts", lambda: resting.measure_part(real, folder, rounds))
     add("recovery", lambda: resting.measure_recovery(root, folder, volume.bytes))
-    add("socket", lambda: _socket(folder, quick=quick))
     add("seal", lambda: resting.measure_seal(root))
     add("parquet", lambda: resting.measure_parquet(root, folder))
-    return figures
+    add("everything written", lambda: resting.measure_written(busy, folder))
+    rows = BUSY_ROWS_QUICK if quick else BUSY_ROWS
+    add("seal of a busy hour", lambda: resting.measure_busy_seal(folder, rows))
 
 
 def _socket(folder: Path, *, quick: bool) -> list[Figure]:

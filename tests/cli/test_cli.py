@@ -16,11 +16,14 @@ from recorder import errors
 from recorder.cli import app
 
 COMMANDS = (
+    "api",
+    "auth",
     "book",
     "check-config",
     "coverage",
     "demo",
     "import",
+    "plan",
     "products",
     "prune",
     "repair",

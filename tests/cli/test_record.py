@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from recorder import config as settings
+from recorder.feed.selection import Selection
 
 
 @dataclass
@@ -84,7 +85,7 @@ def test_run_is_a_service_where_nobody_watches(
     file.write_text("[store]\npart_seconds = 5\n")
     found = call(
         "run", "--config", file, "--data", tmp_path, "--product", "A-B", "--product", "C-D",
-        "--url", "ws://127.0.0.1:9",
+        "--exclude", "*-E", "--url", "ws://127.0.0.1:9",
     )  # fmt: skip
     assert (found.code, found.err) == (0, "")
     (line,) = found.out.splitlines()
@@ -95,8 +96,64 @@ def test_run_is_a_service_where_nobody_watches(
     config, options = seen
     assert config.data == tmp_path
     assert config.feed.products == ("A-B", "C-D")
+    assert config.feed.exclude == ("*-E",)
     assert config.feed.url == "ws://127.0.0.1:9"
+    # SIGHUP reads the file again; what the options say still holds.
+    file.write_text("[store]\npart_seconds = 9\n")
+    again = options.pop("read")()
+    assert (again.store.part_seconds, again.feed.products) == (9, ("A-B", "C-D"))
     assert options == {"seal_on_exit": False, "watch": None}
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_where_a_terminal_is_attached_sighup_stops(
+    watched: bool,
+    call: Callable[..., Any],
+    stand_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It comes when the terminal is closed; nothing is read again then."""
+    seen: dict[str, Any] = {}
+
+    def record(config: settings.Config, **options: Any) -> Summary:
+        seen.update(options)
+        return Summary(config.data)
+
+    stand_in("live", record=record)
+    monkeypatch.setattr("recorder.cli.terminal.on_terminal", lambda: watched)
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda _: True})())
+    assert call("run").code == 0
+    assert seen["read"] is None
+
+
+def test_run_on_a_terminal_says_what_is_recorded_and_what_is_not(
+    call: Callable[..., Any], stand_in: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many products are counted; what is not as it was asked for is named."""
+
+    def record(config: settings.Config, **options: Any) -> Summary:
+        products = tuple(f"P{number}-USD" for number in range(30))
+        found = Selection(
+            products,
+            {"P1-USDC": "P1-USD"},
+            unknown=("NOPE-USD",),
+            delisted=("OLD-USD",),
+            offline=("P7-USD",),
+            unmatched=("*-JPY",),
+        )
+        options["planned"](found, 2)
+        return Summary(config.data)
+
+    stand_in("live", record=record)
+    monkeypatch.setattr("recorder.cli.terminal.on_terminal", lambda: True)
+    found = call("run", "--product", "*-USD")
+    text = " ".join(found.err.split())
+    assert "30 products (P0-USD, P1-USD, P2-USD, P3-USD, P4-USD, …) over 2 connections" in text
+    assert "P1-USDC is another name of P1-USD." in text
+    assert "Not a product of the venue: NOPE-USD." in text
+    assert "Delisted, so not recorded: OLD-USD." in text
+    assert "Recorded, and not traded now: P7-USD." in text
+    assert "No product matches: *-JPY." in text
 
 
 @pytest.mark.parametrize(("option", "sealed"), [([], True), (["--no-seal"], False)])
@@ -112,6 +169,7 @@ def test_run_on_a_terminal_seals_and_shows_how_to_read(
 
     def record(config: settings.Config, **options: Any) -> Summary:
         seen.update(options)
+        options["planned"](Selection(("BTC-USD", "ETH-USD")), 1)
         rows = {"coverage": 2, "level2": 5}
         return Summary(config.data, rows=rows, sealed=["2026112119"] if sealed else [])
 
@@ -124,6 +182,7 @@ def test_run_on_a_terminal_seals_and_shows_how_to_read(
     glob = "level2/product=*/date=*/hour=*/*.parquet" if sealed else "live/level2/*.parquet"
     (line,) = [row for row in found.out.splitlines() if "SELECT" in row]
     assert glob in line
+    assert "Recording BTC-USD, ETH-USD from wss://" in found.err
     assert "Ctrl-C" in found.err
 
 

@@ -86,10 +86,28 @@ def test_a_product_id_in_coinbase_s_spelling_is_taken(name: str) -> None:
     assert checks.products([name]) == (name,)
 
 
+@pytest.mark.parametrize("name", ["*-USD", "BTC-*", "*", "B*-*D", "all", "BIT-*-CDE"])
+def test_patterns_and_all_are_taken(name: str) -> None:
+    """Products can be named by what their ids have in common."""
+    assert checks.products([name]) == (name,)
+    assert checks.exclude([name]) == (name,)
+
+
+def test_nothing_need_be_excluded() -> None:
+    """An empty list is one, there; products must be named."""
+    assert checks.exclude([]) == ()
+    with pytest.raises(WrongValueError, match="is there twice"):
+        checks.exclude(["*-EUR", "*-EUR"])
+
+
 @pytest.mark.parametrize(
     "name",
     [
         "BTC",
+        "BTC-?SD",
+        "*/USD",
+        "All-*x",
+        "**" * 20,
         "BTC/USD",
         "-USD",
         "A-B-C-D-E",
@@ -106,7 +124,10 @@ def test_anything_else_is_no_product_id(name: str) -> None:
         checks.products([name])
 
 
-@pytest.mark.parametrize(("name", "better"), [("btc-usd", "BTC-USD"), ("btc/usd", "BTC-USD")])
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [("btc-usd", "BTC-USD"), ("btc/usd", "BTC-USD"), ("*-usd", r"\*-USD"), ("ALL", "all")],
+)
 def test_a_near_miss_of_a_product_id_is_put_right(name: str, better: str) -> None:
     """The message has the id to write."""
     with pytest.raises(WrongValueError, match=f'did you mean "{better}"') as caught:
@@ -129,13 +150,37 @@ def test_heartbeats_must_be_there() -> None:
     assert checks.channels(list(checks.CHANNELS)) == checks.CHANNELS
 
 
-def test_a_venue_that_cannot_be_recorded_yet_is_told_from_an_unknown_one() -> None:
-    """``exchange`` is known, and refused with the reason."""
-    assert checks.venue("advanced") == "advanced"
-    with pytest.raises(WrongValueError, match='this version records "advanced"'):
-        checks.venue("exchange")
-    with pytest.raises(WrongValueError, match="is not a venue"):
+def test_both_venues_are_known_and_no_other() -> None:
+    """Advanced Trade and the Exchange."""
+    assert [checks.venue(name) for name in ("advanced", "exchange")] == ["advanced", "exchange"]
+    with pytest.raises(WrongValueError, match='allowed are "advanced" and "exchange"'):
         checks.venue("binance")
+
+
+@pytest.mark.parametrize(
+    ("venue", "names", "words"),
+    [
+        ("advanced", ("level2", "heartbeats", "candles"), None),
+        ("exchange", ("level2_batch", "heartbeats", "status"), None),
+        ("advanced", ("heartbeats", "level2_batch"), 'on Advanced Trade it is "level2"'),
+        ("exchange", ("heartbeats", "level2"), 'use "level2_batch"'),
+        ("exchange", ("heartbeats", "candles"), 'is not a channel of feed.venue "exchange"'),
+        ("exchange", ("ticker", "ticker_batch"), "cannot be told apart"),
+    ],
+)
+def test_each_venue_has_channels_of_its_own(venue: str, names: tuple, words: str | None) -> None:
+    """A channel that the venue does not have is told with those that it has."""
+    found = checks.channels_at(venue, names)
+    assert [words in mistake.text for mistake in found] == ([] if words is None else [True])
+    assert [mistake.position for mistake in found] == ([] if words is None else [1])
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", None, []])
+def test_a_switch_is_true_or_false(value: object) -> None:
+    """Nothing else is taken for one of them."""
+    assert checks.boolean(True) is True
+    with pytest.raises(WrongValueError, match="true or false is wanted"):
+        checks.boolean(value)
 
 
 @pytest.mark.parametrize("value", [True, False, 0, 601, -1, 1.0, "10", None])

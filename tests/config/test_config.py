@@ -18,7 +18,7 @@ MISTAKES: list[tuple[str, list[tuple[int, str, str]]]] = [
     ("dta = 1", [(1, "dta", 'did you mean "data"?')]),
     ("venue = 'x'", [(1, "venue", 'did you mean "feed.venue"?')]),
     ("[feed]\npart_secs = 1", [(2, "feed.part_secs", 'did you mean "store.part_seconds"?')]),
-    ("[feed]\nzzz = 1", [(2, "feed.zzz", "venue, url, rest_url, products, channels")]),
+    ("[feed]\nzzz = 1", [(2, "feed.zzz", "venue, url, rest_url, products, exclude, channels")]),
     ("\n[stor]\nx = 1\ny = 2", [(2, "stor", 'did you mean "store"?')]),
     ("feed = 3", [(1, "feed", "a table is wanted: [feed]")]),
     ("[[feed]]\nvenue = 'advanced'", [(1, "feed", "is a list; a table is wanted")]),
@@ -46,6 +46,11 @@ MISTAKES: list[tuple[str, list[tuple[int, str, str]]]] = [
             (2, "feed.channels", 'did you mean "level2"?'),
         ],
     ),
+    (
+        "[feed]\nvenue = 'exchange'\nchannels = [\n'heartbeats',\n'level2']",
+        [(5, "feed.channels", 'use "level2_batch"')],
+    ),
+    ("feed.channels = ['heartbeats', 'level2_batch']", [(1, "feed.channels", '"level2"')]),
     ("[feed]\nurl = wss://x", [(2, "", "a text needs quotes")]),
     ("a = 1\na = 2", [(1, "a", "not a known key"), (2, "", "overwrite")]),
     ("x = [1,\n2", [(2, "", "not valid TOML")]),
@@ -67,7 +72,9 @@ def test_without_a_file_there_are_the_defaults_of_the_readme() -> None:
             url="wss://advanced-trade-ws.coinbase.com",
             rest_url="https://api.coinbase.com",
             products=("BTC-USD", "ETH-USD"),
+            exclude=(),
             channels=("level2", "ticker", "market_trades", "heartbeats", "status"),
+            compression=True,
         ),
         store=config.StoreConfig(
             part_seconds=10, keep_capture_s=48 * 3600, free_bytes_min=512_000_000
@@ -84,8 +91,10 @@ def test_every_key_of_a_file_is_read() -> None:
     venue = "advanced"
     url = "ws://127.0.0.1:8765"
     rest_url = "http://localhost:8766/x"
-    products = ["SOL-USD"]
+    products = ["SOL-USD", "*-EUR"]
+    exclude = ["BTC-EUR"]
     channels = ["heartbeats", "candles"]
+    compression = false
     [store]
     part_seconds = 600
     keep_capture = "forever"
@@ -98,14 +107,35 @@ def test_every_key_of_a_file_is_read() -> None:
             venue="advanced",
             url="ws://127.0.0.1:8765",
             rest_url="http://localhost:8766/x",
-            products=("SOL-USD",),
+            products=("SOL-USD", "*-EUR"),
+            exclude=("BTC-EUR",),
             channels=("heartbeats", "candles"),
+            compression=False,
         ),
         store=config.StoreConfig(
             part_seconds=600, keep_capture_s=None, free_bytes_min=2_000_000_000
         ),
         source=SOURCE,
     )
+
+
+def test_the_exchange_has_defaults_of_its_own() -> None:
+    """To name the venue is enough; what is set all the same is kept."""
+    found = config.parse("feed.venue = 'exchange'\nfeed.rest_url = 'https://x.example'", SOURCE)
+    assert found.feed.url == "wss://ws-feed.exchange.coinbase.com"
+    assert found.feed.rest_url == "https://x.example"
+    assert found.feed.channels[0] == "level2_batch"
+    assert found.store == config.load(None).store
+
+
+def test_what_cannot_be_changed_while_recording_is_named() -> None:
+    """Products, channels and how long to keep can; where from and where to cannot."""
+    before = config.parse("feed.products = ['A-USD']", SOURCE)
+    after = config.parse("feed.products = ['B-USD']\nstore.keep_capture = '1h'", SOURCE)
+    assert config.unchangeable(before, after) == []
+    elsewhere = config.parse("data = 'x'\nfeed.venue = 'exchange'", SOURCE)
+    found = config.unchangeable(before, elsewhere)
+    assert found == ["data", "feed.venue", "feed.url", "feed.rest_url"]
 
 
 @pytest.mark.parametrize(("text", "expected"), MISTAKES)
@@ -129,7 +159,7 @@ def test_all_mistakes_of_a_file_are_reported_at_once() -> None:
     """One run of check-config is enough to know everything that is wrong."""
     text = """dta = "x"
 [feed]
-venue = "exchange"
+venue = "nasdaq"
 url = wss://unquoted
 rest_url = "http://example.com"
 products = []

@@ -63,6 +63,7 @@ ROOMS = [
     Room("core.knowledge", "core", "", "all that is known, and how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
+    Room("core.backfill", "core", "msgspec", "trades that were fetched, as rows"),
     Room("core.marks", "core", "", "what opens, closes, starts and ends"),
     Room("core.pipeline", "core errors", "", "joins the core"),
     Room("core", "", "", "a new module of the core gets a row of its own"),
@@ -74,7 +75,7 @@ ROOMS = [
         "requests by hand: joins settings, key and REST",
     ),
     Room("credentials", "errors", "", "where keys come from, and a type that never shows them"),
-    Room("feed", "core.frames core.wire errors", "websockets picows jwt", "how frames arrive"),
+    Room("feed", "core.frames core.wire errors", "websockets picows", "how frames arrive"),
     Room("feed.selection", "", "", "pure: what to record, of what there is"),
     Room("feed.plan", "", "", "which connection carries what, and how fast we speak"),
     Room(
@@ -125,6 +126,7 @@ ROOMS = [
         "",
         "when hours are sealed and retired",
     ),
+    Room("backfill", "core.frames core.trades errors logs", "msgspec", "trades that are missing"),
     Room("summaries", "core", "", "what an import tells of books and trades"),
     Room("disk", "store hours recording logs", "", "writes what is recorded, waits for the disk"),
     Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
@@ -163,7 +165,7 @@ ROOMS = [
     ),
     Room(
         "verify",
-        "core.frames core.tables core.messages store errors checkpoints recovery",
+        "core.coverage core.frames core.tables core.messages store errors checkpoints recovery",
         "pyarrow numpy",
         "what is on disk against itself, and against what recovery makes again",
     ),

@@ -42,7 +42,7 @@ TRADE = Trade("BTC-USD", 9, "BUY", "SELL", 1.5, 2.5, 13, "1.5…", None)
 BLOCKS = [
     level2_rows(BOOK, ORIGIN, 100, 90),
     checkpoint_rows("BTC-USD", "ws1", 5, 100, [(BID, 1.0, 3.0, None, None)]),
-    trades_rows("BTC-USD", False, [TRADE], ORIGIN, 100),
+    trades_rows("BTC-USD", "update", [TRADE], ORIGIN, 100),
     ticker_rows(Ticker("BTC-USD", True, {"price": 1.5}), ORIGIN, 100),
     candle_rows(Candle("BTC-USD", False, 12, {"open": 1.5}), ORIGIN, 100),
     heartbeat_rows(Heartbeat(52431), ORIGIN, 100),

@@ -3,14 +3,16 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
 from websockets.asyncio.server import serve
 
-from recorder.core.frames import Closed, Frame, Opened, Sent
+from recorder.core.frames import Closed, Frame, Noted, Opened, Sent
+from recorder.feed import dial
 from recorder.feed.connection import Connection, session_name
-from recorder.feed.plan import Pace, spread
+from recorder.feed.plan import Line, Pace, spread
 from tests.recorders import wait_for
 
 
@@ -38,16 +40,21 @@ class Ear:
     def tell(self, event: str, **fields) -> None:
         self.told.append((event, fields))
 
+    def of(self, kind: type) -> list:
+        return [arrival for arrival in self.arrivals if isinstance(arrival, kind)]
+
     def count(self, kind: type) -> int:
         return sum(isinstance(arrival, kind) for arrival in self.arrivals)
 
 
 @asynccontextmanager
-async def connected(url: str):
+async def connected(url: str, messages: Pace | None = None, line: Line | None = None, **options):
     """A connection that runs inside of the block."""
-    (line,) = spread(["BTC-USD", "ETH-USD"], ("level2", "heartbeats"))
-    ear = Ear()
-    connection = Connection(line, url, ear, Pace(50), Pace(50), jitter=lambda: 0.01)
+    (usual,) = spread(["BTC-USD", "ETH-USD"], ("level2", "heartbeats"))
+    ear, messages = Ear(), messages or Pace(50)
+    connection = Connection(
+        line or usual, url, ear, Pace(50), messages, jitter=lambda: 0.01, **options
+    )
     running = asyncio.create_task(connection.run())
     try:
         yield connection, ear
@@ -136,9 +143,12 @@ async def test_a_refused_dial_is_told_and_tried_again():
     async with server(lambda socket: socket.wait_closed()) as url:
         pass  # it is closed again: the port is free now
     async with connected(url) as (_, ear):
-        await wait_for(lambda: len(ear.told) >= 4, "two tries", 5)
+        await wait_for(lambda: len(ear.told) >= 10, "five tries", 5)
     assert [event for event, _ in ear.told[:2]] == ["connect_failed", "reconnect_waiting"]
-    assert ear.arrivals == []
+    assert ear.told[0][1]["error"] == "refused: nobody listens at this address and port"
+    # Written down once, after the third.
+    (noted,) = ear.arrivals
+    assert (noted.kind, "nobody listens" in noted.detail) == ("connect_failing", True)
 
 
 async def test_a_redirect_to_another_host_is_not_followed():
@@ -180,6 +190,222 @@ async def test_a_resubscription_unsubscribes_first():
         await wait_for(lambda: len(requests) == 4, "the resubscription", 2)
     assert [request["type"] for request in requests[2:]] == ["unsubscribe", "subscribe"]
     assert {tuple(request["product_ids"]) for request in requests[2:]} == {("ETH-USD",)}
+
+
+@asynccontextmanager
+async def listened(connection_line: Line | None = None, **options):
+    """A server that keeps the requests, and a connection to it, subscribed."""
+    requests: list[dict] = []
+
+    async def handler(socket):
+        async for text in socket:
+            requests.append(json.loads(text))  # noqa: PERF401  it grows while it is read
+
+    async with (
+        server(handler) as url,
+        connected(url, line=connection_line, **options) as (connection, ear),
+    ):
+        count = len(connection.line.subscriptions())
+        await wait_for(lambda: len(requests) == count, "the subscriptions", 2)
+        yield connection, ear, requests
+
+
+def asked(requests: list[dict]) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [
+        (request["type"], request["channel"], tuple(request.get("product_ids", ())))
+        for request in requests
+    ]
+
+
+async def test_another_line_is_carried_on_the_open_connection():
+    """Unsubscribe first, subscribe second, on the same session; what stays is not touched."""
+    async with listened() as (connection, ear, requests):
+        connection.change(replace(connection.line, products=("ETH-USD", "SOL-USD")))
+        await wait_for(lambda: len(requests) == 4, "the change", 2)
+        assert asked(requests[2:]) == [
+            ("unsubscribe", "level2", ("BTC-USD",)),
+            ("subscribe", "level2", ("SOL-USD",)),
+        ]
+        connection.reconnect("the test wants it")
+        await wait_for(lambda: len(requests) == 6, "the new session", 2)
+        assert asked(requests[4:])[1] == ("subscribe", "level2", ("ETH-USD", "SOL-USD"))
+    assert ear.count(Opened) == 2
+
+
+async def test_changes_one_after_the_other_come_to_the_last():
+    """A change while another is being asked for is not lost, and nothing is asked for twice."""
+    async with listened(messages=Pace(4)) as (connection, _, requests):
+        line = connection.line
+        for product in ("A-USD", "B-USD", "C-USD"):
+            connection.change(replace(line, products=(product,)))
+        await wait_for(lambda: len(requests) >= 4, "the change", 5)
+        await asyncio.sleep(0.2)
+        held: set[str] = set()
+        for kind, channel, products in asked(requests):
+            if channel == "level2":
+                held = held | {*products} if kind == "subscribe" else held - {*products}
+        assert held == {"C-USD"}
+        assert len(requests) == 4
+
+
+async def test_a_product_that_was_dropped_is_not_asked_for_again():
+    """A fresh snapshot that was wanted before the change does not bring it back."""
+    async with listened(messages=Pace(4)) as (connection, _, requests):
+        connection.change(replace(connection.line, products=("ETH-USD",)))
+        connection.resubscribe("level2", ("BTC-USD", "ETH-USD"))
+        await wait_for(lambda: len(requests) == 5, "the resubscription", 5)
+        await asyncio.sleep(0.1)
+        assert asked(requests[2:]) == [
+            ("unsubscribe", "level2", ("BTC-USD",)),
+            ("unsubscribe", "level2", ("ETH-USD",)),
+            ("subscribe", "level2", ("ETH-USD",)),
+        ]
+
+
+async def test_snapshots_are_asked_for_once_and_in_the_order_of_the_line():
+    """The most traded product first; a second wish while the first one waits is the same wish."""
+    async with listened(messages=Pace(4)) as (connection, _, requests):
+        for _ in range(5):
+            connection.resubscribe("level2", ("ETH-USD", "BTC-USD"))
+        await wait_for(lambda: len(requests) == 6, "both", 5)
+        await asyncio.sleep(1.3)
+        assert [products for _, _, products in asked(requests[2:])] == [
+            ("BTC-USD",), ("BTC-USD",), ("ETH-USD",), ("ETH-USD",),
+        ]  # fmt: skip
+
+
+async def test_a_channel_is_renewed_by_the_name_it_is_asked_by():
+    """The core says `level2`; the Exchange's channel without a key is `level2_batch`."""
+    channels = ("level2_batch", "heartbeats", "status")
+    line = Line("ws1", ("BTC-USD",), channels, frozenset({"status"}))
+    requests: list[dict] = []
+
+    async def handler(socket):
+        async for text in socket:
+            requests.append(json.loads(text))  # noqa: PERF401  it grows while it is read
+
+    async with (
+        server(handler) as url,
+        connected(url, line=line, venue="exchange") as (connection, ear),
+    ):
+        await wait_for(lambda: len(requests) == 3, "the subscriptions", 2)
+        connection.resubscribe("level2", ("BTC-USD",))
+        await wait_for(lambda: len(requests) == 5, "the resubscription", 2)
+    assert [request["type"] for request in requests[3:]] == ["unsubscribe", "subscribe"]
+    assert all("level2_batch" in json.dumps(request) for request in requests[3:])
+    opened = ear.of(Opened)[0]
+    assert (opened.venue, opened.first_sequence) == ("exchange", None)
+    status = next(request for request in requests if "status" in json.dumps(request["channels"]))
+    assert "product_ids" not in status
+
+
+async def test_a_line_that_goes_unsubscribes_and_closes():
+    """Coverage ends with our own request; nothing is dialled again."""
+    requests: list[dict] = []
+
+    async def handler(socket):
+        async for text in socket:
+            requests.append(json.loads(text))  # noqa: PERF401  it grows while it is read
+
+    (line,) = spread(["BTC-USD", "ETH-USD"], ("level2", "heartbeats"))
+    async with server(handler) as url:
+        ear = Ear()
+        connection = Connection(line, url, ear, Pace(50), Pace(50), jitter=lambda: 0.01)
+        running = asyncio.create_task(connection.run())
+        await wait_for(lambda: len(requests) == 2, "the subscriptions", 2)
+        await connection.retire("no product is left")
+        await asyncio.wait_for(running, 2)
+    assert asked(requests[2:]) == [("unsubscribe", "level2", ("BTC-USD", "ETH-USD"))]
+    closed = ear.arrivals[-1]
+    assert (closed.code, closed.reason) == (1000, "no product is left")
+    assert ear.count(Opened) == 1
+
+
+async def test_a_line_that_goes_before_it_was_connected():
+    """There is nothing to say to anybody."""
+    (line,) = spread(["BTC-USD"], ("heartbeats",))
+    ear = Ear()
+    connection = Connection(line, "ws://127.0.0.1:9", ear, Pace(9), Pace(9), delay_s=60)
+    running = asyncio.create_task(connection.run())
+    await asyncio.sleep(0)
+    await connection.retire("no product is left")
+    await asyncio.wait_for(running, 2)
+    assert ear.arrivals == ear.told == []
+
+
+async def test_a_frame_beyond_our_limit_is_a_fault_with_a_name(monkeypatch):
+    """It is we who close then; the record says so, and that something may be missing."""
+    monkeypatch.setattr(dial, "FRAME_BYTES_MAX", 2**20)
+
+    async def handler(socket):
+        await socket.send("x" * (2**20 + 1))
+        await socket.wait_closed()
+
+    async with server(handler, compression=None) as url, connected(url) as (_, ear):
+        await wait_for(lambda: ear.count(Noted), "the fault", 5)
+    closed = ear.of(Closed)[0]
+    assert (closed.code, closed.orderly) == (1009, False)
+    assert closed.reason == "our limit: a frame of more than 1 MiB"
+    assert ear.of(Noted)[0].kind == "frame_too_large"
+    assert closed.connection_id in ear.of(Noted)[0].detail
+
+
+async def test_pings_that_nobody_answers_are_a_fault_with_a_name(monkeypatch):
+    """A peer that takes what we send and says nothing."""
+    monkeypatch.setattr(dial, "PING_S", 0.1)
+    monkeypatch.setattr(dial, "PONG_S_MAX", 0.1)
+
+    async def handler(socket):
+        socket.transport.pause_reading()
+        await asyncio.sleep(1)
+        socket.transport.abort()
+
+    async with server(handler) as url, connected(url) as (_, ear):
+        await wait_for(lambda: ear.count(Noted), "the fault", 5)
+    closed = ear.of(Closed)[0]
+    assert (closed.code, closed.orderly) == (1011, False)
+    assert ear.of(Noted)[0].kind == "keepalive_timeout"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "heard"),
+    [(1008, "slow consumer", None), (1000, "", "ErrSlowConsume"), (1006, "", "ErrSlowConsume")],
+)
+async def test_a_venue_that_finds_us_slow_is_a_fault_with_a_name(code, said, heard):
+    """Whether it says so in the close frame, or in an error before."""
+    proceed = asyncio.Event()
+
+    async def handler(socket):
+        if proceed.is_set():
+            await socket.wait_closed()
+            return
+        await proceed.wait()
+        if code == 1006:
+            socket.transport.abort()
+        else:
+            await socket.close(code, said)
+
+    async with server(handler) as url, connected(url) as (connection, ear):
+        await wait_for(lambda: ear.count(Opened), "the session", 2)
+        if heard:
+            connection.heard_error(heard)
+        proceed.set()
+        await wait_for(lambda: ear.count(Noted), "the fault", 2)
+    assert ear.of(Closed)[0].code == code
+    assert (heard or said) in ear.of(Closed)[0].reason
+    assert ear.of(Noted)[0].kind == "slow_consumer"
+
+
+async def test_after_a_complaint_nothing_is_asked_for_a_while():
+    """1 s at first, for all connections that share the pace."""
+    async with listened() as (connection, ear, requests):
+        connection.slow_down()
+        connection.resubscribe("level2", ("BTC-USD",))
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        await wait_for(lambda: len(requests) == 4, "the resubscription", 5)
+        assert loop.time() - began_s > 0.9
+    assert ("requests_held", {"line": "ws1", "wait_s": 1.0}) in ear.told
 
 
 async def test_stopping_while_dialling_ends_soon():

@@ -22,7 +22,13 @@ class Plant:
     what: str
     apply: Callable[[], None]
     budget: dict[str, int]
-    """By hunt: tries allowed. The harnesses named here must each catch it."""
+    """By hunt: tries allowed. The harnesses named here must each catch it.
+
+    The order of system calls shows a missing sync at once. A power cut shows it only where it falls
+    between what was acknowledged and the next sync of anything, whose journal takes it along: in
+    about one of 20 cuts for folders and commits, one of 4 for parts, three of 4 for frames. The
+    budgets are such that one run in some thousands would miss it.
+    """
 
 
 def _without_folder_sync() -> None:
@@ -119,16 +125,16 @@ def _remove_at_switch() -> None:
 
 PLANTS = {
     "no-folder-sync": Plant(
-        "no fsync of a folder", _without_folder_sync, {"order": 1, "power": 60}
+        "no fsync of a folder", _without_folder_sync, {"order": 1, "power": 200}
     ),
     "no-file-sync": Plant("no fsync of a file", _without_file_sync, {"order": 1, "power": 20}),
     "acknowledge-early": Plant(
         "acknowledged before fsync", _acknowledge_early, {"order": 1, "power": 30}
     ),
     "part-early": Plant(
-        "a part before its capture is synced", _part_early, {"order": 1, "power": 40}
+        "a part before its capture is synced", _part_early, {"order": 1, "power": 60}
     ),
-    "commit-early": Plant("a commit before its files", _commit_early, {"order": 1, "power": 80}),
+    "commit-early": Plant("a commit before its files", _commit_early, {"order": 1, "power": 200}),
     "cut-early": Plant("a cut's record before its parts", _cut_early, {"order": 1, "kill": 40}),
     "double-rows": Plant("double rows on recovery", _double_rows, {"kill": 60}),
     "forgotten-tail": Plant("recovery forgets the tail", _forget_tail, {"kill": 20}),

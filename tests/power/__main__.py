@@ -104,6 +104,7 @@ def _table(kind: str, all_found: Sequence[Found], seconds: float) -> str:
          f"{told['part']} / {told['sealed']} / {told['switched']}"),
         ("imports begun / acknowledged", f"{told['importing']} / {told['imported']}"),
         ("recoveries beside a recording / retirements", f"{told['recovered']} / {told['retired']}"),
+        ("told while the power went, not held to", told["late"]),
         ("acknowledged and lost", what[LOST]),
         ("unreadable files", what[UNREADABLE]),
         ("otherwise wrong", sum(what.values()) - what[LOST] - what[UNREADABLE]),

@@ -70,6 +70,8 @@ class DiskError(Exception):
 class LoopDisk:
     """A file system on a loop device, mounted at ``path``. Use it as a context manager."""
 
+    goes_slowly = True  # the cut takes a while, in which the kernel still answers
+
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
         self.path = folder / "mnt"
@@ -121,6 +123,7 @@ class FolderDisk:
     """A folder: the writer is killed, what it had written stays."""
 
     kind = "kill"
+    goes_slowly = False
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "disk"

@@ -3,6 +3,11 @@
 A promise is one line, written after the fact that it tells; an intention (what may be the case from
 here on) is one line before. Lines handed to the capture are kept in a file beside, so that what
 must be there can be compared byte for byte.
+
+A promise counts if it was told before the power began to go. The ioctl that cuts it takes a few
+milliseconds, in which the kernel has stopped its journal and still answers: of a bare loop that
+writes and calls fdatasync on ext4, 38 of 300 cuts lost a line whose fdatasync had succeeded, all of
+them after the ioctl had begun and none before. A machine without power tells nobody anything.
 """
 
 import json
@@ -14,14 +19,20 @@ from typing import Any
 
 from recorder.core.frames import hour_of_seq, offset_of_seq
 
+PROMISED = frozenset({"synced", "part", "sealed", "switched", "imported"})
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+def told_file(folder: Path, life: int) -> Path:
+    """Where a life's promises and intentions are."""
+    return folder / f"promises-{life}"
 
 
 class Promises:
     """The writing side, in the child."""
 
     def __init__(self, folder: Path, life: int) -> None:
-        self._told = os.open(folder / f"promises-{life}", _FLAGS, 0o640)
+        self._told = os.open(told_file(folder, life), _FLAGS, 0o640)
         self._lines = os.open(folder / f"lines-{life}", _FLAGS, 0o640)
         self._appended = bytearray()
 
@@ -54,17 +65,25 @@ class Promised:
     importing: int | None = None
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def add(self, folder: Path, life: int) -> None:
-        """Take in what a life told before it was cut off."""
-        synced = None
-        for line in (folder / f"promises-{life}").read_bytes().splitlines():
+    def add(self, folder: Path, life: int, told_bytes: int | None = None) -> None:
+        """Take in what a life told, of which so many bytes were there when the power began to go.
+
+        What came later was intended, but is not promised. None: everything counts.
+        """
+        synced, position = None, 0
+        for line in told_file(folder, life).read_bytes().splitlines(keepends=True):
+            position += len(line)
             told = json.loads(line)
             what = told["what"]
+            if what in PROMISED and told_bytes is not None and position > told_bytes:
+                self.counts["late"] += 1
+                if what == "switched":
+                    self.switches.add(told["to"])
+                continue
             self.counts[what] += 1
             if what == "synced":
                 synced = told["upto"]
-            else:
-                self._take(what, told)
+            self._take(what, told)
         if synced is not None:
             self._take_lines(folder / f"lines-{life}", synced)
 

@@ -13,7 +13,7 @@ from recorder.store.seal import sealed_before
 from tests.power.disk import Disk, make_disk
 from tests.power.forked import Child, ChildError, call
 from tests.power.judge import WRONG, Problem, check_survived, check_whole
-from tests.power.promises import Promised
+from tests.power.promises import Promised, told_file
 from tests.power.writer import Life, live, recover_all
 
 LIVES_MAX = 3
@@ -23,6 +23,12 @@ CUT_S = (
     (0.01, 0.5),
     (0.5, 1.2),
 )  # the longer ones get to seal and to clear up
+PACES = (
+    {"sync_s": 0.04, "turns": 0.2},
+    {"sync_s": 0.04, "turns": 0.3},
+    {"sync_s": 0.2, "turns": 0.1},
+    {"sync_s": 1.0, "turns": 0.01},  # as in the daemon: parts have something to wait for
+)
 
 Plant = Callable[[], None]
 """Breaks the code of the process that it is called in: for proving that a trial notices."""
@@ -49,6 +55,7 @@ def lives_of(seed: int) -> list[Life]:
             number,
             seed,
             cut_s=random.uniform(*random.choice(CUT_S)),
+            **random.choice(PACES),
             keep_capture=keep_capture,
             imports=keep_capture and number == 0 and random.random() < 0.15,
         )
@@ -67,8 +74,9 @@ def try_seed(seed: int, kind: str, folder: Path, plant: Plant | None = None) -> 
             lives = lives_of(seed)
             for life in lives:
                 found.cuts += 1
-                found.problems += _one_life(life, disk, told, plant)
-                promised.add(told, life.number)
+                problems, told_bytes = _one_life(life, disk, told, plant)
+                found.problems += problems
+                promised.add(told, life.number, told_bytes)
                 data = disk.path / "data"
                 found.problems += call(check_survived, data, promised)
                 if not found.problems and (life is lives[-1] or random.random() < 0.5):
@@ -81,13 +89,20 @@ def try_seed(seed: int, kind: str, folder: Path, plant: Plant | None = None) -> 
     return found
 
 
-def _one_life(life: Life, disk: Disk, told: Path, plant: Plant | None) -> list[Problem]:
-    """Let the writer live, cut its power, let the disk come back."""
+def _one_life(
+    life: Life, disk: Disk, told: Path, plant: Plant | None
+) -> tuple[list[Problem], int | None]:
+    """Let the writer live, cut its power, let the disk come back.
+
+    Returns the problems, and how much it had promised when the power began to go, in bytes.
+    """
     child = Child(_broken, plant, live, life, disk.path / "data", told)
-    (told / f"promises-{life.number}").touch()
+    promises = told_file(told, life.number)
+    promises.touch()
     try:
         time.sleep(life.cut_s)
         early = child.ended
+        told_bytes = promises.stat().st_size if disk.goes_slowly else None
         disk.cut()
     finally:
         problems = []
@@ -100,7 +115,7 @@ def _one_life(life: Life, disk: Disk, told: Path, plant: Plant | None) -> list[P
             child.kill()
     disk.come_back()
     (disk.path / "data").mkdir(exist_ok=True)
-    return problems
+    return problems, told_bytes
 
 
 def _recover(found: Found, data: Path, promised: Promised, plant: Plant | None) -> None:

@@ -37,11 +37,17 @@ IMPORTED = "imported"  # how the connections of the imported file are called
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One life of the writer: what it does, and when its power goes, in seconds after its start."""
+    """One life of the writer: what it does, and when its power goes, in seconds after its start.
+
+    It syncs its capture every ``sync_s`` at the longest. ``turns`` is how often the clock is put
+    before a full hour: where it is seldom, parts wait for a sync, and not for the hours before.
+    """
 
     number: int
     seed: int
     cut_s: float
+    sync_s: float
+    turns: float
     keep_capture: bool
     imports: bool
 
@@ -153,7 +159,7 @@ class _Writer:
                 yield from made.close(live.pop(0))
             elif random.random() < 0.1:
                 made.skip(live[0], random.randrange(1, 4))
-            elif random.random() < 0.2:
+            elif random.random() < self._life.turns:
                 left_ns = HOUR_NS - made.now_ns % HOUR_NS - SECOND_NS // 10
                 made.wait(max(left_ns / SECOND_NS, 0.0))
             yield from made.run(random.uniform(0.05, 0.4))
@@ -169,7 +175,7 @@ class _Writer:
     async def _sync(self) -> None:
         capture = self._recording.capture
         while True:
-            await asyncio.sleep(self._random.uniform(0.001, 0.04))
+            await asyncio.sleep(self._random.uniform(0.001, self._life.sync_s))
             await asyncio.to_thread(capture.sync)
             self._promises.synced(capture.synced)
             async with self._synced:

@@ -5,26 +5,25 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
-from statistics import median
 
 from tests.simulate import plan as plans
 from tests.simulate.verdict import Verdict, try_plan
 
 PROBLEMS_SHOWN = 12
-LOSS_S_MEDIAN_MAX = 0.3  # 0.25 s and the write
-KILLS_MIN = 20  # fewer have no median worth the name
+LOSS_S_MAX = 0.25  # the promise: 0.2 s of block, and the write
+SHARES = {20: 0.5, 100: 0.99}  # so many kills have a median, a 99th percentile worth the name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the seeds asked for; the exit code is 1 if anything did not hold."""
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends the daemons too
-    seeds = [asked.seed] if asked.seed is not None else range(asked.seeds)
     parent = Path(tempfile.mkdtemp(prefix="simulate-"))
-    verdicts = []
-    for seed in seeds:
+    verdicts: list[Verdict] = []
+    for seed in _seeds(asked, verdicts):
         plan = plans.make(seed, asked.rate)
         folder = parent / f"seed-{seed}"
         folder.mkdir()
@@ -41,21 +40,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(_table(verdicts))
     if failed:
         print(f"FAILED: seeds {', '.join(map(str, failed))}")
-    wide = _window_is_wide(verdicts)
-    if wide:
-        print(f"FAILED: (a) the median kill lost frames older than {LOSS_S_MEDIAN_MAX} s")
-    return 1 if failed or wide else 0
+    wide = _wide_share(verdicts)
+    if wide is not None:
+        print(f"FAILED: (a) not {wide:.0%} of the kills lost at most {LOSS_S_MAX} s of frames")
+    return 1 if failed or wide is not None else 0
 
 
-def _window_is_wide(verdicts: Sequence[Verdict]) -> bool:
-    """Whether kills lose more than the promised window, on the whole."""
-    ages_s = [age_s for verdict in verdicts for _, age_s in verdict.lost]
-    return len(ages_s) >= KILLS_MIN and median(ages_s) > LOSS_S_MEDIAN_MAX
+def _seeds(asked: argparse.Namespace, verdicts: Sequence[Verdict]) -> Iterator[int]:
+    """The seeds to play, as long as there are not enough verdicts."""
+    if asked.seed is not None:
+        yield asked.seed
+    elif asked.kills is None:
+        yield from range(asked.seeds)
+    else:
+        for seed in count():
+            if sum(verdict.kills for verdict in verdicts) >= asked.kills:
+                return
+            yield seed
+
+
+def _wide_share(verdicts: Sequence[Verdict]) -> float | None:
+    """The share of kills that should have kept within the promised window and did not; or None."""
+    ages_s = sorted(age_s for verdict in verdicts for _, age_s in verdict.lost)
+    for kills, share in SHARES.items():
+        if len(ages_s) >= kills and _at(ages_s, share) > LOSS_S_MAX:
+            return share
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="play seeds 0 … N-1 (20)")
+    parser.add_argument("--kills", type=int, help="play seeds from 0 on until so many kills")
     parser.add_argument("--seed", type=int, help="play this one only")
     parser.add_argument("--rate", type=float, help="frames a second, instead of the seed's own")
     return parser
@@ -91,8 +107,9 @@ def _table(verdicts: Sequence[Verdict]) -> str:
         ("kills", str(sum(verdict.kills for verdict in verdicts))),
         ("frames recorded", str(sum(verdict.frames for verdict in verdicts))),
         ("rows sealed", str(sum(verdict.rows for verdict in verdicts))),
+        ("books compared with the venue's", str(sum(verdict.books for verdict in verdicts))),
         ("frames lost at a kill", _spread([float(frames) for frames, _ in lost], "")),
-        ("age of the oldest one lost (design: <= 250 ms + write)",
+        ("age of the oldest one lost (design: <= 250 ms)",
          _spread([age_s * 1000 for _, age_s in lost], " ms")),
         ("recording again (design: <= 3 s at p99)",
          _spread([each for verdict in verdicts for each in verdict.again_s], " s", 2)),
@@ -105,12 +122,17 @@ def _table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(f"{name:<{width}}  {figure}" for name, figure in rows)
 
 
+def _at(ordered: Sequence[float], share: float) -> float:
+    """The value that a share of the others is not above."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
 def _spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
     """``p50 / p99 / max``."""
     if not values:
         return "none"
     ordered = sorted(values)
-    picked = [ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99)]
+    picked = [_at(ordered, share) for share in (0.5, 0.99)]
     figures = " / ".join(f"{each:.{digits}f}" for each in (*picked, ordered[-1]))
     return f"p50 / p99 / max: {figures}{unit} ({len(ordered)})"
 

@@ -1,6 +1,6 @@
 """The real daemon as a child process: `python -m recorder run --config …`, with its log in a file.
 
-It leads a process group of its own, so that whatever it leaves behind can be found and ended.
+It leads a session of its own, so that whatever it leaves behind can be found and ended.
 """
 
 import asyncio
@@ -74,11 +74,11 @@ class Daemon:
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def orphans(self) -> list[int]:
-        """Processes of its group that still live."""
-        return [pid for pid in _processes() if _group_of(pid) == self.process.pid]
+        """Processes of its session that still live."""
+        return living_of_session(self.process.pid)
 
     def clear(self) -> None:
-        """End what is left of its group, all of it started by us."""
+        """End what is left of its session, all of it started by us."""
         for pid in self.orphans():
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -89,18 +89,20 @@ class Daemon:
         self.process.wait()
 
 
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+def living_of_session(number: int) -> list[int]:
+    """The living processes of a session."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in pids if _session_of(pid) == number]
 
 
-def _group_of(pid: int) -> int | None:
-    """The process group of a living process."""
+def _session_of(pid: int) -> int | None:
+    """The session of a living process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    state, _, group = stat.rpartition(")")[2].split()[:3]
-    return int(group) if state != "Z" else None
+    state, _, _, session = stat.rpartition(")")[2].split()[:4]
+    return int(session) if state != "Z" else None
 
 
 def write_config(

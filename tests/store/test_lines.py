@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recorder.core.frames import Carried, Closed, Ended, Frame, Noted, Opened, Sent
+from recorder.core.frames import Carried, Closed, Ended, Fetched, Frame, Noted, Opened, Sent
 from recorder.store.lines import from_line, to_line
 
 times = st.integers(0, 2**62)
@@ -24,6 +24,16 @@ arrivals = st.one_of(
         Carried, times, st.sampled_from(["start", "hour"]), raws.filter(lambda r: b"\n" not in r)
     ),
     st.builds(Ended, times, st.sampled_from(["hour", "stop", "lost"])),
+    st.builds(
+        Fetched,
+        times,
+        st.just("BTC-USD"),
+        st.integers(0, 2**62),
+        st.integers(0, 2**62),
+        st.sampled_from(
+            [b"[]", b'[{"trade_id":7,"price":"1","size":"2","time":"x","side":"buy"}]']
+        ),
+    ),
     st.builds(Noted, times, st.sampled_from(["clock_stepped", "disk_refused"]), st.text()),
 )
 

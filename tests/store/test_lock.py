@@ -67,3 +67,16 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(StorageError, match="cannot be written to"), WriterLock(Root(path)):
             pass
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "pwrite"])
+def test_a_full_disk_keeps_nobody_out_and_nobody_in(tmp_path, monkeypatch, call):
+    """The pid in the file is a courtesy; the lock holds without it, and is let go."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(f"recorder.store.lock.os.{call}", refuse)
+    with WriterLock(Root(tmp_path)):
+        assert second(tmp_path)[0] == 75
+    assert second(tmp_path)[0] == 0

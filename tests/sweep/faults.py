@@ -1,6 +1,7 @@
 """Failing the Nth file-system call of this process."""
 
 import errno
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +9,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-CALLS = ("open", "write", "fsync", "fdatasync", "rename", "chmod", "mkdir", "unlink")
+CALLS = (
+    *("open", "write", "fsync", "fdatasync", "rename", "chmod", "mkdir", "unlink"),
+    *("listdir", "scandir", "rmdir", "ftruncate", "pwrite"),
+)
 CODES = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EMFILE)
+READS = ("os.listdir", "os.scandir", "io.open r", "io.open rb")  # open: that of `pathlib`
+READ_CODES = (errno.EIO, errno.EMFILE)
 LASTING = 6  # calls that fail in a row where the cause lasts
 
 
@@ -17,7 +23,7 @@ class Faults:
     """Counts calls, and fails those from ``first`` to before ``end`` with an errno."""
 
     def __init__(self, first: int = -1, end: int = -1, code: int = 0) -> None:
-        self.count = 0
+        self.names: list[str] = []
         self.armed = False
         self.failed: list[str] = []
         self._first, self._end, self._code = first, end, code
@@ -30,7 +36,8 @@ class Faults:
         """Take note of a call; fails it where it is its turn."""
         if not self.armed:
             return
-        number, self.count = self.count, self.count + 1
+        number = len(self.names)
+        self.names.append(name)
         if self._first <= number < self._end:
             self.failed.append(name)
             raise OSError(self._code, f"{os.strerror(self._code)} (planted in call {number})")
@@ -38,23 +45,21 @@ class Faults:
 
 @contextmanager
 def planted(faults: Faults) -> Iterator[None]:
-    """Stand before the calls of `os`, and before Parquet's own writing, inside of the block."""
-    real: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in CALLS}
-    write_table = pq.write_table
+    """Stand before the calls of `os`, `pathlib` and Parquet's writing inside of the block."""
+    real = [(os, name, getattr(os, name)) for name in CALLS]
+    real += [(io, "open", io.open), (pq, "write_table", pq.write_table)]
 
     def before(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **named: Any) -> Any:
-            faults.call(name)
+            faults.call(f"{name} {arguments[1]}" if name == "io.open" else name)
             return function(*arguments, **named)
 
         return call
 
-    for name, function in real.items():
-        setattr(os, name, before(name, function))
-    pq.write_table = before("write_table", write_table)
+    for module, name, function in real:
+        setattr(module, name, before(f"{module.__name__}.{name}", function))
     try:
         yield
     finally:
-        for name, function in real.items():
-            setattr(os, name, function)
-        pq.write_table = write_table
+        for module, name, function in real:
+            setattr(module, name, function)

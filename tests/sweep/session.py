@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from recorder import recovery
 from recorder.core.frames import HOUR_NS, Arrival, Frame
-from recorder.errors import StorageError
+from recorder.errors import RecorderError
 from recorder.recording import Recording
 from recorder.replay import seal
 from recorder.store.capture import read_arrivals
@@ -93,7 +93,7 @@ def _until_done(job: Callable[[], T], trial: Trial) -> T:
     for _ in range(TRIES_MAX):
         try:
             return job()
-        except (OSError, StorageError):
+        except (OSError, RecorderError):  # told, and tried again as the daemon does
             trial.retries += 1
     raise AssertionError(f"not done after {TRIES_MAX} tries")
 

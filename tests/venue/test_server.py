@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.frames import Frame
+from websockets.uri import parse_uri
 
 from recorder.errors import UsageError
 from recorder.venue import Limits, Venue, run
+from recorder.venue.server import SESSIONS
 
 SMALL: dict[str, Any] = {"seed": 1, "depth": 0.01}
 
@@ -205,3 +210,117 @@ def test_run_refuses_what_cannot_mean_anything(wrong: dict[str, Any]) -> None:
     """Before anything is opened."""
     with pytest.raises(UsageError):
         run(**wrong)
+
+
+class InMemory(asyncio.Transport):
+    """A transport to a client that lives in the test."""
+
+    def __init__(self, client: ClientProtocol) -> None:
+        super().__init__()
+        self.client = client
+        self.closing = False
+
+    def write(self, data: Any) -> None:
+        self.client.receive_data(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        if not self.closing:
+            self.closing = True
+            self.client.receive_eof()
+            asyncio.get_running_loop().call_soon(self.get_protocol().connection_lost, None)
+
+    abort = write_eof = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def set_write_buffer_limits(self, high: Any = None, low: Any = None) -> None:
+        """There are none."""
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> Any:
+        return self.protocol
+
+
+async def test_a_server_in_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No socket is asked for: only what the loop's `create_server` gives, and its protocols."""
+    loop = asyncio.get_running_loop()
+    listening: list[Any] = []
+
+    class Listener:
+        sockets = ()
+
+        def close(self) -> None:
+            listening.clear()
+
+        async def wait_closed(self) -> None:
+            """It is closed."""
+
+        def is_serving(self) -> bool:
+            return bool(listening)
+
+        def get_loop(self) -> asyncio.AbstractEventLoop:
+            return loop
+
+    async def create_server(factory: Any, *where: Any, **_: Any) -> Listener:
+        listening.append((factory, where))
+        return Listener()
+
+    monkeypatch.setattr(loop, "create_server", create_server)
+    async with Venue(rate=20, port=4711, keep_sent=True, **SMALL) as venue:
+        assert venue.url == "ws://127.0.0.1:4711"
+        factory, where = listening[0]
+        assert where == ("127.0.0.1", 4711)
+        client = ClientProtocol(parse_uri(venue.url), max_size=None)
+        transport, server = InMemory(client), factory()
+        transport.set_protocol(server)
+        server.connection_made(transport)
+        client.send_request(client.connect())
+        server.data_received(b"".join(client.data_to_send()))
+        await asyncio.sleep(0.01)
+        client.send_text(b'{"type":"subscribe","channel":"level2","product_ids":["BTC-USD"]}')
+        server.data_received(b"".join(client.data_to_send()))
+        await asyncio.sleep(0.3)
+        frames = [frame.data for frame in client.events_received() if isinstance(frame, Frame)]
+        assert frames == venue.sent()[: len(frames)]
+        assert json.loads(frames[0])["events"][0]["type"] == "snapshot"
+        assert len(frames) > 3
+        venue.fault("refuse", seconds=0.05)
+        await asyncio.sleep(0.01)
+        assert not listening
+        await asyncio.sleep(0.2)
+        assert listening[0][1] == ("127.0.0.1", 4711)
+        transport.close()
+
+
+async def test_a_mistake_in_the_venue_does_not_look_like_the_network() -> None:
+    """What breaks while a client is served is raised when the venue stops."""
+    with pytest.raises(ZeroDivisionError):
+        await talk_to_a_broken_venue()
+
+
+async def talk_to_a_broken_venue() -> None:
+    """Dial a venue that cannot serve anybody."""
+    async with Venue(**SMALL) as venue:
+        SESSIONS["broken"] = lambda *_, **__: 1 // 0
+        venue.protocol = "broken"
+        try:
+            async with dial(venue) as client:
+                await client.wait_closed()
+        finally:
+            del SESSIONS["broken"]
+
+
+async def test_small_frames_are_cheap() -> None:
+    """A market to simulate with starts in milliseconds."""
+    begun_s = time.process_time()
+    async with Venue(depth=0.002, rate=0.1):
+        assert time.process_time() - begun_s < 0.1

@@ -124,7 +124,7 @@ def test_subscriptions_and_errors() -> None:
 
 def test_status() -> None:
     """The product's key is `id`, its increments lose their zeros like every number."""
-    product = json.loads(wire.status([BTC_USD]))["products"][0]
+    product = json.loads(wire.status([(BTC_USD, "online")]))["products"][0]
     assert product["id"] == "BTC-USD"
     assert product["base_increment"] == "0.00000001"
     assert product["quote_increment"] == "0.01"

@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import recorder
-from recorder.core.frames import Carried, Closed, Ended, Frame, Opened, Sent
+from recorder.core.frames import Carried, Closed, Ended, Frame, Noted, Opened, Sent
 from tests.simulate.evidence import Captured
 from tests.simulate.trial import Book, Life
 
 SHOWN = 5
+OUR_CLOSE = (1000, "recorder stopped")
 
 
 def check_books(root: Path, captured: Captured, lives: Sequence[Life]) -> Iterator[str]:
     """After a frozen market and an orderly end, the recorded book is the venue's."""
+    for product, at_ns, truth in comparable(captured, lives):
+        yield from _check_book(root, product, at_ns, truth)
+
+
+def comparable(captured: Captured, lives: Sequence[Life]) -> Iterator[tuple[str, int, Book]]:
+    """Books that must be the venue's: (product, time of the last frame, the venue's book)."""
     for life in lives:
         if life.ended_hard or not life.books:
             continue
@@ -27,7 +34,7 @@ def check_books(root: Path, captured: Captured, lives: Sequence[Life]) -> Iterat
         times = [arrival.recv_ns for arrival in segment if isinstance(arrival, Frame)]
         for product, truth in life.books.items():
             if live_at_end(segment, product):
-                yield from _check_book(root, product, max(times), truth)
+                yield product, max(times), truth
 
 
 def _check_book(root: Path, product: str, at_ns: int, truth: Book) -> Iterator[str]:
@@ -51,8 +58,8 @@ def _levels(levels: Sequence[tuple[str, str]]) -> list[tuple[Decimal, Decimal]]:
 def live_at_end(segment: Sequence[Any], product: str) -> bool:
     """Whether a product's book was whole at the end of a stretch, by the venue's own rules.
 
-    It is after a snapshot, until its connection closes, a number is missing, or we unsubscribe. The
-    close at the end of the stretch does not count.
+    It is after a snapshot, until its connection closes, a number is missing, or we unsubscribe.
+    Only the close that we asked for at the end does not count: the market was frozen before.
     """
     live, due = False, 0
     for arrival in segment:
@@ -75,6 +82,8 @@ def live_at_end(segment: Sequence[Any], product: str) -> bool:
                         event["type"] == "snapshot" and event["product_id"] == product
                         for event in message["events"]
                     )
-            case Closed() | Ended():
+            case Closed(code=code, reason=reason):
+                live = live and (code, reason) == OUR_CLOSE
+            case Ended() | Noted():
                 pass
     return live

@@ -15,19 +15,27 @@ def check_sent(
     captured: Captured, sent: Sequence[Frames], lives: Sequence[Life], loss_s_max: float
 ) -> Iterator[str]:
     """A connection's capture is a prefix of what it was sent; only a broken end may be missing."""
-    unmatched = {line.connection_id for line in captured.lines.values() if line.frames}
+    lines = _lines_of(captured, sent)
+    matched = {line.connection_id for line in lines.values()}
+    for line in captured.lines.values():
+        if line.frames and line.connection_id not in matched:
+            yield (
+                f"(a) {line.connection_id}: its first frame is none that the venue sent first on a "
+                "connection"
+            )
+    for index, frames in enumerate(sent):
+        yield from _check_line(index, frames, lines.get(index), lives, loss_s_max)
+
+
+def _lines_of(captured: Captured, sent: Sequence[Frames]) -> dict[int, Line]:
+    """The captured connections by the place in ``sent`` that their first frame has."""
     by_first = {bytes(frames[0]): index for index, frames in enumerate(sent) if frames}
-    matched: dict[int, str] = {}
+    found = {}
     for line in captured.lines.values():
         index = by_first.get(line.frames[0][1]) if line.frames else None
         if index is not None:
-            matched[index] = line.connection_id
-            unmatched.discard(line.connection_id)
-    for name in sorted(unmatched):
-        yield f"(a) {name}: its first frame is none that the venue sent first on a connection"
-    for index, frames in enumerate(sent):
-        line = captured.lines[matched[index]] if index in matched else None
-        yield from _check_line(index, frames, line, lives, loss_s_max)
+            found[index] = line
+    return found
 
 
 def _check_line(
@@ -45,6 +53,10 @@ def _check_line(
     lost = frames[len(got) :]
     orderly = line is not None and line.closed is not None and line.closed.orderly
     begin_ns = None if orderly else _loss_begins(frames, lives, loss_s_max)
+    if begin_ns is not None and line is not None and line.frames[-1][0] >= begin_ns:
+        # All that is missing was received after this, however long before the venue had sent it: a
+        # machine that is busy leaves frames in the sockets.
+        return
     wrong = [raw for raw in lost if begin_ns is None or (_sent_ns(raw) or begin_ns) < begin_ns]
     if wrong:
         yield (
@@ -92,17 +104,25 @@ def _ns(seconds: float) -> int:
 def lost_in_window(
     captured: Captured, sent: Sequence[Frames], lives: Sequence[Life]
 ) -> list[tuple[int, float]]:
-    """For each run that was killed: (frames lost, age in seconds of the oldest one at the kill)."""
-    kept = {raw for line in captured.lines.values() for _, raw in line.frames}
-    ages: dict[int, list[float]] = {life.spawned_ns: [] for life in lives if life.killed}
-    for frames in sent:
-        life = _life_of(frames, lives)
+    """For each run that was killed: (frames lost, age in seconds of the oldest one at the kill).
+
+    Nobody knows when a lost frame was received: not before it was sent, nor before the last one
+    that is on disk. Frames that were still in the sockets are among them.
+    """
+    lines = _lines_of(captured, sent)
+    lost: dict[int, tuple[int, float]] = {
+        life.spawned_ns: (0, 0.0) for life in lives if life.killed
+    }
+    for index, frames in enumerate(sent):
+        life, line = _life_of(frames, lives), lines.get(index)
         if life is None or not life.killed or _aborted_ns(frames, life) is not None:
             continue
-        times = (_sent_ns(raw) for raw in frames if bytes(raw) not in kept)
-        ages[life.spawned_ns] += [
-            (life.signalled_ns - at_ns) / SECOND_NS
-            for at_ns in times
-            if at_ns is not None and at_ns <= life.signalled_ns
-        ]
-    return [(len(each), max(each, default=0.0)) for each in ages.values()]
+        times = (_sent_ns(raw) for raw in frames[len(line.frames) if line else 0 :])
+        missing = [at_ns for at_ns in times if at_ns is not None and at_ns <= life.signalled_ns]
+        if (line is not None and line.closed is not None and line.closed.orderly) or not missing:
+            continue
+        since_ns = max(missing[0], line.frames[-1][0] if line else 0)
+        count, age_s = lost[life.spawned_ns]
+        newer_s = max(0.0, (life.signalled_ns - since_ns) / SECOND_NS)
+        lost[life.spawned_ns] = count + len(missing), max(age_s, newer_s)
+    return list(lost.values())

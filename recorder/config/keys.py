@@ -1,0 +1,205 @@
+"""Every setting: its name, its default, what a person has to know, and how it is checked.
+
+`KEYS` is the only list of what can be set. A new setting is one entry there and one field in the
+dataclass of its table; a new table is one more dataclass.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as field_
+from pathlib import Path
+from typing import Any, Literal
+
+from recorder.config import checks
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConfig:
+    """What is recorded, and where it comes from."""
+
+    venue: Literal["advanced", "exchange"]
+    url: str
+    rest_url: str
+    products: tuple[str, ...]
+    exclude: tuple[str, ...]
+    channels: tuple[str, ...]
+    compression: bool
+    key_file: Path | None = None
+    require_view_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """How it rests on disk. `keep_capture_s` is None for ever."""
+
+    part_seconds: int
+    keep_capture_s: int | None
+    free_bytes_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. `source` is the file they were read from, None for the defaults."""
+
+    data: Path
+    feed: FeedConfig
+    store: StoreConfig
+    source: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting: its dotted name, its default as TOML, and what a person has to know.
+
+    `check` makes the setting of what TOML gives; `as_toml` is the way back where it is not the
+    same. `field` is the name in the dataclass where that differs. `defaults` are those of venues
+    that have another. `fixed`: it cannot be changed while recording.
+    """
+
+    name: str
+    default: str
+    meaning: str
+    allowed: str
+    check: checks.Check
+    field: str = ""
+    as_toml: Callable[[Any], object] | None = None
+    defaults: Mapping[str, str] = field_(default_factory=dict)
+    fixed: bool = False
+
+    def default_of(self, venue: str) -> object:
+        """The setting where nothing is set, for a venue."""
+        text = self.defaults.get(venue, self.default)
+        return self.check(tomllib.loads(f"value = {text}")["value"])
+
+    @property
+    def table(self) -> str:
+        """The table that the key is in; empty at the top."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def word(self) -> str:
+        """The key as it is written inside its table."""
+        return self.name.rpartition(".")[2]
+
+
+KEYS = (
+    Key(
+        name="data",
+        default='"data"',
+        meaning="The directory that everything is recorded into. One recorder writes to it.",
+        allowed="a path: absolute, relative to the current directory, or below ~",
+        check=checks.directory,
+        as_toml=lambda path: str(path.absolute()),
+        fixed=True,
+    ),
+    Key(
+        name="feed.venue",
+        default='"advanced"',
+        meaning="Whose protocol is spoken.",
+        allowed='"advanced" (Coinbase Advanced Trade) or "exchange" (Coinbase Exchange)',
+        check=checks.venue,
+        fixed=True,
+    ),
+    Key(
+        name="feed.url",
+        default='"wss://advanced-trade-ws.coinbase.com"',
+        meaning="The WebSocket that is recorded.",
+        allowed="wss://…; ws://… when the host is this machine; no user, password or query",
+        check=checks.socket_url,
+        defaults={"exchange": '"wss://ws-feed.exchange.coinbase.com"'},
+        fixed=True,
+    ),
+    Key(
+        name="feed.rest_url",
+        default='"https://api.coinbase.com"',
+        meaning="The REST service of the same venue: it has the list of products.",
+        allowed="https://…; http://… when the host is this machine; no user, password or query",
+        check=checks.http_url,
+        defaults={"exchange": '"https://api.exchange.coinbase.com"'},
+        fixed=True,
+    ),
+    Key(
+        name="feed.products",
+        default='["BTC-USD", "ETH-USD"]',
+        meaning="The products that are recorded: by their ids, by patterns, or all of them. "
+        "Patterns need the venue's list of products; with ids alone recording begins without it.",
+        allowed='at least one product id in capitals ("BTC-USD"), pattern with * ("*-USD", '
+        '"BTC-*"), or "all"; none twice',
+        check=checks.products,
+        as_toml=list,
+    ),
+    Key(
+        name="feed.exclude",
+        default="[]",
+        meaning="The products that are left out of those.",
+        allowed="as feed.products, or an empty list",
+        check=checks.exclude,
+        as_toml=list,
+    ),
+    Key(
+        name="feed.channels",
+        default='["level2", "ticker", "market_trades", "heartbeats", "status"]',
+        meaning='The channels that are subscribed to. "heartbeats" must be there: it is the only '
+        "sign of life on a quiet connection.",
+        allowed="; ".join(
+            f"{', '.join(names)} ({venue})" for venue, names in checks.CHANNELS_OF.items()
+        )
+        + "; none twice",
+        check=checks.channels,
+        as_toml=list,
+        defaults={
+            "exchange": '["level2_batch", "ticker", "market_trades", "heartbeats", "status"]'
+        },
+    ),
+    Key(
+        name="feed.compression",
+        default="true",
+        meaning="Whether the venue may compress what it sends (permessage-deflate): about a ninth "
+        "of the traffic, for some processor time. The capture holds the same frames either way.",
+        allowed="true or false",
+        check=checks.boolean,
+        fixed=True,
+    ),
+    Key(
+        name="feed.key_file",
+        default='""',
+        meaning="A CDP key file (the JSON of the portal, mode 0600) to sign requests with. Market "
+        "data needs none. Without it the credentials of systemd and the environment are looked at.",
+        allowed='a path, or "" for none',
+        check=checks.file_or_none,
+        as_toml=lambda path: "" if path is None else str(path.absolute()),
+    ),
+    Key(
+        name="feed.require_view_only",
+        default="false",
+        meaning="Refuse a key that may trade or transfer: a recorder needs to view only.",
+        allowed="true or false",
+        check=checks.boolean,
+    ),
+    Key(
+        name="store.part_seconds",
+        default="10",
+        meaning="How often the open hour is written for readers: it is at most so far behind.",
+        allowed="a whole number of seconds, 1 to 600",
+        check=checks.part_seconds,
+    ),
+    Key(
+        name="store.keep_capture",
+        default='"48h"',
+        meaning="How long the raw frames of a sealed hour are kept.",
+        allowed='a whole number with s, m, h or d, such as "90s", "48h", "7d"; or "forever"',
+        check=checks.keep,
+        field="keep_capture_s",
+        as_toml=checks.keep_text,
+    ),
+    Key(
+        name="store.free_space_min",
+        default='"512MB"',
+        meaning="Nothing more is recorded while less than this is free on the disk.",
+        allowed='a whole number with kB, MB, GB or TB (powers of 1000), such as "512MB"; or "0MB"',
+        check=checks.size,
+        field="free_bytes_min",
+        as_toml=checks.size_text,
+    ),
+)

@@ -1,0 +1,209 @@
+"""Keys of a Coinbase account: where they come from, and a type that never shows them.
+
+Market data needs none. Whoever has one puts it in one of these places; the first that has
+something is taken, and nothing is mixed:
+
+1. the CDP key file that the configuration or an option names (JSON as the portal gives it);
+2. systemd's credentials (``$CREDENTIALS_DIRECTORY``): files of the three names below, or a CDP key
+   file named ``coinbase``;
+3. the environment: ``COINBASE_API_KEY``, ``COINBASE_API_SECRET``, ``COINBASE_API_PASSPHRASE``.
+
+Functions here that hold a key as plain text raise nothing and call nothing that may: whoever prints
+the local variables of a traceback must not find it. They answer with what is wrong instead.
+"""
+
+import json
+import os
+import pwd
+import shlex
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NoReturn, Self, TypeVar
+
+from recorder.errors import ConfigError, DataError, NoInputError, PermissionRefusedError
+
+T = TypeVar("T")
+KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"
+KEY_FILE_CREDENTIAL = "coinbase"
+FILE_BYTES_MAX = 64 * 1024
+_HIDDEN = "***"
+_HOW = (
+    "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
+    "read them"
+)
+
+
+class Secret(Generic[T]):
+    """Something that must not be seen: it shows as ``***`` however it is looked at.
+
+    The value is held by a function, so that nothing that walks over attributes meets it. Take it
+    out with `reveal`, in the expression that needs it: a name that holds it would be shown by
+    whoever prints the local variables of a traceback.
+    """
+
+    __slots__ = ("reveal",)
+
+    reveal: Callable[[], T]
+
+    def __init__(self, value: T) -> None:
+        self.reveal = lambda: value
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return _HIDDEN
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a secret cannot be pickled; hand over where it comes from")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key as it was found. ``key`` names it and is no secret; ``source`` is where it was."""
+
+    key: str
+    secret: Secret[str]
+    passphrase: Secret[str] | None
+    source: str
+
+
+def load(
+    key_file: Path | None, getenv: Callable[[str], str | None] = os.getenv
+) -> Credentials | None:
+    """Find a key; None where there is none anywhere.
+
+    Args:
+        key_file: a CDP key file that was named; then nothing else is looked at.
+        getenv: gives a variable of the environment. (Not the environment itself, which would be
+            shown with all that is in it.)
+
+    Raises:
+        NoInputError: the key file is not there.
+        PermissionRefusedError: others may read it, or it is somebody else's.
+        DataError: it is no CDP key file.
+        ConfigError: of a key and its secret there is only one.
+    """
+    if key_file is not None:
+        return _from_key_file(key_file.expanduser(), systemd=False)
+    if directory := getenv("CREDENTIALS_DIRECTORY"):
+        folder = Path(directory)
+        if (folder / KEY_FILE_CREDENTIAL).exists():
+            return _from_key_file(folder / KEY_FILE_CREDENTIAL, systemd=True)
+        found = {
+            name: _read(folder / name, systemd=True)
+            for name in (KEY, SECRET, PASSPHRASE)
+            if (folder / name).exists()
+        }
+        if found:
+            return _of_three(found, f"the credentials in {directory}")
+    found = {name: Secret(getenv(name) or "") for name in (KEY, SECRET, PASSPHRASE)}
+    return _of_three(found, "the environment")
+
+
+def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | None:
+    """Make credentials of the three names; an empty value is none."""
+    given = {name: value for name, value in found.items() if value.reveal().strip()}
+    if not given:
+        return None
+    if SECRET not in given:
+        raise ConfigError(f"{source} has no {SECRET}, only {' and '.join(given)}; give both")
+    key = given[KEY].reveal().strip() if KEY in given else ""
+    return Credentials(key, given[SECRET], given.get(PASSPHRASE), source)
+
+
+def _from_key_file(path: Path, *, systemd: bool) -> Credentials:
+    found = _members(_read(path, systemd=systemd))
+    if isinstance(found, str):
+        raise DataError(
+            f"{path} {found}; a CDP key file is the JSON that portal.cdp.coinbase.com gives, with "
+            '"name" or "id", and "privateKey"'
+        )
+    return Credentials(*found, passphrase=None, source=str(path))
+
+
+def _members(content: Secret[str]) -> tuple[str, Secret[str]] | str:
+    """The name and the private key of a CDP key file, or what is wrong with it."""
+    try:
+        document = json.loads(content.reveal())
+    except (ValueError, RecursionError):
+        return "is not JSON"
+    if not isinstance(document, dict):
+        return "is not a JSON object"
+    name = document.get("name") or document.get("id")
+    if not isinstance(name, str):
+        return 'has no "name" or "id"'
+    if not isinstance(document.get("privateKey"), str) or not document["privateKey"].strip():
+        return 'has no "privateKey"'
+    return name.strip(), Secret(document["privateKey"])
+
+
+def _read(path: Path, *, systemd: bool) -> Secret[str]:
+    """Read a file that holds a key, after looking at whose it is and who may read it."""
+    shown = shlex.quote(str(path))
+    try:
+        # Not blocking: a FIFO in the place of a file must not stop us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise NoInputError(f"the key file {path} does not exist") from None
+    except PermissionError:
+        raise PermissionRefusedError(
+            f"the key file {path} cannot be read by {_user(os.geteuid())}: "
+            f"chown {_user(os.geteuid())} {shown} && chmod 600 {shown}"
+        ) from None
+    except OSError as error:
+        raise NoInputError(f"the key file {path} cannot be read: {error.strerror}") from None
+    try:
+        _check_access(os.fstat(descriptor), path, systemd=systemd)
+        content = Secret(os.read(descriptor, FILE_BYTES_MAX + 1))
+    finally:
+        os.close(descriptor)
+    if len(content.reveal()) > FILE_BYTES_MAX:
+        raise DataError(f"{path} is longer than {FILE_BYTES_MAX // 1024} KiB: it is no key file")
+    text = _text(content)
+    if text is None:
+        raise DataError(f"{path} is not UTF-8 text: it is no key file")
+    return text
+
+
+def _text(content: Secret[bytes]) -> Secret[str] | None:
+    try:
+        return Secret(content.reveal().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return None
+
+
+def _check_access(status: os.stat_result, path: Path, *, systemd: bool) -> None:
+    """Refuse a file that others may read, or may have written.
+
+    systemd keeps credentials in memory below a directory that only the service enters; their group
+    bits are those of an access list and say nothing.
+    """
+    shown, me = shlex.quote(str(path)), os.geteuid()
+    if not stat.S_ISREG(status.st_mode):
+        raise NoInputError(f"{path} is not a file")
+    if status.st_uid not in ({me, 0} if systemd else {me}):
+        raise PermissionRefusedError(
+            f"the key file {path} belongs to {_user(status.st_uid)}, not to {_user(me)}. {_HOW}: "
+            f"chown {_user(me)} {shown} && chmod 600 {shown}"
+        )
+    if status.st_mode & (0o007 if systemd else 0o077):
+        raise PermissionRefusedError(
+            f"the key file {path} has mode {status.st_mode & 0o777:04o}: others may read or change "
+            f"it. {_HOW}: chmod 600 {shown}"
+        )
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

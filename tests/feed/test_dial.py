@@ -1,0 +1,137 @@
+"""How a connection is dialled, and what is said of a dial or a close that went wrong."""
+
+import asyncio
+import socket
+import ssl
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import pytest
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosedError
+from websockets.frames import Close
+
+from recorder.feed.dial import FRAME_BYTES_MAX, close_reason, describe, dial
+
+
+async def failure(url: str) -> str:
+    """Why a dial fails."""
+    with pytest.raises(Exception) as caught:
+        await dial(url, compression=True)
+    return describe(caught.value)
+
+
+@asynccontextmanager
+async def listening(handler):
+    """A TCP server on loopback; gives its port."""
+    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (HTTPStatus.TOO_MANY_REQUESTS, "HTTP status 429: too many connections from this address"),
+        (HTTPStatus.SERVICE_UNAVAILABLE, "HTTP status 503: the venue is down or in maintenance"),
+        (HTTPStatus.FOUND, "HTTP status 302"),
+    ],
+)
+async def test_a_refusal_in_http_is_told_with_its_status(status, words):
+    """What the venue answers before the WebSocket says the most."""
+
+    def refuse(connection, _request):
+        return connection.respond(status, "no\n")
+
+    async with serve(lambda each: each.wait_closed(), "127.0.0.1", 0, process_request=refuse) as it:
+        port = it.sockets[0].getsockname()[1]
+        assert await failure(f"ws://127.0.0.1:{port}") == words
+
+
+async def test_nobody_listens():
+    """A port where nothing is."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert await failure(f"ws://127.0.0.1:{port}") == (
+        "refused: nobody listens at this address and port"
+    )
+
+
+async def test_a_peer_that_closes_at_once():
+    """No answer to the handshake, only an end."""
+
+    async def handler(_reader, writer):
+        writer.close()
+
+    async with listening(handler) as port:
+        assert await failure(f"ws://127.0.0.1:{port}") == "closed before the WebSocket was open"
+
+
+async def test_a_peer_that_does_not_speak_tls():
+    """A plain server behind a wss address."""
+
+    async def handler(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with listening(handler) as port:
+        assert (await failure(f"wss://127.0.0.1:{port}")).startswith("TLS: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TimeoutError(), "no answer within 5 s"),
+        (socket.gaierror(-2, "Name or service not known"), "the name cannot be resolved: Name or"),
+        (OSError("x" * 1000), "OSError: xxx"),
+    ],
+)
+def test_other_failures_have_words_too(error, words):
+    """One short line for each."""
+    assert describe(error).startswith(words)
+    assert len(describe(error)) <= 300
+
+
+def test_a_certificate_that_is_not_valid():
+    """TLS says what is wrong with it."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_message = "certificate has expired"
+    assert describe(error) == "TLS: the certificate is not valid: certificate has expired"
+
+
+@pytest.mark.parametrize(
+    ("rcvd", "sent", "expected"),
+    [
+        (Close(1001, "deploy"), Close(1001, "deploy"), (1001, "deploy")),
+        (None, None, (1006, "no close frame")),
+        (None, Close(1009, "frame too big"), (1009, "our limit: a frame of more than 64 MiB")),
+        (None, Close(1011, "keepalive"), (1011, "our keepalive: no pong within 10 s")),
+        (None, Close(1002, "bad opcode"), (1002, "closed by us: bad opcode")),
+        (Close(1009, "Message too big"), Close(1009, ""), (1009, "Message too big")),
+    ],
+)
+def test_who_closed_and_why(rcvd, sent, expected):
+    """Ours are told from the venue's."""
+    assert close_reason(ConnectionClosedError(rcvd, sent, True if rcvd else None)) == expected
+    assert FRAME_BYTES_MAX == 64 * 2**20
+
+
+@pytest.mark.parametrize("compression", [True, False])
+async def test_compression_is_offered_or_not(compression):
+    """As configured."""
+    offered = []
+
+    async def handler(socket):
+        offered.append(socket.request.headers.get("Sec-WebSocket-Extensions", ""))
+        await socket.wait_closed()
+
+    async with serve(handler, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        socket = await dial(f"ws://127.0.0.1:{port}", compression=compression)
+        await socket.close()
+    assert ("permessage-deflate" in offered[0]) is compression

@@ -1,0 +1,90 @@
+"""(4) Trades are recorded once each, and a missing one is told."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+from tests.sim.evidence import Evidence
+
+SHOWN = 5
+UNREAD = ("malformed_frame", "impossible_number", "impossible_time")
+MISSING = re.compile(r"trade ids (\d+) … (\d+) are missing")
+
+
+class _Trade(msgspec.Struct):
+    product_id: str
+    trade_id: str
+
+
+class _Event(msgspec.Struct):
+    trades: list[_Trade]
+
+
+class _Advanced(msgspec.Struct):
+    events: list[_Event]
+
+
+class _Exchange(msgspec.Struct):
+    product_id: str
+    trade_id: int
+
+
+_advanced = msgspec.json.Decoder(_Advanced).decode
+_exchange = msgspec.json.Decoder(_Exchange).decode
+
+
+def check_trades(evidence: Evidence) -> Iterator[str]:
+    """Every delivered trade is a row, once; ids that are missing in between are told."""
+    held = Counter((row["product_id"], row["trade_id"]) for row in evidence.trades)
+    twice = sorted(key for key, count in held.items() if count > 1)
+    if twice:
+        yield f"{len(twice)} trades are there more than once: {twice[:SHOWN]}"
+    delivered = set(_delivered(evidence))
+    if missing := sorted(delivered - held.keys()):
+        yield f"{len(missing)} delivered trades are no rows: {missing[:SHOWN]}"
+    if invented := sorted(held.keys() - delivered):
+        yield f"{len(invented)} rows of trades were never delivered: {invented[:SHOWN]}"
+    told = _told(evidence)
+    for product_id in evidence.run.plan.products:
+        ids = [trade_id for product, trade_id in held if product == product_id]
+        if not ids:
+            continue
+        made = evidence.run.trades_made.get(product_id, ())
+        wanted = {each for each in made if min(ids) <= each <= max(ids)}
+        untold = sorted(wanted - set(ids) - told)
+        if untold:
+            yield f"{product_id}: {len(untold)} trades are missing and not told: {untold[:SHOWN]}"
+
+
+def _delivered(evidence: Evidence) -> Iterator[tuple[str, int]]:
+    """The trades of the frames that came in order, and of which no fault says that they are bad."""
+    doubtful = {row["ingest_seq"] for row in evidence.faults if row["kind"] in UNREAD}
+    for line in evidence.lines.values():
+        for frame in line.ordered:
+            if frame.ingest_seq in doubtful:
+                continue
+            try:
+                yield from _trades_of(frame.raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+                continue
+
+
+def _trades_of(raw: bytes) -> Iterator[tuple[str, int]]:
+    if raw.startswith(b'{"channel":"market_trades"'):
+        for event in _advanced(raw).events:
+            for trade in event.trades:
+                yield trade.product_id, int(trade.trade_id)
+    elif raw.startswith((b'{"type":"match"', b'{"type":"last_match"')):
+        match = _exchange(raw)
+        yield match.product_id, match.trade_id
+
+
+def _told(evidence: Evidence) -> set[int]:
+    """Ids that a fault says are missing."""
+    found: set[int] = set()
+    for row in evidence.faults_of("trade_id_gap"):
+        if matched := MISSING.search(row["detail"]):
+            found.update(range(int(matched[1]), int(matched[2]) + 1))
+    return found

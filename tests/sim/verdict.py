@@ -1,0 +1,113 @@
+"""Plays a seed and judges it."""
+
+import atexit
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from recorder.store.parts import write_empty_parts
+from recorder.store.paths import Root
+from tests.sim import evidence as evidences
+from tests.sim import plan as plans
+from tests.sim.checks.again import check_again
+from tests.sim.checks.books import check_checkpoints, check_epochs
+from tests.sim.checks.conduct import check_bounds, check_failures, check_limits
+from tests.sim.checks.frames import check_gaps, check_ledger, check_sent
+from tests.sim.checks.intervals import check_intervals
+from tests.sim.checks.trades import check_trades
+from tests.sim.evidence import Evidence
+from tests.sim.witness import Problem
+from tests.sim.world import play
+
+AGAIN_EVERY = 8  # seeds: replaying costs as much as recording
+MEMORY = Path("/dev/shm")  # noqa: S108  a folder for each seed is made in it
+
+Check = Callable[[Evidence], Iterator[str]]
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("1", check_sent),
+    ("1", check_ledger),
+    ("1", check_gaps),
+    ("2", check_checkpoints),
+    ("2", check_epochs),
+    ("4", check_trades),
+    ("5", check_intervals),
+    ("6", check_limits),
+    ("7", check_bounds),
+    ("10", check_failures),
+)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """One seed, judged."""
+
+    seed: int
+    protocol: str
+    problems: list[Problem]
+    digest: str
+    frames: int
+    sessions: int
+    gaps: int
+    faults: int
+    again_s: float | None
+    cpu_s: float
+    simulated_s: float
+    notes: list[tuple[float, str]] = field(default_factory=list)
+
+
+@cache
+def _empty_root() -> Path:
+    """A data directory with the empty parts, which cost more to write than to link."""
+    folder = Path(tempfile.mkdtemp(prefix="sim-empty-", dir=_parent()))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_empty_parts(Root(folder))
+    return folder
+
+
+def _parent() -> Path | None:
+    return MEMORY if MEMORY.is_dir() else None
+
+
+def judge_seed(
+    seed: int, protocol: str | None = None, *, again: bool | None = None, keep: Path | None = None
+) -> Verdict:
+    """Play a seed and hold it against the promises.
+
+    ``again``: replay the capture, too; by default every eighth seed does. ``keep``: leave the data
+    directory there.
+    """
+    began_s = time.process_time()
+    plan = plans.make(seed, protocol)
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=_parent()) as folder:
+        root = Path(folder) / "data"
+        shutil.copytree(_empty_root(), root, copy_function=os.link)
+        run = play(plan, root)
+        problems = list(run.witness.problems)
+        seen = evidences.read(run)
+        digest = evidences.digest(run)
+        for promise, check in CHECKS:
+            problems += [Problem(promise, text) for text in check(seen)]
+        if seed % AGAIN_EVERY == 0 if again is None else again:
+            problems += [Problem("9", text) for text in evidences.check_written(run)]
+            problems += [Problem("9", text) for text in check_again(seen)]
+        if keep is not None:
+            shutil.copytree(root, keep)
+    return Verdict(
+        seed=seed,
+        protocol=plan.protocol,
+        problems=problems,
+        digest=digest,
+        frames=sum(len(line.frames) for line in seen.lines.values()),
+        sessions=len(seen.lines),
+        gaps=sum(len(line.breaks) for line in seen.lines.values()),
+        faults=len(plan.faults) + len(plan.venue_faults),
+        again_s=run.again_s,
+        cpu_s=time.process_time() - began_s,
+        simulated_s=run.ended_s,
+        notes=run.witness.notes,
+    )

@@ -1,0 +1,211 @@
+"""What really happened, kept beside the product: what was made, sent and promised, and when.
+
+The venue and the recorder of a simulation are the real ones with a listener at two doors: where the
+venue lets a frame out, before its faults, and where the recorder takes an arrival.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import pyarrow as pa
+
+from recorder import recording
+from recorder.core.book import BookState
+from recorder.core.frames import ADVANCED, Arrival, Closed, Frame, Opened, Sent
+from recorder.live import Recorder
+from recorder.venue import Fault, Venue, door
+from recorder.venue.faults import AFTER_NUMBERING
+from tests.sim.wirebook import WireBook, digest_of, told
+
+
+class Truth(NamedTuple):
+    """A product's book right after a frame: the number of the frame on its link, and the digest."""
+
+    product_id: str
+    number: int
+    digest: int
+
+
+@dataclass(slots=True)
+class Heard:
+    """One session as the recorder heard it: on which link, how many frames, the books so far.
+
+    ``books`` are what the venue told up to the newest frame that was heard. Where frames have no
+    numbers, nobody can tell a lost one or an old one: then they are what was heard, in that order.
+    """
+
+    connection_id: str
+    link: int
+    opened_s: float
+    frames: int = 0
+    books: dict[str, Truth] = field(default_factory=dict)
+    own: dict[str, WireBook] = field(default_factory=dict)
+    closed: Closed | None = None
+
+
+@dataclass(slots=True)
+class Problem:
+    """A promise that was broken: which, how, and when (simulated seconds; None: in the end)."""
+
+    promise: str
+    text: str
+    at_s: float | None = None
+
+    def __str__(self) -> str:
+        at = "" if self.at_s is None else f" at {self.at_s:.3f} s"
+        return f"({self.promise}){at}: {self.text}"
+
+
+class Witness:
+    """Everything that is known of a run beside what the recorder wrote.
+
+    ``wires`` are the frames that the venue sent on each link; ``truths`` the books right after each
+    frame that it made for a link, lost ones included; ``requests_s`` when the recorder sent its requests; ``hurt`` the links on which frames were lost,
+    spoilt, repeated or sent in another order. ``tables`` are the parts as they were written.
+    """
+
+    def __init__(self, protocol: str, now_s: Callable[[], float]) -> None:
+        self.numbered = protocol == ADVANCED
+        self.now_s = now_s
+        self.notes: list[tuple[float, str]] = []
+        self.problems: list[Problem] = []
+        self.wires: dict[int, list[bytes]] = {}
+        self.truths: dict[int, dict[bytes, Truth]] = {}
+        self.heard: dict[str, Heard] = {}
+        self.requests_s: list[float] = []
+        self.hurt: set[int] = set()
+        self.tables: dict[str, list[pa.Table]] = {}
+
+    def note(self, text: str) -> None:
+        """Write down what was done to the world."""
+        self.notes.append((self.now_s(), text))
+
+    def complain(self, promise: str, text: str) -> None:
+        """A promise is broken here and now."""
+        self.problems.append(Problem(promise, text, self.now_s()))
+
+    def truth_of(self, raw: bytes, heard: Heard) -> Truth | None:
+        """The book after a frame that was heard; None where it speaks of none."""
+        if self.numbered:
+            return self.truths[heard.link].get(raw)
+        for said in told(raw):
+            book = heard.own.setdefault(said.product_id, WireBook())
+            book.take(said)
+            return Truth(said.product_id, heard.frames, book.digest)
+        return None
+
+
+# --- the two doors ------------------------------------------------------------------------------
+
+
+class WatchedVenue(Venue):
+    """The venue; each frame that it makes is noted, with the book that it leads to."""
+
+    def __init__(self, witness: Witness, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options, keep_sent=True)
+        self.witness = witness
+        self._books: dict[tuple[int, str], WireBook] = {}
+        self._made: dict[int, int] = {}
+
+    def _greet(self, connection: door.Connection) -> None:
+        super()._greet(connection)
+        assert connection.sent is not None
+        link = connection.socket.transport.link
+        self.witness.wires[link] = connection.sent
+        self.witness.truths[link] = {}
+
+    def _hit(self, fault: Fault, connection: int | None, *about: Any) -> None:
+        super()._hit(fault, connection, *about)
+        if fault.kind in AFTER_NUMBERING and connection is not None:
+            record = next(each for each in self.connections if each.number == connection)
+            self.witness.hurt.add(record.socket.transport.link)
+
+    def note_frames(self, connection: door.Connection, frames: Sequence[bytes]) -> None:
+        """Frames were made for a connection; faults come after this."""
+        link = connection.socket.transport.link
+        for raw in frames:
+            number = self._made[link] = self._made.get(link, 0) + 1
+            for said in told(raw):
+                book = self._books.setdefault((link, said.product_id), WireBook())
+                book.take(said)
+                self.witness.truths[link][raw] = Truth(said.product_id, number, book.digest)
+
+
+@contextmanager
+def watch(venue: WatchedVenue) -> Iterator[None]:
+    """Note every frame that the venue makes, and every part that the recorder writes."""
+    send, write_part = door.Connection.send, recording.write_part
+
+    def watched(connection: door.Connection, frames: Sequence[bytes]) -> None:
+        if frames and connection.open:
+            venue.note_frames(connection, frames)
+        send(connection, frames)
+
+    def written(root: Any, table: Any, arrow: pa.Table, *place: int) -> Any:
+        venue.witness.tables.setdefault(table.name, []).append(arrow)
+        return write_part(root, table, arrow, *place)
+
+    with (
+        patch.object(door.Connection, "send", watched),
+        patch.object(recording, "write_part", written),
+    ):
+        yield
+
+
+class WatchedRecorder(Recorder):
+    """The recorder; each arrival is noted, and a book that is LIVE must be the venue's."""
+
+    def __init__(self, witness: Witness, *args: Any, **options: Any) -> None:
+        self.witness = witness
+        super().__init__(*args, **options)
+
+    def deliver(self, arrival: Arrival) -> None:
+        """Take an arrival as the recorder does, then look at what it made of it."""
+        witness = self.witness
+        if isinstance(arrival, Opened):
+            heard = Heard(arrival.connection_id, self._link_of(arrival), witness.now_s())
+            if arrival.connection_id in witness.heard:
+                witness.complain("1", f"two sessions are called {arrival.connection_id}")
+            witness.heard[arrival.connection_id] = heard
+        elif isinstance(arrival, Sent):
+            witness.requests_s.append(witness.now_s())
+        elif isinstance(arrival, Closed):
+            witness.heard[arrival.connection_id].closed = arrival
+        super().deliver(arrival)
+        if isinstance(arrival, Frame):
+            self._look(arrival, witness.heard[arrival.connection_id])
+
+    def _link_of(self, opened: Opened) -> int:
+        for connection in self._connections:
+            if connection.connection_id == opened.connection_id and connection._socket is not None:
+                return connection._socket.transport.link
+        raise AssertionError(f"{opened.connection_id} is no connection of the recorder")
+
+    def _look(self, frame: Frame, heard: Heard) -> None:
+        """After a frame with changes of a book: if the book is LIVE it is the venue's."""
+        heard.frames += 1
+        truth = self.witness.truth_of(frame.raw, heard)
+        if truth is None:
+            return
+        before = heard.books.get(truth.product_id)
+        if before is None or truth.number > before.number:
+            heard.books[truth.product_id] = truth
+        for text in self.wrong_books(frame.connection_id, truth.product_id):
+            self.witness.complain("2", text)
+
+    def wrong_books(self, connection_id: str, product_id: str) -> Iterator[str]:
+        """What is wrong with a book in memory, as far as it says that it can be trusted."""
+        book = self._recording.pipeline.books.get((connection_id, product_id))
+        if book is None or book.state is not BookState.LIVE:
+            return
+        truth = self.witness.heard[connection_id].books.get(product_id)
+        if truth is None:
+            yield f"{product_id} is LIVE on {connection_id}, which never had its snapshot"
+        elif digest_of(book) != truth.digest:
+            yield (
+                f"{product_id} is LIVE on {connection_id} and not the venue's book after frame "
+                f"{truth.number} of the connection: {len(book.bids)} bids, {len(book.asks)} asks"
+            )

@@ -1,0 +1,290 @@
+"""Plays a plan: a venue, a recorder, a minute of faults, and the healing."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from recorder import config as settings
+from recorder.core.book import BookState
+from recorder.store.lock import WriterLock
+from recorder.store.paths import Root
+from tests.sim import plan as plans
+from tests.sim.loop import DeadlockError, SimLoop
+from tests.sim.nemesis import Nemesis
+from tests.sim.network import Network
+from tests.sim.plan import Plan
+from tests.sim.stage import Logged, stage
+from tests.sim.wirebook import digest_of_levels
+from tests.sim.witness import WatchedRecorder, WatchedVenue, Witness, watch
+
+# When everything is recorded again after the last fault, in the worst case one after the other:
+# a dial that nobody answers is given up after 5 s (`OPEN_S_MAX`) and the longest pause before the
+# next is 30 s (`BACKOFF_S_MAX`); a session that is silent since the healing is closed after 5 s
+# (`SILENCE_NS_MAX`) and two looks; its snapshots come within seconds. A snapshot that was lost just
+# before is asked for again after 30 s (`SNAPSHOT_NS_MAX`) or, put off, 10 s later.
+AGAIN_S_MAX = 45.0
+LOOK_S = 0.5
+WATCH_S = 3.0
+CALM_S = 6.0  # a silence is noticed within 5 s, a gap with the next beat
+DRAIN_S = 2.0
+STOP_S_MAX = 20.0
+RUN_S_MAX = 900.0
+TASKS = 16  # of the recorder itself
+TASKS_A_LINE = 8
+NOT_OURS = ("Nemesis.", "_World.", "Venue.", "Door.", "Connection.close", "serve.")
+
+
+@dataclass(slots=True)
+class Run:
+    """One seed, played: what the judges look at.
+
+    ``again_s``: how long after the healing everything was recorded again and stayed so; None: not
+    in time.
+    ``rows_max`` and ``buffered_max`` are the most that were seen waiting; ``tasks_over`` are tasks
+    beyond what there may be, ``tasks_left`` those that outlived the end; ``held`` tells what a
+    recorder still held when it had stopped.
+    """
+
+    plan: Plan
+    root: Path
+    witness: Witness
+    network: Network
+    logged: Logged | None = None
+    healed_s: float = 0.0
+    again_s: float | None = None
+    ended_s: float = 0.0
+    tasks_over: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    rows_max: int = 0
+    buffered_max: int = 0
+    tasks_left: list[str] = field(default_factory=list)
+    trades_made: dict[str, list[int]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    turns: int = 0
+
+
+def play(plan: Plan, root: Path) -> Run:
+    """Play a plan into an empty folder."""
+    random = Random(f"sim/chance/{plan.protocol}/{plan.seed}")
+    network = Network(random, plan.weather)
+    disk_s_max = plan.disk_s_max
+    loop = SimLoop(network, lambda: random.uniform(0, disk_s_max) if disk_s_max else 0.0)
+    run = Run(plan, root, Witness(plan.protocol, loop.time), network)
+    asyncio.set_event_loop(loop)
+    try:
+        with stage(loop, plan.seed, plan.begin_ns, plan.products_max) as run.logged:
+            try:
+                loop.run_until_complete(asyncio.wait_for(_World(run).live(), RUN_S_MAX))
+            except DeadlockError as error:
+                run.witness.complain("10", f"the simulation stands still: {error}")
+            except Exception as error:  # noqa: BLE001  our own failure is what is looked for
+                run.witness.complain("10", f"it died: {_deepest(error)!r}")
+            run.tasks_left = [_name(task) for task in asyncio.all_tasks(loop)]
+            run.ended_s = loop.now_s
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0))
+    finally:
+        run.failures, run.turns = loop.failures, loop.turns
+        asyncio.set_event_loop(None)
+        loop.close()
+    return run
+
+
+def _deepest(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _name(task: asyncio.Task[Any]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "") or repr(task)
+
+
+class _World:
+    """A run while it goes on."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._plan = run.plan
+        self._witness = run.witness
+        self._network = run.network
+        self._clock_ns = 0
+        self._recorder: WatchedRecorder | None = None
+        self._running: asyncio.Task[Any] | None = None
+        self._lock: WriterLock | None = None
+
+    async def live(self) -> None:
+        """From the opening of the market to the end."""
+        plan = self._plan
+        venue = WatchedVenue(
+            self._witness, plan.seed, plan.products, plan.rate, plan.depth,
+            protocol=plan.protocol, compression=plan.compression,
+        )  # fmt: skip
+        with watch(venue):
+            async with venue:
+                await self._record(venue)
+
+    async def _record(self, venue: WatchedVenue) -> None:
+        nemesis = Nemesis(self._network, venue, self._witness)
+        nemesis.start(self._plan)
+        watching = asyncio.create_task(self._watch())
+        clock = asyncio.create_task(self._set_clock())
+        await self._stop_and_start(venue)
+        await nemesis.heal()
+        self._run.healed_s = self._witness.now_s()
+        await self._wait_again()
+        venue.freeze()
+        await asyncio.sleep(DRAIN_S)
+        self._compare(venue)
+        watching.cancel()
+        clock.cancel()
+        await self._end()
+        self._run.trades_made = {
+            name: [trade.trade_id for trade in venue.trades(name)] for name in self._plan.products
+        }
+
+    # --- the recorder -----------------------------------------------------------------------------
+
+    def _start(self, venue: WatchedVenue) -> None:
+        plan, root = self._plan, Root(self._run.root)
+        config = settings.parse(
+            f'data = "{root.path}"\n[feed]\nvenue = "{plan.protocol}"\nurl = "{venue.url}"\n'
+            f"products = {list(plan.products)}\nchannels = {list(plan.channels)}\n"
+            f'[store]\npart_seconds = {plan.part_seconds}\nfree_space_min = "1MB"\n'.replace(
+                "'", '"'
+            ),
+            None,
+        )
+        self._lock = WriterLock(root)
+        self._lock.__enter__()
+        self._recorder = WatchedRecorder(self._witness, root, config, wall=self._now_ns)
+        self._running = asyncio.create_task(self._recorder.run())
+
+    def _now_ns(self) -> int:
+        return time.time_ns() + self._clock_ns
+
+    async def _end(self) -> None:
+        """Stop the recorder in order."""
+        assert self._recorder is not None
+        assert self._running is not None
+        assert self._lock is not None
+        self._recorder.stop()
+        began_s = self._witness.now_s()
+        await self._running
+        took_s = self._witness.now_s() - began_s
+        if took_s > STOP_S_MAX:
+            self._witness.complain("3", f"a stop took {took_s:.1f} s")
+        self._lock.__exit__(None, None, None)
+        recording = self._recorder._recording
+        left = recording.pending_rows, recording.capture.buffered, len(recording.pipeline.sessions)
+        if any(left):
+            text = f"after a stop it held {left[0]} rows, {left[1]} bytes and {left[2]} sessions"
+            self._run.held.append(text)
+
+    async def _stop_and_start(self, venue: WatchedVenue) -> None:
+        """The minute of the faults; the recorder is stopped and started in it as planned."""
+        end_s = self._witness.now_s() + plans.FAULTS_S
+        self._start(venue)
+        for stop_s, down_s in self._plan.stops:
+            await self._sleep_until(stop_s)
+            self._witness.note(f"the recorder is stopped for {down_s:.1f} s")
+            await self._end()
+            await asyncio.sleep(down_s)
+            self._start(venue)
+        await self._sleep_until(end_s)
+
+    async def _sleep_until(self, at_s: float) -> None:
+        """Wait for a time, or for the end of a recorder that should run."""
+        assert self._running is not None
+        wait_s = at_s - self._witness.now_s()
+        if wait_s > 0:
+            await asyncio.wait({self._running}, timeout=wait_s)
+        if self._running.done():
+            await self._running
+            raise AssertionError("the recorder ended by itself")
+
+    async def _set_clock(self) -> None:
+        for at_s, step_s in sorted(self._plan.clock_steps):
+            await asyncio.sleep(max(0.0, at_s - self._witness.now_s()))
+            self._witness.note(f"the recorder's clock is set by {step_s:+g} s")
+            self._clock_ns += int(step_s * plans.SECOND_NS)
+
+    # --- what is looked at meanwhile ----------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Note the most of what must be bounded."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            run, recorder = self._run, self._recorder
+            if recorder is not None:
+                names = sorted(_name(task) for task in asyncio.all_tasks())
+                ours = [name for name in names if not name.startswith(NOT_OURS)]
+                if len(ours) > TASKS + TASKS_A_LINE * len(recorder._lines):
+                    run.tasks_over = ours
+                recording = recorder._recording
+                run.rows_max = max(run.rows_max, recording.pending_rows)
+                run.buffered_max = max(run.buffered_max, recording.capture.buffered)
+
+    async def _wait_again(self) -> None:
+        """Wait until everything is recorded again, and stays so: losses are noticed late."""
+        began_s = calm_s = self._witness.now_s()
+        missing: list[str] = []
+        while (now_s := self._witness.now_s()) < calm_s + CALM_S:
+            missing = self.missing()
+            if missing:
+                calm_s = now_s
+            if calm_s > began_s + AGAIN_S_MAX:
+                self._witness.complain(
+                    "3", f"{AGAIN_S_MAX:g} s after the healing: {'; '.join(missing)}"
+                )
+                return
+            await self._sleep_until(now_s + LOOK_S)
+        self._run.again_s = calm_s - began_s
+        self._witness.note(f"everything is recorded again since {CALM_S:g} s")
+
+    def missing(self) -> list[str]:
+        """What is not recorded now."""
+        assert self._recorder is not None
+        pipeline = self._recorder._recording.pipeline
+        found = [
+            f"{channel} of {product_id or 'all'} is not recorded"
+            for (channel, product_id), track in pipeline.coverage.tracks.items()
+            if not track.recordings
+        ]
+        wanted = {key for line in self._recorder._lines for key in line.wanted()}
+        found += [f"{key} has no track" for key in wanted - pipeline.coverage.tracks.keys()]
+        live = {
+            product_id
+            for (_, product_id), book in pipeline.books.items()
+            if book.state is BookState.LIVE
+        }
+        found += [f"the book of {each} is not LIVE" for each in self._plan.products if each not in live]
+        return found
+
+    def _compare(self, venue: WatchedVenue) -> None:
+        """The market rests and all has arrived: books in memory are the venue's."""
+        assert self._recorder is not None
+        if self._run.again_s is None:
+            return
+        for text in self.missing():
+            self._witness.complain("3", f"some seconds after it was recorded again: {text}")
+        for name in self._plan.products:
+            truth = digest_of_levels(*venue.book(name))
+            for connection in self._recorder._connections:
+                if name in connection.line.products and connection.connection_id is not None:
+                    self._compare_book(connection.connection_id, name, truth)
+
+    def _compare_book(self, connection_id: str, product_id: str, truth: int) -> None:
+        """A book of the line that carries it."""
+        assert self._recorder is not None
+        for text in self._recorder.wrong_books(connection_id, product_id):
+            self._witness.complain("2", f"in the end {text}")
+        heard = self._witness.heard[connection_id]
+        if not self._witness.numbered and heard.link in self._witness.hurt:
+            return  # nobody can tell that something is missing
+        if product_id not in heard.books or heard.books[product_id].digest != truth:
+            self._witness.complain("2", f"in the end {product_id} is not what the market is")

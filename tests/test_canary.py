@@ -1,0 +1,243 @@
+"""The canary: planted keys are looked for wherever a key could turn up.
+
+In plain, in base64 at each offset and in hex; in errors, logs and output, in arguments and in the
+environment, and in tracebacks that show every local variable.
+"""
+
+import io
+import json
+import logging
+import subprocess
+import sys
+import time
+import traceback
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rich
+import structlog.tracebacks
+from rich.console import Console
+from rich.pretty import pretty_repr
+from rich.traceback import Traceback
+
+from recorder import api, config, logs
+from recorder.credentials import Credentials, Secret, load
+from recorder.errors import RecorderError
+from recorder.feed.auth import ExchangeSigner, LegacySigner, signer_for
+from recorder.feed.auth_keys import private_key
+from recorder.venue.rest import Failure, RestRules
+from recorder.venue.rest_keys import new_key
+from tests.rest_service import FAST, serving
+
+PLANTED = "PlAnTeD-cAnArY-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def put_back(monkeypatch):
+    """No key of the machine's before, and no logging of ours afterwards."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def forms(text: str) -> Iterator[str]:
+    """A secret as it could turn up: plain, in pieces of lines, base64, hex."""
+    raw = text.encode()
+    yield text
+    yield repr(text)[1:-1]
+    yield json.dumps(text)[1:-1]
+    yield raw.hex()
+    for shift in range(3):  # base64 looks different at each offset
+        yield b64encode(b"\0" * shift + raw).decode()[4:-4]
+    for line in text.splitlines():
+        if len(line) > 20 and not line.startswith("-----"):
+            yield line
+
+
+def assert_hidden(shown: str, *secrets: str) -> None:
+    for secret in secrets:
+        for form in forms(secret):
+            assert form not in shown, f"a planted key was shown: …{form[:8]}…"
+
+
+def shown_by(error: BaseException) -> str:
+    """An exception by every means that people print them with, local variables included.
+
+    Not those of the tests themselves, which know the key.
+    """
+    out = io.StringIO()
+    while error.__traceback__ and error.__traceback__.tb_frame.f_code.co_filename == __file__:
+        error = error.with_traceback(error.__traceback__.tb_next)
+    console = Console(file=out, width=4000, color_system=None)
+    made = Traceback.from_exception(
+        type(error), error, error.__traceback__, show_locals=True,
+        locals_max_length=None, locals_max_string=None,
+    )  # fmt: skip
+    console.print(made)
+    captured = traceback.TracebackException.from_exception(error, capture_locals=True)
+    out.writelines(captured.format())
+    dicts = structlog.tracebacks.extract(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_length=10**6,
+        locals_max_string=10**6,
+    )  # fmt: skip
+    out.write(repr(dicts))
+    out.write(repr(error) + str(error) + repr(error.__dict__) + repr(error.args))
+    return out.getvalue()
+
+
+KEYS = ("ES256", "EdDSA", "exchange", "legacy", "bearer")
+DAMAGES = ("cut", "begun late", "reversed", "added to", "passphrase")
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_key_is_refused_without_being_shown(kind, damage, monkeypatch):
+    """However it is damaged, the way that it is told shows none of it."""
+    known, secret = new_key(kind)
+    passphrase = PLANTED if damage == "passphrase" else known.passphrase
+    damages = {"cut": secret[:-30], "begun late": secret[30:], "reversed": secret[::-1]}
+    damaged = (damages | {"added to": f"{secret}\x01"}).get(damage, secret)
+    monkeypatch.setenv("COINBASE_API_KEY", known.name)
+    monkeypatch.setenv("COINBASE_API_SECRET", damaged or PLANTED)
+    monkeypatch.setenv("COINBASE_API_PASSPHRASE", passphrase)
+    scheme = kind if kind in ("legacy", "bearer") else None
+    chosen = api.service(config.load(None), "exchange" if known.exchange else None, scheme=scheme)
+    del secret
+    try:
+        api.signer_of(chosen)
+    except RecorderError as error:
+        assert_hidden(shown_by(error), *filter(None, (damaged, passphrase)))
+
+
+FAILURES = {
+    "refused": Failure(401, b"Unauthorized"),
+    "too fast": Failure(429, b"{}", (("Retry-After", "99"),)),
+    "broken off": Failure(0),
+    "no JSON": Failure(200, b"<html>"),
+    "forbidden": Failure(403, b"{}"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_failed_request_does_not_show_the_key(kind, failure, monkeypatch, capsys):
+    """Neither the key nor the passphrase nor the signature, in logs and tracebacks with locals."""
+    known, secret = new_key(kind)
+    monkeypatch.setenv("COINBASE_API_KEY", known.name)
+    monkeypatch.setenv("COINBASE_API_SECRET", secret)
+    monkeypatch.setenv("COINBASE_API_PASSPHRASE", known.passphrase)
+    hidden = [secret, *filter(None, [known.passphrase])]
+    del secret
+    scheme = kind if kind in ("legacy", "bearer") else None
+    venue = "exchange" if known.exchange else "advanced"
+    with serving(RestRules(keys=(known,), **FAST)) as service:
+        chosen = api.service(config.load(None), venue, service.url, scheme=scheme)
+        service.fail(50, failure)
+        shown = ""
+        for act in (
+            lambda: api.check(chosen, require_view_only=True),
+            lambda: api.send(chosen, api.ask(chosen, "GET", "accounts")),
+            lambda: api.send(chosen, api.ask(chosen, "DELETE", "orders/1")),
+        ):
+            try:
+                reply = act()
+                shown += repr(reply)
+                if isinstance(reply, api.Reply) and reply.error is not None:
+                    raise reply.error
+            except RecorderError as error:
+                shown += shown_by(error)
+        sent = [each.headers for each in service.asked]
+    for headers in sent:
+        signatures = ("Authorization", "CB-ACCESS-SIGN", "CB-ACCESS-PASSPHRASE")
+        hidden += [headers[name].removeprefix("Bearer ") for name in signatures if name in headers]
+    logs.configure(service=True, level="debug")
+    log = logs.log()
+    found = load(None)
+    log.info("config_loaded", found=found, secret=found, value=signer_for(found, venue, scheme))
+    logging.getLogger("aiohttp").warning("%s %r", found, found)
+    shown += "".join(capsys.readouterr())
+    assert_hidden(shown, *hidden)
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_signers_and_credentials_do_not_show_the_key(kind):
+    """What holds a key can be printed, and walked over."""
+    known, secret = new_key(kind)
+    passphrase = Secret(known.passphrase) if known.passphrase else None
+    found = Credentials(known.name, Secret(secret), passphrase, "the test")
+    scheme: Any = kind if kind in ("legacy", "bearer") else None
+    signer: Any = signer_for(found, "exchange" if known.exchange else "advanced", scheme)
+    out = io.StringIO()
+    console = Console(file=out, width=2000)
+    for each in (found, signer, private_key(found.secret), signer.__dict__):
+        rich.inspect(each, console=console, private=True)
+        console.print(repr(each), pretty_repr(each))
+    if isinstance(signer, ExchangeSigner | LegacySigner):
+        rich.inspect(signer._mac, console=console, all=True)
+    headers = signer.headers("GET", "x", "/", b"")
+    out.write(f"{headers} {headers!r}")
+    shown = out.getvalue()
+    for value in headers.reveal().values():
+        assert value == known.name or not value or value not in shown or value.isdigit()
+    assert_hidden(shown, secret, *([known.passphrase] if known.passphrase else []))
+
+
+def test_a_process_does_not_show_the_key(tmp_path):
+    """A key in a file is in no argument, no environment, no output, whatever goes wrong."""
+    known, secret = new_key("ES256", can_trade=True)
+    path = tmp_path / "cdp.json"
+    path.write_text(json.dumps({"name": known.name, "privateKey": secret}))
+    path.chmod(0o600)
+    settings = tmp_path / "recorder.toml"
+    with serving(RestRules(keys=(known,), **FAST)) as service:
+        settings.write_text(f"[feed]\nkey_file = '{path}'\nrest_url = '{service.url}'\n")
+        shown = ""
+        for arguments in (
+            ["auth", "check"],
+            ["auth", "check", "--require-view-only"],
+            ["auth", "check", "--json"],
+            ["auth", "check", "--venue", "exchange"],
+            ["auth", "headers", "GET", "accounts"],
+            ["auth", "jwt"],
+            ["api", "GET", "accounts"],
+            ["api", "GET", "no/such/path"],
+            ["api", "POST", "orders", "--json", "{}", "--allow-write"],
+            ["check-config", str(settings)],
+        ):
+            more = [] if arguments[0] == "check-config" else ["--config", str(settings)]
+            ran = subprocess.run(
+                [sys.executable, "-X", "dev", "-m", "recorder", *arguments, *more],
+                capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+            assert "Traceback" not in ran.stderr, ran.stderr
+            shown += ran.stdout + ran.stderr
+    assert known.name in shown
+    assert_hidden(shown, secret)
+
+
+def test_a_running_process_does_not_show_the_key_to_others(tmp_path):
+    """Where a key is in a file, neither the arguments nor the environment have it."""
+    known, secret = new_key("EdDSA")
+    path = tmp_path / "cdp.json"
+    path.write_text(json.dumps({"id": known.name, "privateKey": secret}))
+    path.chmod(0o600)
+    with serving(RestRules(keys=(known,), **FAST)) as service:
+        service.fail(1, Failure(200, b"{}", wait_s=10.0))
+        command = ["api", "GET", "accounts", "--url", service.url, "--key-file", str(path)]
+        with subprocess.Popen([sys.executable, "-m", "recorder", *command]) as process:
+            while service.failures and process.poll() is None:  # until it has signed and asked
+                time.sleep(0.01)
+            seen = "".join(
+                Path(f"/proc/{process.pid}/{name}").read_text(errors="replace")
+                for name in ("cmdline", "environ")
+            )
+            process.kill()
+    assert str(path) in seen
+    assert_hidden(seen, secret)

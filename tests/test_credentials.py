@@ -1,0 +1,228 @@
+"""Keys: where they come from, who may read them, and that nothing ever shows them."""
+
+import copy
+import dataclasses
+import io
+import json
+import os
+import pickle
+import pwd
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import rich
+from rich.console import Console
+from rich.pretty import pretty_repr
+
+from recorder.credentials import Secret, load
+from recorder.errors import (
+    ConfigError,
+    DataError,
+    NoInputError,
+    PermissionRefusedError,
+)
+
+PLANTED = "PlAnTeD-cAnArY-0123456789abcdef"
+NAMES = ("COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE")
+
+
+def getenv(**values: str):
+    return values.get
+
+
+# --- the type ------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Holder:
+    name: str
+    secret: Secret[str]
+
+
+SECRET = Secret(PLANTED)
+HOLDER = Holder("x", SECRET)
+LOOKS = {
+    "repr": lambda: repr(SECRET),
+    "str": lambda: str(SECRET),
+    "format": lambda: f"{SECRET} {SECRET!r} {SECRET:>40} {'%s' % SECRET}",  # noqa: UP031
+    "list": lambda: repr([SECRET, {"a": SECRET}]),
+    "dataclass": lambda: repr(HOLDER),
+    "asdict": lambda: repr(dataclasses.asdict(HOLDER)),
+    "astuple": lambda: repr(dataclasses.astuple(HOLDER)),
+    "copies": lambda: repr([copy.copy(SECRET), copy.deepcopy(HOLDER)]),
+    "replace": lambda: repr(dataclasses.replace(HOLDER, name="y")),
+    "rich": lambda: pretty_repr(HOLDER),
+    "state": lambda: repr(SECRET.__getstate__()),
+    "members": lambda: repr({name: getattr(SECRET, name, None) for name in dir(SECRET)}),
+    "inside of another": lambda: repr(Secret({"a": Secret(PLANTED)}).reveal()),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_secret_is_not_shown(look):
+    assert PLANTED not in look()
+
+
+@pytest.mark.parametrize(
+    "dump",
+    [pickle.dumps, json.dumps, msgspec.json.encode, msgspec.to_builtins, lambda each: each + ""],
+)
+def test_a_secret_is_not_written(dump):
+    """Where it cannot be hidden, it is refused."""
+    with pytest.raises(TypeError) as caught:
+        dump(SECRET)
+    assert PLANTED not in str(caught.value)
+
+
+def test_a_secret_is_inspected_in_vain():
+    out = io.StringIO()
+    rich.inspect(SECRET, console=Console(file=out, width=200), all=True)
+    rich.inspect(HOLDER, console=Console(file=out, width=200), all=True)
+    assert PLANTED not in out.getvalue()
+
+
+def test_a_secret_is_what_it_was():
+    assert SECRET.reveal() == PLANTED
+    assert copy.deepcopy(SECRET).reveal() == PLANTED
+
+
+# --- where keys come from ------------------------------------------------------------------------
+
+
+def key_file(folder: Path, file: str = "key.json", mode: int = 0o600, **members: Any) -> Path:
+    path = folder / file
+    path.write_text(json.dumps({"name": "organizations/1/apiKeys/2", "privateKey": "k"} | members))
+    path.chmod(mode)
+    return path
+
+
+def test_a_key_file(tmp_path):
+    found = load(key_file(tmp_path), getenv())
+    assert found is not None
+    assert (found.key, found.secret.reveal(), found.passphrase) == (
+        "organizations/1/apiKeys/2", "k", None,
+    )  # fmt: skip
+    assert found.source == str(tmp_path / "key.json")
+    newer = load(_newer(tmp_path))
+    assert newer is not None
+    assert newer.key == "3"
+
+
+def _newer(folder: Path) -> Path:
+    """The form of newer portals has an id in place of the name."""
+    path = folder / "newer.json"
+    path.write_text('\ufeff{"id":"3","privateKey":"k"}', encoding="utf-8")
+    path.chmod(0o400)
+    return path
+
+
+def test_the_places_are_looked_at_in_their_order(tmp_path):
+    """Key file, then systemd's credentials, then the environment; nothing is mixed."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    environment = {name: f"env {name}" for name in NAMES}
+    with_systemd = environment | {"CREDENTIALS_DIRECTORY": str(folder)}
+    assert load(None, getenv()) is None
+    assert load(None, getenv(CREDENTIALS_DIRECTORY=str(folder))) is None
+    found = load(None, getenv(**with_systemd))
+    assert found is not None
+    assert found.source == "the environment"
+    assert found.passphrase is not None
+    assert found.passphrase.reveal() == "env COINBASE_API_PASSPHRASE"
+    for name in NAMES[:2]:
+        (folder / name).write_text(f"systemd {name}\n")
+        (folder / name).chmod(0o440)  # as its access list shows
+    found = load(None, getenv(**with_systemd))
+    assert found is not None
+    assert found.key == "systemd COINBASE_API_KEY"
+    assert found.passphrase is None
+    key_file(folder, "coinbase", 0o440, name="the file's")
+    found = load(None, getenv(**with_systemd))
+    assert found is not None
+    assert found.key == "the file's"
+    found = load(key_file(tmp_path, name="named"), getenv(**with_systemd))
+    assert found is not None
+    assert found.key == "named"
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"COINBASE_API_KEY": "k"}, "the environment has no COINBASE_API_SECRET, only COINBASE_"),
+        ({"COINBASE_API_KEY": "k", "COINBASE_API_SECRET": " "}, "has no COINBASE_API_SECRET"),
+        ({"COINBASE_API_PASSPHRASE": "p"}, "has no COINBASE_API_SECRET"),
+    ],
+)
+def test_half_a_key_is_told(values, why):
+    with pytest.raises(ConfigError, match=why):
+        load(None, getenv(**values))
+
+
+def test_empty_variables_are_no_key():
+    assert load(None, getenv(**dict.fromkeys(NAMES, ""))) is None
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o777, 0o610])
+def test_a_key_file_that_others_may_read_is_refused_with_the_way_out(mode, tmp_path):
+    path = key_file(tmp_path, "a key.json", mode)
+    with pytest.raises(PermissionRefusedError, match=rf"mode {mode:04o}.*: chmod 600 '") as caught:
+        load(path)
+    assert caught.value.exit_code == 77
+    command = str(caught.value).rpartition(": ")[2]
+    subprocess.run(command, shell=True, check=True)
+    assert load(path) is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_key_file_of_somebody_else_is_refused_with_the_way_out(tmp_path):
+    path = key_file(tmp_path)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    os.chown(path, nobody, -1)
+    with pytest.raises(PermissionRefusedError, match="belongs to nobody, not to root") as caught:
+        load(path)
+    subprocess.run(str(caught.value).rpartition(": ")[2], shell=True, check=True)
+    assert load(path) is not None
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o404])
+def test_a_credential_of_systemd_that_the_world_may_read_is_refused(mode, tmp_path):
+    key_file(tmp_path, "coinbase", mode)
+    with pytest.raises(PermissionRefusedError, match="others may read or change it"):
+        load(None, getenv(CREDENTIALS_DIRECTORY=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is not JSON"),
+        (PLANTED.encode(), "is not JSON"),
+        (b"[" * 50_000, "is not JSON"),
+        (b"[]", "is not a JSON object"),
+        (b'{"privateKey":"%s"}' % PLANTED.encode(), 'has no "name" or "id"'),
+        (b'{"name":7,"privateKey":"x"}', 'has no "name" or "id"'),
+        (b'{"name":"x"}', 'has no "privateKey"'),
+        (b'{"name":"x","privateKey":" "}', 'has no "privateKey"'),
+        (b"\xff" + PLANTED.encode(), "is not UTF-8"),
+        (PLANTED.encode() * 10_000, "is longer than 64 KiB"),
+    ],
+)
+def test_a_file_that_is_no_key_file_is_told_without_what_is_in_it(content, why, tmp_path):
+    path = tmp_path / "key.json"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(DataError, match=why) as caught:
+        load(path)
+    assert PLANTED not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(NoInputError, match="does not exist"):
+        load(tmp_path / "no")
+    with pytest.raises(NoInputError, match="is not a file"):
+        load(tmp_path)
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    with pytest.raises(NoInputError, match="is not a file"):
+        load(tmp_path / "fifo")
