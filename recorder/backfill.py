@@ -39,6 +39,19 @@ class TradesService(Protocol):
         """Page downwards over the trades with ``above`` < id < ``below``."""
 
 
+class Shell(Protocol):
+    """What is needed of the process around it."""
+
+    def now_ns(self) -> int:
+        """The time of receipt."""
+
+    def deliver(self, arrival: Arrival) -> None:
+        """Take an arrival; must not wait."""
+
+    async def wait_room(self) -> None:
+        """Wait until more may be taken."""
+
+
 class Backfill:
     """Looks for holes and fills them, one product after the other, until cancelled."""
 
@@ -46,15 +59,13 @@ class Backfill:
         self,
         trades: Callable[[], Mapping[str, TradeIds]],
         service: TradesService,
-        deliver: Callable[[Arrival], None],
-        now_ns: Callable[[], int],
+        shell: Shell,
         note: Callable[[str, str], None],
     ) -> None:
         """``trades()`` is what is recorded now; ``note(kind, detail)`` writes a fault down."""
         self._trades = trades
         self._service = service
-        self._deliver = deliver
-        self._now_ns = now_ns
+        self._shell = shell
         self._note = note
         self._log = logs.log()
         self._seen_s: dict[tuple[str, Hole], float] = {}
@@ -121,6 +132,7 @@ class Backfill:
         """Ask for one hole, page by page, newest first; what does not come the venue lacks."""
         first, last = hole
         async for page in self._service.trades_between(product_id, last + 1, first - 1):
+            await self._shell.wait_room()
             oldest = min((trade.trade_id for trade in page.trades), default=first)
             self._take(product_id, oldest, last, page.trades)
             last = oldest - 1
@@ -144,4 +156,4 @@ class Backfill:
             for trade in trades
         ]
         raw = msgspec.json.encode(rows)
-        self._deliver(Fetched(self._now_ns(), product_id, first, last, raw))
+        self._shell.deliver(Fetched(self._shell.now_ns(), product_id, first, last, raw))

@@ -6,7 +6,8 @@ right when the venue's present list comes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,12 +20,35 @@ from recorder.feed.selection import Listed, Selection, Verdict, explain, is_patt
 from recorder.store.paths import Root
 from recorder.store.products import KeptProduct, keep_products, kept_products
 
-__all__ = ["Fetch", "Line", "Listing", "Planned", "Selection", "Verdict", "choose", "plan_of"]
+__all__ = [
+    "Fetch",
+    "Line",
+    "Listing",
+    "Planned",
+    "Selection",
+    "Verdict",
+    "choose",
+    "plan_of",
+    "rest_services",
+]
 
 FETCH_S_MAX = 15.0
 _NAMED_MAX = 20  # names in one message
 
 Fetch = Callable[[], Awaitable[Sequence[Listed]]]
+
+
+@asynccontextmanager
+async def rest_services(feed: FeedConfig) -> AsyncIterator[tuple[Rest, Rest | None]]:
+    """The venue's REST service, and the one that missing trades are asked of, if any is."""
+    async with AsyncExitStack() as services:
+        rest = await services.enter_async_context(Rest(feed.venue, feed.rest_url))
+        if not feed.trades_url:
+            yield rest, None
+        elif (feed.venue, feed.rest_url) == ("exchange", feed.trades_url):
+            yield rest, rest  # the limits are those of the address
+        else:
+            yield rest, await services.enter_async_context(Rest("exchange", feed.trades_url))
 
 
 def fetch_from(rest: Rest) -> Fetch:

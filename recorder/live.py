@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from recorder import logs, recovery
+from recorder.backfill import Backfill, TradesService
 from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Noted, hour_of
@@ -26,12 +27,11 @@ from recorder.disk import Disk
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
 from recorder.feed.plan import Line
-from recorder.feed.rest import Rest
 from recorder.feed.selection import Selection, is_pattern
 from recorder.feed.switchboard import Switchboard
 from recorder.hours import Hours, show_open_hour
 from recorder.lineup import Lineup
-from recorder.listing import Listing, fetch_from
+from recorder.listing import Listing, fetch_from, rest_services
 from recorder.progress import Progress, Summary
 from recorder.recording import Recording, look_before
 from recorder.store.aside import set_aside_unreadable
@@ -44,7 +44,7 @@ __all__ = ["Progress", "Recorder", "Summary", "record"]
 
 WATCH_S = 1.0
 TURN_CHECK_S = 0.25
-SILENCE_CHECK_S = 0.5
+SILENCE_CHECK_S = 0.25
 TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
 
 
@@ -74,11 +74,19 @@ def record(
     root = Root(config.data)
 
     async def run() -> Summary:
-        async with Rest(config.feed.venue, config.feed.rest_url) as rest:
+        async with rest_services(config.feed) as (rest, trades):
             listing = Listing(root, config.feed.venue, fetch_from(rest))
             if listing.products is None and any(map(is_pattern, config.feed.products)):
                 await listing.refresh()
-            recorder = Recorder(root, config, watch, stop_after_s, listing=listing, read=read)
+            recorder = Recorder(
+                root,
+                config,
+                watch,
+                stop_after_s,
+                listing=listing,
+                read=read,
+                trades=trades,
+            )
             if planned is not None:
                 planned(recorder.lineup.selection, recorder.progress().connections)
             return await recorder.run()
@@ -125,7 +133,9 @@ class Recorder:
         *,
         listing: Listing | None = None,
         read: Callable[[], Config] | None = None,
+        trades: TradesService | None = None,
     ) -> None:
+        """``trades``: of whom missing trades are asked; None: of nobody."""
         empty(root.staging)
         write_empty_parts(root)
         aside = set_aside_unreadable(root)
@@ -167,6 +177,11 @@ class Recorder:
             store.free_bytes_min,
             self._note,
         )
+        self._backfill = None
+        if trades is not None:
+            self._backfill = Backfill(
+                lambda: self._recording.pipeline.trades, trades, self, self._note
+            )
         for path in aside:
             self._note("record_set_aside", f"{path} could not be read; it is made again")
 
@@ -191,6 +206,8 @@ class Recorder:
             ]
             feeds = tasks.create_task(self._feeds.run())
             services.append(tasks.create_task(self.lineup.run()))
+            if self._backfill is not None:
+                services.append(tasks.create_task(self._backfill.run()))
             await self._wait_stop()
             await self._feeds.stop("recorder stopped")
             await feeds

@@ -55,12 +55,17 @@ class Bench:
         self.backfill = Backfill(
             lambda: self.trades,
             self.service,
-            self.take,
-            lambda: 1,
+            self,
             lambda kind, detail: self.notes.append((kind, detail)),
         )
 
-    def take(self, arrival: Any) -> None:
+    def now_ns(self) -> int:
+        return 1
+
+    async def wait_room(self) -> None:
+        await asyncio.sleep(0)
+
+    def deliver(self, arrival: Any) -> None:
         self.fetched.append(arrival)
         for row in msgspec.json.decode(arrival.trades):
             self.trades[arrival.product_id].take(row["trade_id"])

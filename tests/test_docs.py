@@ -173,7 +173,9 @@ def texts_given(places: dict[str, int | None]) -> set[str]:
 
 def kinds_in_code() -> set[str]:
     """Every fault kind that the source writes."""
-    return texts_given({"fault": 0, "fault_rows": 0, "Problem": 0, "Noted": 1, "_note": 0, "_note_once": 0})
+    return texts_given(
+        {"fault": 0, "fault_rows": 0, "Problem": 0, "Noted": 1, "_note": 0, "_note_once": 0}
+    )
 
 
 def reasons_in_code() -> set[str]:

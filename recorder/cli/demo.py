@@ -50,17 +50,18 @@ def demo(
 
     logs.configure(service=False, level="warning")
     out = terminal.output()
-    with embedded_venue(rate=rate, seed=seed) as url:
+    with embedded_venue(rate=rate, seed=seed) as venue:
         chosen = settings.override(
             settings.load(None),
             {
                 "data": ("--data", str(root)),
-                "feed.url": ("--url", url),
-                "feed.rest_url": ("--url", url.replace("ws://", "http://", 1)),
+                "feed.url": ("--url", venue.url),
+                "feed.rest_url": ("--url", venue.rest_url),
+                "feed.trades_url": ("--url", venue.rest_url),
                 "store.part_seconds": ("--part-seconds", PART_SECONDS),
             },
         )
-        out.print(f"A Coinbase of our own runs at {url}.")
+        out.print(f"A Coinbase of our own runs at {venue.url}.")
         products = ", ".join(chosen.feed.products)
         out.print(f"Recording {products} for {seconds:g} s into {terminal.plain(root)} …\n")
         with _watch(seconds) as watch:

@@ -6,18 +6,27 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO
 
-from recorder.cli.venue import READY
+from recorder.cli.venue import READY, REST_READY
 from recorder.errors import UnavailableError
 
 _READY_WAIT_S = 30
 _STOP_WAIT_S = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Where the venue is: its socket and its REST service."""
+
+    url: str
+    rest_url: str
+
+
 @contextmanager
-def embedded_venue(*, rate: float, seed: int) -> Iterator[str]:
-    """Run `recorder venue` on a free port; gives its address, and stops it at the end.
+def embedded_venue(*, rate: float, seed: int) -> Iterator[Embedded]:
+    """Run `recorder venue` on free ports; gives its addresses, and stops it at the end.
 
     It is out of reach of the terminal's Ctrl-C, so that the recording is stopped first; and it
     stops by itself when this process has gone.
@@ -25,7 +34,17 @@ def embedded_venue(*, rate: float, seed: int) -> Iterator[str]:
     Raises:
         UnavailableError: It did not start; the message says what it said.
     """
-    options = ("--port", "0", "--rate", str(rate), "--seed", str(seed), "--while-stdin")
+    options = (
+        "--port",
+        "0",
+        "--rest-port",
+        "0",
+        "--rate",
+        str(rate),
+        "--seed",
+        str(seed),
+        "--while-stdin",
+    )
     process = subprocess.Popen(  # noqa: S603  this interpreter, and numbers
         [sys.executable, "-m", "recorder", "venue", *options],
         stdin=subprocess.PIPE,
@@ -52,12 +71,15 @@ def embedded_venue(*, rate: float, seed: int) -> Iterator[str]:
         reader.join(_STOP_WAIT_S)
 
 
-def _wait_ready(lines: "queue.SimpleQueue[str]") -> str:
+def _wait_ready(lines: "queue.SimpleQueue[str]") -> Embedded:
     heard = []
+    rest_url = ""
     try:
         while line := lines.get(timeout=_READY_WAIT_S):
+            if line.startswith(REST_READY):
+                rest_url = line.removeprefix(REST_READY).strip()
             if line.startswith(READY):
-                return line.removeprefix(READY).strip()
+                return Embedded(line.removeprefix(READY).strip(), rest_url)
             heard.append(line)
     except queue.Empty:
         heard.append(f"it was not ready after {_READY_WAIT_S} s")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 READY = "venue ready on "
+REST_READY = "REST on "
 
 
 def venue(
@@ -76,7 +77,7 @@ def venue(
         on_ready=lambda url: print(f"{READY}{url}", flush=True),
         rest_port=rest_port,
         rest_key=rest_key,
-        on_rest=lambda url: print(f"REST on {url}", flush=True),
+        on_rest=lambda url: print(f"{REST_READY}{url}", flush=True),
     )
 
 

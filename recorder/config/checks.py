@@ -103,6 +103,11 @@ def http_url(value: object) -> str:
     return _url(value, secure="https", plain="http")
 
 
+def http_url_or_none(value: object) -> str:
+    """Check an HTTP address as `http_url` does; an empty text stands for none."""
+    return "" if value == "" else http_url(value)
+
+
 def products(value: object) -> tuple[str, ...]:
     """Check what names products: at least one id, pattern or ``all``, none twice."""
     return _unique_texts(value, 'product ids, such as ["BTC-USD"]', _product_mistake)

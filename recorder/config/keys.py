@@ -27,6 +27,7 @@ class FeedConfig:
     compression: bool
     key_file: Path | None = None
     require_view_only: bool = False
+    trades_url: str = "https://api.exchange.coinbase.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,15 @@ KEYS = (
         allowed="https://…; http://… when the host is this machine; no user, password or query",
         check=checks.http_url,
         defaults={"exchange": '"https://api.exchange.coinbase.com"'},
+        fixed=True,
+    ),
+    Key(
+        name="feed.trades_url",
+        default='"https://api.exchange.coinbase.com"',
+        meaning="The Exchange's REST service, of which missing trades are asked: it has those of "
+        "both venues, by the same ids, without a key.",
+        allowed='as feed.rest_url; or "" to ask for none',
+        check=checks.http_url_or_none,
         fixed=True,
     ),
     Key(

@@ -18,16 +18,16 @@ from recorder.logs import EVENTS
 ORPHAN = """
 import os, signal
 from recorder.cli.embedded import embedded_venue
-with embedded_venue(rate=1.0, seed=1) as url:
-    print(url, flush=True)
+with embedded_venue(rate=1.0, seed=1) as venue:
+    print(venue.url, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_the_service_records_from_the_venue_and_stops_on_sigterm(tmp_path: Path) -> None:
     """Its stdout is JSON lines of known events, the exit is 0, and the hour stays open."""
-    with embedded_venue(rate=1.0, seed=1) as url:
-        command = ["run", "--url", url, "--data", str(tmp_path), "--product", "ETH-USD"]
+    with embedded_venue(rate=1.0, seed=1) as venue:
+        command = ["run", "--url", venue.url, "--data", str(tmp_path), "--product", "ETH-USD"]
         service = subprocess.Popen(
             [sys.executable, "-m", "recorder", *command],
             stdout=subprocess.PIPE,
@@ -55,10 +55,10 @@ def test_the_service_records_from_the_venue_and_stops_on_sigterm(tmp_path: Path)
 
 def test_the_venue_stops_when_it_is_no_longer_needed() -> None:
     """Nothing listens on its port afterwards, and nothing of it is left."""
-    with embedded_venue(rate=1.0, seed=1) as url:
-        assert urlsplit(url).hostname == "127.0.0.1"
-        assert _listens(url)
-    assert not _listens(url)
+    with embedded_venue(rate=1.0, seed=1) as venue:
+        assert urlsplit(venue.url).hostname == "127.0.0.1"
+        assert _listens(venue.url)
+    assert not _listens(venue.url)
 
 
 def test_the_venue_stops_when_its_owner_is_killed() -> None:

@@ -18,7 +18,7 @@ MISTAKES: list[tuple[str, list[tuple[int, str, str]]]] = [
     ("dta = 1", [(1, "dta", 'did you mean "data"?')]),
     ("venue = 'x'", [(1, "venue", 'did you mean "feed.venue"?')]),
     ("[feed]\npart_secs = 1", [(2, "feed.part_secs", 'did you mean "store.part_seconds"?')]),
-    ("[feed]\nzzz = 1", [(2, "feed.zzz", "venue, url, rest_url, products, exclude, channels")]),
+    ("[feed]\nzzz = 1", [(2, "feed.zzz", "venue, url, rest_url, trades_url, products, exclude, channels")]),
     ("\n[stor]\nx = 1\ny = 2", [(2, "stor", 'did you mean "store"?')]),
     ("feed = 3", [(1, "feed", "a table is wanted: [feed]")]),
     ("[[feed]]\nvenue = 'advanced'", [(1, "feed", "is a list; a table is wanted")]),

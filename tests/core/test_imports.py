@@ -152,8 +152,8 @@ ROOMS = [
     ),
     Room(
         "live",
-        "core feed store errors recording recovery hours disk worker clock config logs lineup "
-        "listing progress",
+        "backfill core feed store errors recording recovery hours disk worker clock config logs "
+        "lineup listing progress",
         "",
         "the daemon joins all rooms, and nothing of replay",
     ),

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recorder.core.frames import HOUR_NS, Closed, Frame, Opened, hour_of_seq
+from recorder.core.frames import HOUR_NS, Closed, Frame, Opened, Sent, hour_of_seq
 from recorder.store.capture import read_arrivals
 from tests.sim.world import Run
 
@@ -84,6 +84,7 @@ class Line:
     connection_id: str
     opened_ns: int
     frames: list[Heard] = field(default_factory=list)
+    asked: list[bytes] = field(default_factory=list)
     closed: Closed | None = None
     ordered: list[Heard] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
@@ -134,6 +135,8 @@ def read(run: Run) -> Evidence:
             case Frame(recv_ns, connection_id, raw):
                 heard = Heard(ingest_seq, recv_ns, raw, _number(raw))
                 lines[connection_id].frames.append(heard)
+            case Sent(connection_id=connection_id, raw=raw):
+                lines[connection_id].asked.append(raw)
             case Closed(connection_id=connection_id):
                 lines[connection_id].closed = arrival
     for line in lines.values():

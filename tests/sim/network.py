@@ -32,7 +32,8 @@ class Weather:
 
 
 class Network:
-    """One host that dials, one that listens. ``dials_s`` are the times of all tries to connect.
+    """One host that dials, one that listens. ``dials_s`` are the times of all tries to connect,
+    ``refused_s`` of those that were refused.
 
     ``refuse``: connects are refused. ``hang``: they are not answered.
     """
@@ -43,6 +44,7 @@ class Network:
         self.refuse = False
         self.hang = False
         self.dials_s: list[float] = []
+        self.refused_s: list[float] = []
         self.links: list[Link] = []
         self._factory: Any = None
 
@@ -65,6 +67,7 @@ class Network:
             await asyncio.sleep(CONNECT_S_MAX)
             raise TimeoutError(errno.ETIMEDOUT, "simulated: nobody answers")
         if self.refuse or self._factory is None:
+            self.refused_s.append(loop.time())
             raise ConnectionRefusedError(errno.ECONNREFUSED, "simulated: refused")
         link = Link(self, number, factory(), self._factory())
         self.links.append(link)

@@ -18,6 +18,7 @@ from recorder.core.frames import ADVANCED, Arrival, Closed, Frame, Opened, Sent
 from recorder.live import Recorder
 from recorder.venue import Fault, Venue, door
 from recorder.venue.faults import AFTER_NUMBERING
+from recorder.venue.kept import Request
 from tests.sim.wirebook import WireBook, digest_of, told
 
 
@@ -63,8 +64,9 @@ class Witness:
     """Everything that is known of a run beside what the recorder wrote.
 
     ``wires`` are the frames that the venue sent on each link; ``truths`` the books right after each
-    frame that it made for a link, lost ones included; ``requests_s`` when the recorder sent its requests; ``hurt`` the links on which frames were lost,
-    spoilt, repeated or sent in another order. ``tables`` are the parts as they were written.
+    frame that it made for a link, lost ones included; ``requests`` what the recorder asked for, when and on which session; ``received`` what of it the
+    venue got, by link; ``hurt`` the links on which frames were lost, spoilt, repeated or sent in
+    another order. ``tables`` are the parts as they were written.
     """
 
     def __init__(self, protocol: str, now_s: Callable[[], float]) -> None:
@@ -75,7 +77,8 @@ class Witness:
         self.wires: dict[int, list[bytes]] = {}
         self.truths: dict[int, dict[bytes, Truth]] = {}
         self.heard: dict[str, Heard] = {}
-        self.requests_s: list[float] = []
+        self.requests: list[tuple[float, str, bytes]] = []
+        self.received: dict[int, list[Request]] = {}
         self.hurt: set[int] = set()
         self.tables: dict[str, list[pa.Table]] = {}
 
@@ -112,9 +115,10 @@ class WatchedVenue(Venue):
 
     def _greet(self, connection: door.Connection) -> None:
         super()._greet(connection)
-        assert connection.sent is not None
+        assert connection.kept is not None
         link = connection.socket.transport.link
-        self.witness.wires[link] = connection.sent
+        self.witness.wires[link] = connection.kept.sent
+        self.witness.received[link] = connection.kept.requests
         self.witness.truths[link] = {}
 
     def _hit(self, fault: Fault, connection: int | None, *about: Any) -> None:
@@ -171,7 +175,7 @@ class WatchedRecorder(Recorder):
                 witness.complain("1", f"two sessions are called {arrival.connection_id}")
             witness.heard[arrival.connection_id] = heard
         elif isinstance(arrival, Sent):
-            witness.requests_s.append(witness.now_s())
+            witness.requests.append((witness.now_s(), arrival.connection_id, arrival.raw))
         elif isinstance(arrival, Closed):
             witness.heard[arrival.connection_id].closed = arrival
         super().deliver(arrival)

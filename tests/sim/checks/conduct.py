@@ -2,27 +2,69 @@
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from tests.sim.evidence import Evidence
 
 PER_SECOND_MAX = 8  # of connects, and of messages, from one address (`coinbase.md` §1.9)
+# Refused dials of a line in 10 s: the pauses are up to 0.25 s, 0.5 s, 1 s … at random, so it takes
+# about six of them.
+REFUSED_MAX = 14
+REFUSED_S = 10.0
+RESYNC_S = 10.0  # `RESYNC_NS_MIN`
 ROWS_MAX = 100_000
 BUFFERED_BYTES_MAX = 4 * 2**20
 
 
+class _Asked(msgspec.Struct):
+    type: str
+    channel: str = ""
+    product_ids: list[str] = []
+
+
+_asked = msgspec.json.Decoder(_Asked).decode
+
+
 def check_limits(evidence: Evidence) -> Iterator[str]:
-    """In no second more connects or messages than the venue allows."""
+    """In no second more connects or messages than the venue allows; refused ones come slower."""
     run = evidence.run
-    for what, times_s in (("connects", run.network.dials_s), ("messages", run.witness.requests_s)):
-        for at_s, count in _too_many(times_s):
-            yield f"{count} {what} within a second from {at_s:.3f} s on"
+    requests_s = [at_s for at_s, _, _ in run.witness.requests]
+    refused_max = REFUSED_MAX * -(-len(run.plan.products) // run.plan.products_max)
+    for what, times_s, most, within_s in (
+        ("connects", run.network.dials_s, PER_SECOND_MAX, 1.0),
+        ("messages", requests_s, PER_SECOND_MAX, 1.0),
+        ("refused connects", run.network.refused_s, refused_max, REFUSED_S),
+    ):
+        for at_s, count in _too_many(times_s, most, within_s):
+            yield f"{count} {what} within {within_s:g} s from {at_s:.3f} s on"
 
 
-def _too_many(times_s: Sequence[float]) -> Iterator[tuple[float, int]]:
+def check_patience(evidence: Evidence) -> Iterator[str]:
+    """A book is not asked for anew more often than every ten seconds, and by its name."""
+    run = evidence.run
+    last_s: dict[tuple[str, str], float] = {}
+    for at_s, connection_id, raw in run.witness.requests:
+        asked = _asked(raw)
+        if asked.type != "unsubscribe" or asked.channel != "level2":
+            continue
+        if not asked.product_ids:
+            yield f"at {at_s:.3f} s all books of {connection_id} were unsubscribed at once"
+        for product_id in asked.product_ids:
+            key = (connection_id, product_id)
+            apart_s = at_s - last_s.get(key, -1e9)
+            if apart_s < RESYNC_S - 1.0 and not run.plan.clock_steps:
+                yield f"{product_id} was asked for anew after {apart_s:.1f} s on {connection_id}"
+            last_s[key] = at_s
+
+
+def _too_many(
+    times_s: Sequence[float], most: int, within_s: float
+) -> Iterator[tuple[float, int]]:
     first = 0
     for last, at_s in enumerate(times_s):
-        while times_s[first] <= at_s - 1.0:
+        while times_s[first] <= at_s - within_s:
             first += 1
-        if last - first + 1 > PER_SECOND_MAX:
+        if last - first + 1 > most:
             yield times_s[first], last - first + 1
             return
 

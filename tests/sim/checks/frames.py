@@ -20,7 +20,11 @@ def check_sent(evidence: Evidence) -> Iterator[str]:
             yield f"{len(sent)} frames were sent on link {link}, of which the recorder knows nothing"
     for name, line in evidence.lines.items():
         if name in witness.heard:
-            yield from _check_line(line, witness.wires.get(witness.heard[name].link, []))
+            link = witness.heard[name].link
+            yield from _check_line(line, witness.wires.get(link, []))
+            received = [each.text for each in witness.received.get(link, ())]
+            if line.asked[: len(received)] != received:
+                yield f"{name}: the requests that the venue got are not those of the capture"
 
 
 def _check_line(line: Line, sent: Sequence[bytes]) -> Iterator[str]:
