@@ -71,8 +71,8 @@ class Asking:
         dropped = product_ids or tuple(asked)
         self.former.update((channel, product_id) for product_id in asked.intersection(dropped))
         asked.difference_update(dropped)
-        if not product_ids:
-            del self.asked[channel]
+        if not asked:
+            del self.asked[channel]  # a channel without products is one that names none
         for product_id in dropped or (None,):
             self._drop((channel, product_id))
 

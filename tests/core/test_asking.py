@@ -51,6 +51,17 @@ def test_tries_have_an_end_and_data_begins_anew() -> None:
     assert asking.unanswered(10**18) == [(TICKER, True)]
 
 
+def test_a_channel_of_which_nothing_is_wanted_now_is_not_due() -> None:
+    """Between unsubscribing and subscribing the venue lists it no more, and rightly."""
+    asking = Asking()
+    asking.ask("subscribe", "level2", ("BTC-USD",), 0)
+    asking.ask("unsubscribe", "level2", ("BTC-USD",), 10)
+    asking.served({"ticker": []}, 20)
+    asking.ask("subscribe", "level2", ("BTC-USD",), 30)
+    asking.came(("level2", "BTC-USD"), 40)
+    assert asking.unanswered(10**18) == []
+
+
 def test_silence_is_known_between_data_only() -> None:
     """An answer is no data; a new subscription begins anew."""
     asking = Asking()

@@ -235,9 +235,8 @@ def _take_1000_for_final() -> None:
 
 
 def _hammer() -> None:
-    """The pause between two dials never grows, and nobody counts the dials."""
+    """The pause between two dials never grows."""
     feed.BACKOFF_S_MAX = feed.BACKOFF_S_FIRST
-    _no_pace()
 
 
 def _no_pace() -> None:

@@ -16,7 +16,13 @@ from tests.sim import evidence as evidences
 from tests.sim import plan as plans
 from tests.sim.checks.again import check_again
 from tests.sim.checks.books import check_checkpoints, check_epochs
-from tests.sim.checks.conduct import check_bounds, check_failures, check_limits, check_patience
+from tests.sim.checks.conduct import (
+    check_bounds,
+    check_failures,
+    check_limits,
+    check_patience,
+    check_silence,
+)
 from tests.sim.checks.frames import check_gaps, check_ledger, check_sent
 from tests.sim.checks.intervals import check_intervals
 from tests.sim.checks.trades import check_trades
@@ -34,6 +40,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("1", check_gaps),
     ("2", check_checkpoints),
     ("2", check_epochs),
+    ("3", check_silence),
     ("4", check_trades),
     ("5", check_intervals),
     ("6", check_limits),

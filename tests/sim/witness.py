@@ -34,6 +34,8 @@ class Truth(NamedTuple):
 class Heard:
     """One session as the recorder heard it: on which link, how many frames, the books so far.
 
+    ``quiet_s_max`` is the longest time in which nothing came, up to its end.
+
     ``books`` are what the venue told up to the newest frame that was heard. Where frames have no
     numbers, nobody can tell a lost one or an old one: then they are what was heard, in that order.
     """
@@ -42,9 +44,17 @@ class Heard:
     link: int
     opened_s: float
     frames: int = 0
+    heard_s: float = 0.0
+    quiet_s_max: float = 0.0
     books: dict[str, Truth] = field(default_factory=dict)
     own: dict[str, WireBook] = field(default_factory=dict)
     closed: Closed | None = None
+
+    def hear(self, now_s: float) -> None:
+        """Something came, or it is over."""
+        quiet_s = now_s - (self.heard_s or self.opened_s)
+        self.quiet_s_max = max(self.quiet_s_max, quiet_s)
+        self.heard_s = now_s
 
 
 @dataclass(slots=True)
@@ -178,6 +188,7 @@ class WatchedRecorder(Recorder):
             witness.requests.append((witness.now_s(), arrival.connection_id, arrival.raw))
         elif isinstance(arrival, Closed):
             witness.heard[arrival.connection_id].closed = arrival
+            witness.heard[arrival.connection_id].hear(witness.now_s())
         super().deliver(arrival)
         if isinstance(arrival, Frame):
             self._look(arrival, witness.heard[arrival.connection_id])
@@ -191,6 +202,7 @@ class WatchedRecorder(Recorder):
     def _look(self, frame: Frame, heard: Heard) -> None:
         """After a frame with changes of a book: if the book is LIVE it is the venue's."""
         heard.frames += 1
+        heard.hear(self.witness.now_s())
         truth = self.witness.truth_of(frame.raw, heard)
         if truth is None:
             return

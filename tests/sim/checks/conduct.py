@@ -1,4 +1,4 @@
-"""(6) The recorder keeps to the venue's limits, (7) in bounds, and (10) does not fail."""
+"""(3) Silence is noticed, (6) limits are kept, (7) everything is bounded, (10) nothing fails."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +12,8 @@ PER_SECOND_MAX = 8  # of connects, and of messages, from one address (`coinbase.
 REFUSED_MAX = 14
 REFUSED_S = 10.0
 RESYNC_S = 10.0  # `RESYNC_NS_MIN`
+# Nothing for 4 s (`SILENCE_NS_MAX`), and two looks half a second apart.
+QUIET_S_MAX = 5.1
 ROWS_MAX = 100_000
 BUFFERED_BYTES_MAX = 4 * 2**20
 
@@ -67,6 +69,15 @@ def _too_many(
         if last - first + 1 > most:
             yield times_s[first], last - first + 1
             return
+
+
+def check_silence(evidence: Evidence) -> Iterator[str]:
+    """A session of which nothing comes is closed within five seconds."""
+    if evidence.run.plan.clock_steps:
+        return  # its deadlines are told by a clock that was set
+    for heard in evidence.run.witness.heard.values():
+        if heard.quiet_s_max > QUIET_S_MAX:
+            yield f"{heard.connection_id} was kept open for {heard.quiet_s_max:.1f} s of silence"
 
 
 def check_bounds(evidence: Evidence) -> Iterator[str]:
