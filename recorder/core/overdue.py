@@ -39,7 +39,7 @@ def _look_for_answers(known: Knowledge, place: Place) -> None:
             products = again.setdefault(channel, [])
             products += [product_id] if product_id is not None else []
     for channel, products in again.items():
-        known.ask_channel_again(channel, products, "not_served", place)
+        _ask_again(known, channel, products, "not_served", place)
 
 
 def _look_for_snapshots(known: Knowledge, place: Place) -> None:
@@ -93,4 +93,14 @@ def _fell_silent(known: Knowledge, key: Key, last_ns: int, allowed_ns: int, plac
     known.note(ended, place.ingest_seq, place.step)
     session.silences[key] = session.silences.get(key, 0) + 1
     products = [] if product_id is None else [product_id]
-    known.ask_channel_again(channel, products, "channel_silent", place)
+    _ask_again(known, channel, products, "channel_silent", place)
+
+
+def _ask_again(
+    known: Knowledge, channel: str, products: list[str], reason: str, place: Place
+) -> None:
+    """Ask for a channel anew; for books as for any other reason, each not too often."""
+    if channel == LEVEL2:
+        known.resync(products, reason, place)
+    else:
+        known.ask_channel_again(channel, products, reason, place)

@@ -90,7 +90,11 @@ class Pipe:
         self._pump_soon()
 
     def pour(self, source: Iterator[bytes]) -> None:
-        """Write what ``source`` gives, as the client takes it; everything else comes after."""
+        """Write what ``source`` gives, as the client takes it; everything else comes after.
+
+        What waits goes before it, so that it does not stand in the middle of a frame.
+        """
+        self._let_through(None)
         self._source = source
         self._pump_soon()
 
