@@ -3,11 +3,10 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SEEDS  ?= 50
 EVERY  ?= 10
 CUTS   ?= 200
 
-.PHONY: help demo run setup test check lint fmt types bench sim sweep power order planted hostile lock clean
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -48,8 +47,14 @@ types: setup     ## mypy, strict
 bench: setup     ## figures of speed and size: ONLY=store for those of the store
 	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
-sim: setup       ## seeded kills and restarts: SEEDS=n, KILLS=n at 2,000 frames/s, SEED=n to play one again
-	$(BIN)/python -m tests.simulate --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS) --rate 2000)
+sim: setup       ## the recorder in a world of faults, on simulated time: SEEDS=n, SEED=n to play one again
+	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),500) $(if $(SEED),--seed $(SEED) --verbose)
+
+bugs: setup      ## plant bugs in the recorder and see that the simulation notices each
+	$(BIN)/python -m tests.sim.planted
+
+kills: setup     ## seeded kills and restarts: SEEDS=n, KILLS=n at 2,000 frames/s, SEED=n to play one again
+	$(BIN)/python -m tests.simulate --seeds $(or $(SEEDS),50) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS) --rate 2000)
 
 sweep: setup     ## fail every file-system call of a session once: EVERY=n for each nth only
 	$(BIN)/python -m tests.sweep --every $(EVERY)

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verdicts = []
         for verdict in play_many(range(first, first + asked.seeds), asked.protocol, asked.jobs):
             verdicts.append(verdict)
+            if asked.digests:
+                print(f"seed {verdict.seed} {verdict.digest}")
             if verdict.problems:
                 complain(verdict)
             if len(verdicts) % PROGRESS_EVERY == 0:
@@ -48,9 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="play so many (200)")
     parser.add_argument("--first", type=int, default=0, help="from this one on (0)")
-    parser.add_argument("--seed", type=int, help="play this one only, and replay its capture, too")
-    parser.add_argument("--protocol", choices=(ADVANCED, EXCHANGE), help="instead of the seed's own")
+    parser.add_argument("--seed", type=int, help="only this one, and replay its capture")
+    parser.add_argument(
+        "--protocol", choices=(ADVANCED, EXCHANGE), help="instead of the seed's own"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--digests", action="store_true", help="print what each seed came to")
     parser.add_argument("--verbose", action="store_true", help="tell all that was done to a seed")
     parser.add_argument("--keep", type=Path, help="leave a seed's data directory there")
     return parser

@@ -84,7 +84,7 @@ class SimLoop(asyncio.SelectorEventLoop):
             _run(done, func, args)
         return done
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, *_: Any) -> None:
         """There is none."""
 
     def add_signal_handler(self, sig: int, callback: Callable[..., Any], *args: Any) -> None:

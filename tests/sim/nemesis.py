@@ -67,7 +67,9 @@ class Nemesis:
         log = self._venue.happenings
         for each in log[self._told :]:
             where = "" if each.connection is None else f" connection {each.connection}"
-            about = " ".join(str(part) for part in (each.product, each.channel, each.number) if part)
+            about = " ".join(
+                str(part) for part in (each.product, each.channel, each.number) if part
+            )
             text = f"venue: {each.kind} {each.what}{where} {about} {each.detail}"
             self._witness.notes.append((each.loop_s, text.strip()))
         self._told = len(log)

@@ -32,10 +32,10 @@ class Weather:
 
 
 class Network:
-    """One host that dials, one that listens. ``dials_s`` are the times of all tries to connect,
-    ``refused_s`` of those that were refused.
+    """One host that dials, one that listens.
 
-    ``refuse``: connects are refused. ``hang``: they are not answered.
+    ``refuse``: connects are refused. ``hang``: they are not answered. ``dials_s`` are the times of
+    all tries to connect, ``refused_s`` of those that were refused.
     """
 
     def __init__(self, random: Random, weather: Weather) -> None:

@@ -150,7 +150,9 @@ def _forget_row() -> None:
     note = Knowledge.note
 
     def forgetful(self: Knowledge, intervals: list[Interval], *rest: Any) -> None:
-        kept = [each for each in intervals if (each.channel, each.state) != ("market_trades", "gap")]
+        kept = [
+            each for each in intervals if (each.channel, each.state) != ("market_trades", "gap")
+        ]
         note(self, kept, *rest)
 
     Knowledge.note = forgetful
@@ -216,7 +218,9 @@ def _subscribe_only() -> None:
     """A fresh snapshot is asked for without unsubscribing first: none comes."""
     send = Connection._send
 
-    async def half(self: Connection, socket: Any, connection_id: str, kind: str, *rest: Any, **how: Any):
+    async def half(
+        self: Connection, socket: Any, connection_id: str, kind: str, *rest: Any, **how: Any
+    ):
         if kind != "unsubscribe":
             await send(self, socket, connection_id, kind, *rest, **how)
 

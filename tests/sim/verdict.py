@@ -31,7 +31,7 @@ from tests.sim.witness import Problem
 from tests.sim.world import play
 
 AGAIN_EVERY = 8  # seeds: replaying costs as much as recording
-MEMORY = Path("/dev/shm")  # noqa: S108  a folder for each seed is made in it
+MEMORY = Path("/dev/shm")
 
 Check = Callable[[Evidence], Iterator[str]]
 CHECKS: tuple[tuple[str, Check], ...] = (

@@ -34,7 +34,7 @@ class Truth(NamedTuple):
 class Heard:
     """One session as the recorder heard it: on which link, how many frames, the books so far.
 
-    ``quiet_s_max`` is the longest time in which nothing came, up to its end.
+    ``quiet_s_max`` is the longest time in which nothing came, from the first request to its end.
 
     ``books`` are what the venue told up to the newest frame that was heard. Where frames have no
     numbers, nobody can tell a lost one or an old one: then they are what was heard, in that order.
@@ -44,6 +44,7 @@ class Heard:
     link: int
     opened_s: float
     frames: int = 0
+    asked_s: float | None = None
     heard_s: float = 0.0
     quiet_s_max: float = 0.0
     books: dict[str, Truth] = field(default_factory=dict)
@@ -52,8 +53,9 @@ class Heard:
 
     def hear(self, now_s: float) -> None:
         """Something came, or it is over."""
-        quiet_s = now_s - (self.heard_s or self.opened_s)
-        self.quiet_s_max = max(self.quiet_s_max, quiet_s)
+        if self.asked_s is not None:
+            quiet_s = now_s - max(self.heard_s, self.asked_s)
+            self.quiet_s_max = max(self.quiet_s_max, quiet_s)
         self.heard_s = now_s
 
 
@@ -73,10 +75,10 @@ class Problem:
 class Witness:
     """Everything that is known of a run beside what the recorder wrote.
 
-    ``wires`` are the frames that the venue sent on each link; ``truths`` the books right after each
-    frame that it made for a link, lost ones included; ``requests`` what the recorder asked for, when and on which session; ``received`` what of it the
-    venue got, by link; ``hurt`` the links on which frames were lost, spoilt, repeated or sent in
-    another order. ``tables`` are the parts as they were written.
+    By link: ``wires`` are the frames that the venue sent, ``truths`` the books right after each
+    frame that it made, lost ones included, ``received`` the requests that it got; ``hurt`` are the
+    links on which frames were lost, spoilt, repeated or sent in another order. ``requests`` is what
+    the recorder asked for, when and on which session; ``tables`` are the parts as it wrote them.
     """
 
     def __init__(self, protocol: str, now_s: Callable[[], float]) -> None:
@@ -186,6 +188,8 @@ class WatchedRecorder(Recorder):
             witness.heard[arrival.connection_id] = heard
         elif isinstance(arrival, Sent):
             witness.requests.append((witness.now_s(), arrival.connection_id, arrival.raw))
+            heard = witness.heard[arrival.connection_id]
+            heard.asked_s = witness.now_s() if heard.asked_s is None else heard.asked_s
         elif isinstance(arrival, Closed):
             witness.heard[arrival.connection_id].closed = arrival
             witness.heard[arrival.connection_id].hear(witness.now_s())
