@@ -1,6 +1,6 @@
 """Getting what is recorded to disk, and waiting when the disk refuses.
 
-    capture: a block every 200 ms, an fdatasync every second
+    capture: a block every 200 ms or 64 KiB, an fdatasync every second
     parts:   every `part_seconds`, after the capture of their frames is durable
 
 A disk that refuses (full, read-only, failing, no more handles) does not end the recording: what
@@ -22,6 +22,7 @@ from recorder.hours import Hours
 from recorder.recording import Pending, Recording
 from recorder.store.paths import Root, iso
 
+BLOCK_BYTES = 64 * 1024  # so much is written at once: a kill in a burst loses little of it
 BLOCK_S = 0.2  # what a kill loses, with the write of a block: 0.25 s
 SYNC_S = 1.0
 LOOK_S = 1.0
@@ -59,6 +60,7 @@ class Disk:
         self._refused: dict[str, float] = {}
         self._low = False
         self._ballast = root.path / BALLAST
+        self._full = asyncio.Event()
         self.room = asyncio.Event()
         self.room.set()
 
@@ -70,6 +72,7 @@ class Disk:
     async def end(self) -> None:
         """Let the services finish what they are at and return."""
         self._ending.set()
+        self._full.set()
         async with self._synced:
             self._synced.notify_all()
 
@@ -82,7 +85,10 @@ class Disk:
 
     def look_for_room(self) -> None:
         """Stop the reading at the bounds; let it go on well below them."""
-        buffered, rows = self._recording.capture.buffered, self._recording.pending_rows
+        capture, rows = self._recording.capture, self._recording.pending_rows
+        buffered = capture.buffered
+        if capture.uncut >= BLOCK_BYTES and "capture" not in self._refused:
+            self._full.set()
         if self._low or buffered > BUFFERED_BYTES_MAX or rows > PENDING_ROWS_MAX:
             self.room.clear()
         elif buffered < BUFFERED_BYTES_MAX // 2 and rows < PENDING_ROWS_MAX // 2:
@@ -105,12 +111,15 @@ class Disk:
     # --- capture --------------------------------------------------------------------------------
 
     async def write(self) -> None:
-        """Write a block of capture every 200 ms, whatever a write takes of them."""
+        """Write a block of capture every 200 ms, whatever a write takes of them, or once full."""
         capture = self._recording.capture
         due_s = time.monotonic()
         while not self._ending.is_set():
-            due_s = max(due_s + BLOCK_S, time.monotonic())
-            await self._pause(due_s - time.monotonic())
+            now_s = time.monotonic()
+            due_s = max(min(due_s, now_s) + BLOCK_S, now_s)  # from the last one on, if it was early
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), due_s - time.monotonic())
+            self._full.clear()
             try:
                 await asyncio.to_thread(capture.write, capture.cut())
             except OSError as error:

@@ -86,6 +86,11 @@ class CaptureWriter:
         """Bytes appended and not yet written."""
         return len(self._buffer) + self._pending
 
+    @property
+    def uncut(self) -> int:
+        """Bytes appended since the last `cut`."""
+        return len(self._buffer)
+
     # --- the recording loop ---------------------------------------------------------------------
 
     def append(self, arrival: Arrival) -> int:
