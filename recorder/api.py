@@ -17,6 +17,7 @@ from recorder.feed.auth import JwtSigner, Scheme, Signer, signer_for
 from recorder.feed.products import Venue
 from recorder.feed.rest import URLS, Rest
 from recorder.feed.rest_errors import KEYS_PAGE, clock_fault
+from recorder.feed.signing import VenueClock
 from recorder.feed.transport import Answer
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ _FREE: dict[Venue, tuple[str, ...]] = {
     "advanced": ("/api/v3/brokerage/market", "/api/v3/brokerage/time"),
     "exchange": ("/products", "/time", "/currencies"),
 }
-_NO_KEY = (
+NO_KEY = (
     "there is no key. Name a CDP key file with --key-file or feed.key_file, or set "
     f"{credentials.KEY} and {credentials.SECRET} (and {credentials.PASSPHRASE} for Exchange), in "
     f"the environment or as systemd credentials. Keys are made at {KEYS_PAGE}; View is enough"
@@ -161,7 +162,7 @@ def signer_of(service: Service) -> tuple[Signer, credentials.Credentials]:
     """
     found = credentials.load(service.key_file)
     if found is None:
-        raise ConfigError(_NO_KEY)
+        raise ConfigError(NO_KEY)
     return signer_for(found, service.venue, service.scheme), found
 
 
@@ -295,34 +296,53 @@ def check(service: Service, *, require_view_only: bool) -> KeyReport:
         KeyRefusedError: the venue refuses the key, or it may do more than it should.
         VenueUnavailableError: there is no answer.
     """
-    signer, found = signer_of(service)
+    report = asyncio.run(examine(service, *signer_of(service)))
+    if require_view_only:
+        refuse_too_much(report)
+    return report
+
+
+async def examine(
+    service: Service,
+    signer: Signer,
+    found: credentials.Credentials,
+    clock: VenueClock | None = None,
+) -> KeyReport:
+    """Do what `check` does; ``clock`` is put right before anything is signed.
+
+    Raises:
+        KeyRefusedError: the venue refuses the key.
+        VenueUnavailableError: there is no answer.
+    """
     # Exchange tells no permissions; that it answers at all shows that the key may view.
     path = "/accounts" if service.venue == "exchange" else "/api/v3/brokerage/key_permissions"
 
-    async def run() -> KeyReport:
-        async with Rest(service.venue, service.url, signer) as rest:
-            clock = await rest.time()
-            body = (await rest.request("GET", path)).decoded()
-        told = body if isinstance(body, dict) else {}
-        may = {name: told.get(f"can_{name}") for name in ("view", "trade", "transfer")}
-        may = {name: value if isinstance(value, bool) else None for name, value in may.items()}
-        if service.venue == "exchange":
-            may["view"] = True
-        kind = told.get("portfolio_type")
-        return KeyReport(
-            found.key, found.source, signer.scheme, service.venue, service.url,
-            may["view"], may["trade"], may["transfer"],
-            kind if isinstance(kind, str) else None, round(clock.ahead_s, 3),
-            round(clock.uncertain_s, 3), _warnings(signer.scheme, may, clock.ahead_s),
-        )  # fmt: skip
+    async with Rest(service.venue, service.url, signer) as rest:
+        time = await rest.time()
+        if clock is not None:
+            clock.ahead_s = time.ahead_s
+        body = (await rest.request("GET", path)).decoded()
+    told = body if isinstance(body, dict) else {}
+    may = {name: told.get(f"can_{name}") for name in ("view", "trade", "transfer")}
+    may = {name: value if isinstance(value, bool) else None for name, value in may.items()}
+    if service.venue == "exchange":
+        may["view"] = True
+    kind = told.get("portfolio_type")
+    return KeyReport(
+        found.key, found.source, signer.scheme, service.venue, service.url,
+        may["view"], may["trade"], may["transfer"],
+        kind if isinstance(kind, str) else None, round(time.ahead_s, 3),
+        round(time.uncertain_s, 3), _warnings(signer.scheme, may, time.ahead_s),
+    )  # fmt: skip
 
-    report = asyncio.run(run())
-    if require_view_only and (report.can_trade is not False or report.can_transfer is not False):
+
+def refuse_too_much(report: KeyReport) -> None:
+    """Raise KeyRefusedError for a key that may trade or transfer, or of which that is not known."""
+    if report.can_trade is not False or report.can_transfer is not False:
         raise KeyRefusedError(
             f"{_too_much(report.can_trade, report.can_transfer)}, and only a key that may view and "
             f"nothing else is wanted (require_view_only): make one at {KEYS_PAGE} with View alone"
         )
-    return report
 
 
 def _too_much(trade: bool | None, transfer: bool | None) -> str:

@@ -5,37 +5,51 @@ recorder, a lost frame. The Exchange's REST service has every trade since 2015, 
 key, and the ids are those of Advanced Trade (`coinbase.md` §2.7.3). What is fetched goes the way of
 everything that arrives, through the capture, so nothing is lost or doubled by a crash in between:
 the next start knows what is still missing and goes on.
+
+The smallest hole is filled first, and a large one in turns, so that a day of trades that are
+missing does not keep the seconds of another product waiting.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
 from recorder import logs
 from recorder.core.frames import Arrival, Fetched
-from recorder.core.trades import TradeIds
+from recorder.core.trades import Hole, TradeIds, size, within, without
 from recorder.errors import RecorderError, VenueUnavailableError
 
 LOOK_S = 2.0
 SETTLE_S = 5.0  # a snapshot of the last 100 trades often fills a hole by itself
 BACKOFF_S_FIRST = 5.0
 BACKOFF_S_MAX = 300.0
+TURN_TRADES = 10_000  # of one hole, before the next smaller one has its turn
+LACKING_S = 86_400.0  # what the venue did not have is asked for again after a day
 
-Hole = tuple[int, int]  # first and last missing id
+_PROBLEMS_MAX = 5
+
+UNREADABLE = "backfill_unreadable"
+REFUSED = "backfill_refused"
 
 
-class _Page(Protocol):
+class _Found(Protocol):
     @property
     def trades(self) -> Sequence[Any]:
         """Trades, newest first, as `recorder.feed.rest_answers.RestTrade`."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """A sentence for each trade that cannot be read."""
 
 
 class TradesService(Protocol):
     """What is needed of `recorder.feed.rest.Rest`."""
 
-    def trades_between(self, product_id: str, below: int, above: int = 0) -> AsyncIterator[_Page]:
+    def trades_between(self, product_id: str, below: int, above: int = 0) -> AsyncIterator[_Found]:
         """Page downwards over the trades with ``above`` < id < ``below``."""
 
 
@@ -52,8 +66,49 @@ class Shell(Protocol):
         """Wait until more may be taken."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the venue has of the ids ``first`` … ``last``: ``trades`` as `Fetched` holds them.
+
+    ``ids`` are theirs, newest first; ``problems`` say which others cannot be read.
+    """
+
+    first: int
+    last: int
+    trades: bytes
+    ids: tuple[int, ...]
+    problems: tuple[str, ...]
+
+
+async def pages(service: TradesService, product_id: str, hole: Hole) -> AsyncIterator[Page]:
+    """Ask for the ids of a hole, page by page, newest first; together the pages are the hole.
+
+    Raises VenueUnavailableError where the venue does not answer, another RecorderError where it
+    refuses.
+    """
+    first, last = hole
+    async for found in service.trades_between(product_id, last + 1, first - 1):
+        ids = tuple(trade.trade_id for trade in found.trades)
+        oldest = min(ids, default=first)
+        yield Page(oldest, last, _as_json(found.trades), ids, tuple(found.problems))
+        last = oldest - 1
+    if last >= first:
+        yield Page(first, last, b"[]", (), ())
+
+
+def _as_json(trades: Sequence[Any]) -> bytes:
+    names = ("trade_id", "price", "size", "time", "side")
+    return msgspec.json.encode([{name: getattr(each, name) for name in names} for each in trades])
+
+
+def told(problems: Sequence[str]) -> str:
+    """The first of some problems, as one text."""
+    more = len(problems) - _PROBLEMS_MAX
+    return "; ".join(problems[:_PROBLEMS_MAX]) + (f"; and {more} more" if more > 0 else "")
+
+
 class Backfill:
-    """Looks for holes and fills them, one product after the other, until cancelled."""
+    """Looks for holes and fills them, until cancelled."""
 
     def __init__(
         self,
@@ -68,8 +123,10 @@ class Backfill:
         self._shell = shell
         self._note = note
         self._log = logs.log()
-        self._seen_s: dict[tuple[str, Hole], float] = {}
+        self._seen_s: dict[str, list[tuple[Hole, float]]] = {}
         self._lacking: dict[str, list[Hole]] = {}
+        self._lacking_s = 0.0
+        self._refused: set[str] = set()
 
     async def run(self) -> None:
         """Fill what is missing, and what comes to be missing."""
@@ -87,73 +144,61 @@ class Backfill:
             await asyncio.sleep(LOOK_S)
 
     async def fill_due(self) -> int:
-        """Fill the holes that have been there for `SETTLE_S`; returns how many were asked for.
+        """Fill the holes that have been there for `SETTLE_S`; returns how often it was asked.
 
         Raises VenueUnavailableError where the venue does not answer.
         """
-        due = self._due()
-        for product_id, hole in due:
+        asked = 0
+        while due := self._due():
+            product_id, hole = min(due, key=lambda each: (size([each[1]]), each))
+            asked += 1
             try:
                 await self._fill(product_id, hole)
             except VenueUnavailableError:
                 raise
             except RecorderError as error:
-                # The venue answered, and will not give these: they stay missing.
-                self._lacking.setdefault(product_id, []).append(hole)
-                detail = f"trades {hole[0]} … {hole[1]} of {product_id}: {error}"
-                self._note("backfill_refused", detail)
-        return len(due)
-
-    async def fill_now(self) -> int:
-        """Fill every hole, without waiting whether something else does; as `fill_due`."""
-        for product_id, ids in self._trades().items():
-            self._seen_s.update({(product_id, hole): float("-inf") for hole in ids.holes})
-        return await self.fill_due()
+                # The venue answered, and will not give this product's trades: they stay missing.
+                self._refused.add(product_id)
+                self._note(REFUSED, f"trades {hole[0]} … {hole[1]} of {product_id}: {error}")
+        return asked
 
     def _due(self) -> list[tuple[str, Hole]]:
         """Holes that are old enough, as far as the venue may have their trades."""
         now_s = asyncio.get_running_loop().time()
-        present = {
+        if now_s >= self._lacking_s:
+            self._lacking, self._lacking_s = {}, now_s + LACKING_S
+        seen_s: dict[str, list[tuple[Hole, float]]] = {}
+        for product_id, ids in self._trades().items():
+            if not ids.holes or product_id in self._refused:
+                continue
+            lacking = within(self._lacking.get(product_id, ()), ids.holes)
+            self._lacking[product_id] = lacking
+            before = self._seen_s.get(product_id, [])
+            present = without(ids.holes, lacking)
+            seen_s[product_id] = [(each, _seen_s(before, each, now_s)) for each in present]
+        self._seen_s = seen_s
+        return [
             (product_id, hole)
-            for product_id, ids in self._trades().items()
-            for hole in ids.holes
-            if not self._is_lacking(product_id, hole)
-        }
-        self._seen_s = {each: self._seen_s.get(each, now_s) for each in present}
-        return sorted(each for each, seen_s in self._seen_s.items() if now_s >= seen_s + SETTLE_S)
-
-    def _is_lacking(self, product_id: str, hole: Hole) -> bool:
-        return any(
-            first <= hole[0] and hole[1] <= last
-            for first, last in self._lacking.get(product_id, ())
-        )
+            for product_id, holes in seen_s.items()
+            for hole, since_s in holes
+            if now_s >= since_s + SETTLE_S
+        ]
 
     async def _fill(self, product_id: str, hole: Hole) -> None:
-        """Ask for one hole, page by page, newest first; what does not come the venue lacks."""
-        first, last = hole
-        async for page in self._service.trades_between(product_id, last + 1, first - 1):
+        """Ask for a hole, of a large one for its newest trades; what does not come is lacking."""
+        turn = (max(hole[0], hole[1] - TURN_TRADES + 1), hole[1])
+        async for page in pages(self._service, product_id, turn):
             await self._shell.wait_room()
-            oldest = min((trade.trade_id for trade in page.trades), default=first)
-            self._take(product_id, oldest, last, page.trades)
-            last = oldest - 1
-        if last >= first:
-            self._take(product_id, first, last, [])
-        ids = self._trades().get(product_id)
-        left = [] if ids is None else ids.holes
-        self._lacking.setdefault(product_id, []).extend(
-            each for each in left if hole[0] <= each[0] and each[1] <= hole[1]
-        )
+            if page.problems:
+                self._note(UNREADABLE, told(page.problems))
+            now_ns = self._shell.now_ns()
+            self._shell.deliver(Fetched(now_ns, product_id, page.first, page.last, page.trades))
+            ids = self._trades().get(product_id)
+            left = within([(page.first, page.last)], ids.holes if ids is not None else ())
+            self._lacking[product_id] = sorted([*self._lacking.get(product_id, ()), *left])
 
-    def _take(self, product_id: str, first: int, last: int, trades: Sequence[Any]) -> None:
-        rows = [
-            {
-                "trade_id": trade.trade_id,
-                "price": trade.price,
-                "size": trade.size,
-                "time": trade.time,
-                "side": trade.side,
-            }
-            for trade in trades
-        ]
-        raw = msgspec.json.encode(rows)
-        self._shell.deliver(Fetched(self._shell.now_ns(), product_id, first, last, raw))
+
+def _seen_s(before: Sequence[tuple[Hole, float]], hole: Hole, now_s: float) -> float:
+    """Since when a hole is known, or the one that it is what is left of."""
+    index = bisect_right(before, hole[0], key=lambda each: each[0][0]) - 1
+    return before[index][1] if index >= 0 and hole[1] <= before[index][0][1] else now_s

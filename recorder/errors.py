@@ -8,6 +8,9 @@ do next; the command line prints it as one message and exits with its code. Our 
 Exit codes are those of sysexits(3).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class RecorderError(Exception):
     """Something a person can put right; ``str()`` of it says what and how."""
@@ -25,6 +28,14 @@ class DataError(RecorderError):
     """The data given, or the data directory, is not what the command needs."""
 
     exit_code = 65  # EX_DATAERR
+
+
+class IncompleteData(DataError):  # noqa: N818  what a reader meets: it says what is the matter
+    """What was asked for has gaps; ``gaps`` are those, as `recorder.dataset.Gap`."""
+
+    def __init__(self, message: str, gaps: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.gaps = tuple(gaps)
 
 
 class NoInputError(RecorderError):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from recorder import logs
-from recorder.config import Config, describe, unchangeable
+from recorder.config import KEYS, Config, describe, unchangeable
 from recorder.errors import RecorderError
 from recorder.feed.selection import DELISTED, Selection, is_pattern
 from recorder.feed.switchboard import Switchboard
@@ -27,8 +27,9 @@ class Lineup:
     """Keeps the plan in step with the configuration, the list of products and the venue.
 
     ``note(kind, detail)`` writes a fault down, ``held`` gives the products that are being
-    recorded, ``configured`` takes settings over that are not of the feed. ``read`` reads the
-    configuration again; None where that is not wanted.
+    recorded, ``configured`` takes settings over that are not of the feed. ``listed`` takes what a
+    list that came says of the products that are recorded. ``read`` reads the configuration again;
+    None where that is not wanted.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Lineup:
         held: Callable[[], Iterable[str]],
         now_ns: Callable[[], int],
         configured: Callable[[Config], None],
+        listed: Callable[[list[dict[str, str | None]]], None],
         read: Callable[[], Config] | None,
     ) -> None:
         """Choose what to record and plan it; see `choose` for what it raises."""
@@ -52,6 +54,7 @@ class Lineup:
         self._held = held
         self._now_ns = now_ns
         self._configured = configured
+        self._listed = listed
         self._read = read
         self._log = logs.log()
         self._noted: set[tuple[str, str]] = set()
@@ -71,6 +74,7 @@ class Lineup:
         self._log.info("products_selected", **told(self.selection), products=len(self.products))
         self._write_down()
         if self._listing.fresh:  # it was waited for before the start
+            self._tell_rules()
             await self._keep()
         else:
             await self._follow_list()
@@ -96,6 +100,7 @@ class Lineup:
         """Have the venue's list, and record what it says."""
         if await self._refresh():
             self._change(self.config, "the list of products")
+            self._tell_rules()
 
     async def _follow_config(self) -> None:
         """Read the configuration again; one that is wrong changes nothing."""
@@ -112,10 +117,13 @@ class Lineup:
         if config.feed.venue != before.venue:
             feed = before  # the other venue's channels and products are not this one's
         else:
-            here = {name: getattr(before, name) for name in ("url", "rest_url", "compression")}
+            fixed_here = [key for key in KEYS if key.fixed and key.table == "feed"]
+            here = {key.word: getattr(before, key.word) for key in fixed_here}
             feed = replace(config.feed, **here)
-        await self._refresh()
+        came = await self._refresh()
         self._change(replace(config, data=self.config.data, feed=feed), "the configuration")
+        if came:
+            self._tell_rules()
 
     async def _refresh(self) -> bool:
         """Ask for the list and keep it; returns whether it came."""
@@ -193,6 +201,17 @@ class Lineup:
             self._note_once("product_delisted", product_id, "it is not subscribed")
         for product_id in self.selection.offline:
             self._note_once("product_offline", product_id, "it does not trade now; subscribed")
+
+    def _tell_rules(self) -> None:
+        """Hand on what the list that just came says of the products that are recorded."""
+        known = {each.product_id: each.rules for each in self._listing.products or ()}
+        found = [
+            {"product_id": product_id, **rules}
+            for product_id in self.products
+            if (rules := known.get(product_id))
+        ]
+        if found:
+            self._listed(found)
 
     def _note_once(self, kind: str, product_id: str, detail: str) -> None:
         if (kind, product_id) not in self._noted:

@@ -68,7 +68,25 @@ def listed(product: Product) -> Listed:
         product.alias or "",
         product.trading_disabled,
         product.quote_volume_24h,
+        rules_of(product),
     )
+
+
+def rules_of(product: Product) -> dict[str, str | None]:
+    """All that the list says of a product, as texts by the names of columns of `status`."""
+    flags = ("trading_disabled", "cancel_only", "limit_only", "post_only", "auction_mode")
+    return {
+        "product_type": product.product_type,
+        "base_currency": product.base,
+        "quote_currency": product.quote,
+        "base_increment": product.base_increment,
+        "quote_increment": product.quote_increment,
+        "price_increment": product.price_increment,
+        "status": product.status,
+        "alias": product.alias,
+        "aliases": " ".join(product.aliases) or None,
+        **{name: "true" if getattr(product, name) else "false" for name in (*flags, "view_only")},
+    }
 
 
 class Listing:

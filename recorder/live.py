@@ -10,6 +10,7 @@ sealing, recovery) runs in threads and in a worker process.
 """
 
 import asyncio
+import json
 import signal
 import time
 from collections import Counter
@@ -21,15 +22,16 @@ from recorder import logs, recovery
 from recorder.backfill import Backfill, TradesService
 from recorder.clock import Clock
 from recorder.config import Config
-from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Noted, hour_of
+from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Listed, Noted, hour_of
 from recorder.core.messages import Fact
 from recorder.disk import Disk
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.connection import Connection
 from recorder.feed.plan import Line
 from recorder.feed.selection import Selection, is_pattern
-from recorder.feed.switchboard import Switchboard
+from recorder.feed.switchboard import Switchboard, UserFeed
 from recorder.hours import Hours, show_open_hour
+from recorder.keycheck import Signings, reading, signings_for
 from recorder.lineup import Lineup
 from recorder.listing import Listing, fetch_from, rest_services
 from recorder.progress import Progress, Summary
@@ -69,12 +71,14 @@ def record(
         LockedError: another process records into the data directory.
         StorageError: the disk refused.
         UnavailableError: there are patterns, and the list of products could not be had.
-        ConfigError: there is nothing to record.
+        ConfigError: there is nothing to record, or a key is needed and there is none.
+        PermissionRefusedError: the key must not be used; see `signings_for` for this and more.
     """
     root = Root(config.data)
 
-    async def run() -> Summary:
+    async def run(signings: Signings) -> Summary:
         async with rest_services(config.feed) as (rest, trades):
+            signings.clock.ask = rest.time
             listing = Listing(root, config.feed.venue, fetch_from(rest))
             if listing.products is None and any(map(is_pattern, config.feed.products)):
                 await listing.refresh()
@@ -84,16 +88,18 @@ def record(
                 watch,
                 stop_after_s,
                 listing=listing,
-                read=read,
+                read=reading(read, signings),
                 trades=trades,
+                signings=signings,
             )
             if planned is not None:
                 planned(recorder.lineup.selection, recorder.progress().connections)
             return await recorder.run()
 
     with WriterLock(root):
+        signings = signings_for(config.feed)
         try:
-            summary = asyncio.run(run())
+            summary = asyncio.run(run(signings))
         except* OSError as group:
             raise StorageError(_storage_text(root, group)) from group
         except* RecorderError as group:
@@ -134,6 +140,7 @@ class Recorder:
         listing: Listing | None = None,
         read: Callable[[], Config] | None = None,
         trades: TradesService | None = None,
+        signings: Signings | None = None,
     ) -> None:
         """``trades``: of whom missing trades are asked; None: of nobody."""
         empty(root.staging)
@@ -145,7 +152,15 @@ class Recorder:
         self._reads = read is not None
         self._log = logs.log()
         feed = config.feed
-        self._feeds = Switchboard(self, feed.url, venue=feed.venue, compression=feed.compression)
+        signings = signings or Signings()
+        self._feeds = Switchboard(
+            self,
+            feed.url,
+            venue=feed.venue,
+            compression=feed.compression,
+            signing=signings.market,
+            user=UserFeed(feed.user_url, signings.user) if signings.user else None,
+        )
         self.lineup = Lineup(
             config,
             listing or Listing(root, feed.venue, None),
@@ -154,6 +169,7 @@ class Recorder:
             held=self._held,
             now_ns=self.now_ns,
             configured=self._configured,
+            listed=self._listed,
             read=read,
         )
         before = look_before(root)
@@ -326,12 +342,17 @@ class Recorder:
 
     @property
     def _lines(self) -> list[Line]:
-        return self._feeds.lines
+        return self._feeds.every_line
 
     def _held(self) -> set[str]:
         """The products of which anything is being recorded now."""
         tracks = self._recording.pipeline.coverage.tracks
         return {key[1] for key, track in tracks.items() if key[1] and track.recordings}
+
+    def _listed(self, rules: list[dict[str, str | None]]) -> None:
+        """Record what the venue's list says of products."""
+        content = json.dumps(rules, separators=(",", ":")).encode()
+        self.deliver(Listed(self._clock.now_ns(), content))
 
     def _configured(self, config: Config) -> None:
         """Take over what can be changed while recording and is not of the feed."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from recorder.core import state as states
+from recorder.core.backfill import missing_trades
 from recorder.core.coverage import GAP, RECORDED, UNVERIFIED, Coverage
 from recorder.core.frames import (
     FIRST_OFFSET,
@@ -20,6 +21,7 @@ from recorder.core.frames import (
     Arrival,
     Carried,
     Ended,
+    Fetched,
     Frame,
     hour_base,
     hour_of,
@@ -83,7 +85,8 @@ class Before:
     """Where the recording before this one ended: at ``last_ns``, at ``offset`` of ``hour``.
 
     Not ``orderly``: it died, and its `Ended` is not written yet. ``trades`` are the recorded trade
-    ids. Where nothing was recorded, times and hour are None.
+    ids. Where nothing was recorded, times and hour are None. ``told_ns`` is when the last recording
+    ended that coverage tells of: before one that only took trades that were missing.
     """
 
     last_ns: int | None
@@ -91,6 +94,7 @@ class Before:
     offset: int
     orderly: bool
     trades: dict[str, TradeIds]
+    told_ns: int | None = None
 
 
 def look_before(root: Root, hour_max: int | None = None) -> Before:
@@ -108,15 +112,31 @@ def look_before(root: Root, hour_max: int | None = None) -> Before:
             # Sealed hours ended in order, and their capture and parts may be gone.
             if commit.ended_ns is not None:
                 trades = _trades_of(commit.trades)
-                return Before(commit.ended_ns, hour, taken_to(root, hour), True, trades)
+                last_ns = commit.ended_ns
+                told_ns = _told_ns(root, hour, last_ns)
+                return Before(last_ns, hour, taken_to(root, hour), True, trades, told_ns)
         elif end.arrival is not None:
             orderly = isinstance(end.arrival, Ended)
             cuts = root.parts(CUTS, hour)
             cut = read_cut(max(cuts, key=lambda each: each.end).path) if cuts else None
             last_ns = max(end.ended_ns or 0, cut.last_ns if cut else 0)
             trades = _recorded_trades(root, hour, commit)
-            return Before(last_ns, hour, taken_to(root, hour), orderly, trades)
+            told_ns = _told_ns(root, hour, last_ns)
+            return Before(last_ns, hour, taken_to(root, hour), orderly, trades, told_ns)
     return Before(None, None, FIRST_OFFSET, True, {})
+
+
+def _told_ns(root: Root, hour: int, last_ns: int) -> int:
+    """When the last recording ended that was not idle; the newest segment tells what it is of."""
+    for segment in reversed(root.segments(hour)):
+        for _, arrival in read_hour([segment]):
+            if isinstance(arrival, Carried):
+                known = states.decode(arrival.state)
+                return known.ended_ns if known.idle and known.ended_ns is not None else last_ns
+            if not isinstance(arrival, Ended):
+                return last_ns
+        # It holds the end of a process that died, and nothing else.
+    return last_ns
 
 
 def _trades_of(content: dict[str, Any]) -> dict[str, TradeIds]:
@@ -142,6 +162,8 @@ def _recorded_trades(root: Root, hour: int, commit: Commit | None) -> dict[str, 
             trades = states.trades_from_state(states.decode(arrival.state).trades)
         elif isinstance(arrival, Frame):
             _take_trades(arrival, sessions, trades)
+        elif isinstance(arrival, Fetched):
+            missing_trades(arrival, trades.setdefault(arrival.product_id, TradeIds()))
     return trades
 
 
@@ -183,13 +205,19 @@ class Recording:
     """
 
     def __init__(
-        self, root: Root, recv_ns: int, wanted: Wanted = (), *, backfill: bool = False
+        self,
+        root: Root,
+        recv_ns: int,
+        wanted: Wanted = (),
+        *,
+        backfill: bool = False,
+        idle: bool = False,
     ) -> None:
         """Begin to record at a time; the caller holds the directory's lock.
 
         A recording before this one that did not end in order is given its end, and an import that
         did not finish is taken back. ``backfill``: this is an import, and hours after this time may
-        be there already.
+        be there already. ``idle``: nothing is recorded but trades that were missing.
         """
         if not backfill:
             take_back(root)
@@ -208,9 +236,10 @@ class Recording:
         self.begin_hour, self.begin_offset = hour, self.capture.offset
         self._pending = Pending(hour, self.begin_offset)
         known = states.State(
-            ended_ns=before.last_ns,
+            ended_ns=before.told_ns,
             wanted=list(wanted),
             trades=states.trades_to_state(before.trades),
+            idle=idle,
         )
         self._step(Carried(self.last_ns, "start", states.encode(known)))
         self.capture.flush()
@@ -235,6 +264,7 @@ class Recording:
 
     def _step(self, arrival: Arrival) -> Step:
         step = self.pipeline.step(arrival, self.capture.append(arrival))
+        self.capture.private = self.pipeline.private
         self._pending.add(step.rows)
         return step
 

@@ -273,7 +273,7 @@ class _Mending:
             final, again = root.path / file.path, aside.path / file.path
             if not final.exists() or not filecmp.cmp(final, again, shallow=False):
                 self._set_aside(final)
-                publish(again, final)
+                publish(again, final, mode=again.stat().st_mode & 0o777)
         before, named = read_record(root, hour).commit, {file.path for file in made.files}
         for file in before.files if before is not None else ():
             if file.path not in named:

@@ -18,10 +18,11 @@ PAGE = 10
 
 
 class Service:
-    """Every trade from 1 to 10,000, but for some; fails as often as told."""
+    """Every trade there can be, but for some; fails as often as told."""
 
     def __init__(self) -> None:
         self.lacks: set[int] = set()
+        self.problems: list[str] = []
         self.failures: list[Exception] = []
         self.asked: list[tuple[str, int, int]] = []
 
@@ -40,7 +41,8 @@ class Service:
                         trade_id=each, price="1", size="2", time="2026-09-08T09:59:00Z", side="buy"
                     )
                     for each in ids[begin : begin + PAGE]
-                ]
+                ],
+                problems=self.problems,
             )
 
 
@@ -52,6 +54,7 @@ class Bench:
         self.trades: dict[str, TradeIds] = {}
         self.fetched: list[Fetched] = []
         self.notes: list[tuple[str, str]] = []
+        self.waited = 0
         self.backfill = Backfill(
             lambda: self.trades,
             self.service,
@@ -63,6 +66,7 @@ class Bench:
         return 1
 
     async def wait_room(self) -> None:
+        self.waited += 1
         await asyncio.sleep(0)
 
     def deliver(self, arrival: Any) -> None:
@@ -77,45 +81,97 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Bench:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(backfill, "SETTLE_S", 0.0)
     return Bench()
 
 
 async def test_every_hole_is_filled_page_by_page(bench: Bench) -> None:
-    """Each page vouches for the ids down to its oldest; nothing is asked for twice."""
+    """The smallest first; each page vouches for the ids down to its oldest, and waits for room."""
     bench.trades["BTC-USD"] = TradeIds(1, 200, [(50, 74), (100, 100)])
     bench.trades["ETH-USD"] = TradeIds(1, 9, [])
-    assert await bench.backfill.fill_now() == 2
+    assert await bench.backfill.fill_due() == 2
     assert sorted(bench.ids()) == [*range(50, 75), 100]
     spans = [(each.first, each.last) for each in bench.fetched]
-    assert spans == [(65, 74), (55, 64), (50, 54), (100, 100)]
+    assert spans == [(100, 100), (65, 74), (55, 64), (50, 54)]
+    assert bench.waited == 4
     assert bench.trades["BTC-USD"].holes == []
-    assert await bench.backfill.fill_now() == 0
+    assert await bench.backfill.fill_due() == 0
 
 
 async def test_a_young_hole_is_left_to_the_snapshot(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only what is still missing after a while is asked for."""
-    bench.trades["BTC-USD"] = TradeIds(1, 20, [(5, 6)])
+    """Only what is still missing after a while is asked for, and what is left of it at once."""
+    monkeypatch.setattr(backfill, "SETTLE_S", 0.05)
+    bench.trades["BTC-USD"] = TradeIds(1, 20, [(5, 6), (8, 11)])
     assert await bench.backfill.fill_due() == 0
-    bench.trades["BTC-USD"].take(5)
-    bench.trades["BTC-USD"].take(6)
-    monkeypatch.setattr(backfill, "SETTLE_S", 0.0)
-    assert await bench.backfill.fill_due() == 0
+    for each in (5, 6, 9):
+        bench.trades["BTC-USD"].take(each)
+    await asyncio.sleep(0.06)
     bench.trades["BTC-USD"].take(30)
+    assert await bench.backfill.fill_due() == 2
+    assert bench.ids() == [8, 11, 10]
+    await asyncio.sleep(0.06)
     assert await bench.backfill.fill_due() == 1
-    assert bench.ids() == [29, 28, 27, 26, 25, 24, 23, 22, 21]
+    assert bench.ids()[3:] == [29, 28, 27, 26, 25, 24, 23, 22, 21]
 
 
-async def test_what_the_venue_lacks_is_asked_for_once(bench: Bench) -> None:
-    """It is told, by what is fetched, which ids are not there."""
+async def test_a_large_hole_keeps_nobody_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is filled in turns, and whatever is smaller goes before the next one."""
+    monkeypatch.setattr(backfill, "TURN_TRADES", 50)
+    bench.trades["BTC-USD"] = TradeIds(1, 2000, [(1001, 1200)])
+    deliver = bench.deliver
+
+    def deliver_and_lose(arrival: Any) -> None:
+        deliver(arrival)
+        if len(bench.fetched) == 7:  # in the second turn
+            bench.trades["ETH-USD"] = TradeIds(1, 9, [(5, 5)])
+
+    monkeypatch.setattr(bench, "deliver", deliver_and_lose)
+    assert await bench.backfill.fill_due() == 5
+    assert bench.service.asked == [
+        ("BTC-USD", 1201, 1150),
+        ("BTC-USD", 1151, 1100),
+        ("ETH-USD", 6, 4),
+        ("BTC-USD", 1101, 1050),
+        ("BTC-USD", 1051, 1000),
+    ]
+    assert bench.ids().count(1001) == 1
+    assert bench.trades["BTC-USD"].holes == bench.trades["ETH-USD"].holes == []
+
+
+async def test_what_the_venue_lacks_is_asked_for_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a day: it is told, by what is fetched, which ids are not there."""
     bench.trades["BTC-USD"] = TradeIds(1, 100, [(40, 60)])
     bench.service.lacks = {40, 41, 45, 60}
-    assert await bench.backfill.fill_now() == 1
+    assert await bench.backfill.fill_due() == 1
     assert bench.trades["BTC-USD"].holes == [(40, 41), (45, 45), (60, 60)]
     assert (bench.fetched[-1].first, bench.fetched[-1].last) == (40, 41)
-    assert await bench.backfill.fill_now() == 0
+    assert await bench.backfill.fill_due() == 0
+    bench.trades["BTC-USD"].take(45)  # a snapshot had it
+    assert await bench.backfill.fill_due() == 0
+    bench.service.lacks = {40, 41}
+    monkeypatch.setattr(bench.backfill, "_lacking_s", 0.0)
+    assert await bench.backfill.fill_due() == 2
+    assert bench.trades["BTC-USD"].holes == [(40, 41)]
+
+
+async def test_a_large_hole_that_the_venue_lacks_is_gone_through_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turn by turn, each told."""
+    monkeypatch.setattr(backfill, "TURN_TRADES", 50)
+    bench.trades["BTC-USD"] = TradeIds(1, 2000, [(1001, 1200)])
+    bench.service.lacks = set(range(1041, 1201))
+    assert await bench.backfill.fill_due() == 4
+    assert bench.trades["BTC-USD"].holes == [(1041, 1200)]
+    assert len(bench.service.asked) == 4
+    assert await bench.backfill.fill_due() == 0
 
 
 async def test_a_venue_that_does_not_answer_is_asked_again(bench: Bench) -> None:
@@ -123,27 +179,41 @@ async def test_a_venue_that_does_not_answer_is_asked_again(bench: Bench) -> None
     bench.trades["BTC-USD"] = TradeIds(1, 100, [(40, 60)])
     bench.service.failures = [VenueUnavailableError("no answer")]
     with pytest.raises(VenueUnavailableError):
-        await bench.backfill.fill_now()
-    assert await bench.backfill.fill_now() == 1
+        await bench.backfill.fill_due()
+    assert await bench.backfill.fill_due() == 1
     assert bench.trades["BTC-USD"].holes == []
 
 
-async def test_a_venue_that_refuses_is_not_asked_again(bench: Bench) -> None:
-    """The hole stays, and the reason is written down."""
-    bench.trades["BIT-24APR26-CDE"] = TradeIds(1, 100, [(40, 60)])
+async def test_a_product_that_the_venue_refuses_is_told_once_and_left_alone(bench: Bench) -> None:
+    """Futures are not traded on the Exchange: however many holes there are, it is one request."""
+    bench.trades["BIT-24APR26-CDE"] = TradeIds(1, 100, [(40, 60), (70, 71)])
+    bench.trades["BTC-USD"] = TradeIds(1, 100, [(1, 30)])
     bench.service.failures = [VenueRefusedError("NotFound")]
-    assert await bench.backfill.fill_now() == 1
+    assert await bench.backfill.fill_due() == 2
     ((kind, detail),) = bench.notes
     assert kind == "backfill_refused"
-    assert "trades 40 … 60 of BIT-24APR26-CDE: NotFound" in detail
-    assert await bench.backfill.fill_now() == 0
+    assert "trades 70 … 71 of BIT-24APR26-CDE: NotFound" in detail
+    assert bench.trades["BTC-USD"].holes == []
+    bench.trades["BIT-24APR26-CDE"].take(200)
+    assert await bench.backfill.fill_due() == 0
+    assert len(bench.notes) == 1
+
+
+async def test_what_cannot_be_read_is_written_down(bench: Bench) -> None:
+    """A few of them for a page, so that a venue gone mad fills no disk."""
+    bench.trades["BTC-USD"] = TradeIds(1, 100, [(40, 41)])
+    bench.service.problems = [f"trade {each} cannot be read" for each in range(7)]
+    await bench.backfill.fill_due()
+    ((kind, detail),) = bench.notes
+    assert kind == "backfill_unreadable"
+    assert detail.startswith("trade 0 cannot be read; trade 1 ")
+    assert detail.endswith("; and 2 more")
 
 
 async def test_the_service_goes_on_after_failures(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever happens, later holes are filled, too."""
-    monkeypatch.setattr(backfill, "SETTLE_S", 0.0)
     monkeypatch.setattr(backfill, "LOOK_S", 0.001)
     monkeypatch.setattr(backfill, "BACKOFF_S_FIRST", 0.001)
     bench.trades["BTC-USD"] = TradeIds(1, 100, [(40, 60)])
@@ -156,3 +226,24 @@ async def test_the_service_goes_on_after_failures(
         await asyncio.sleep(0.001)
     running.cancel()
     assert sorted(bench.ids()) == [*range(40, 61), *range(101, 110)]
+
+
+async def test_a_day_of_trades_is_held_a_page_at_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """300,000 trades: what is delivered is never more than a page, and each is there once."""
+    monkeypatch.setattr("tests.test_backfill.PAGE", 1000)
+    bench.trades["BTC-USD"] = TradeIds(1, 400_000, [(50_001, 350_000)])
+    taken = 0
+
+    def deliver(arrival: Any) -> None:
+        nonlocal taken
+        rows = msgspec.json.decode(arrival.trades)
+        assert len(rows) <= 1000
+        taken += sum(bench.trades["BTC-USD"].fill(row["trade_id"]) for row in rows)
+
+    monkeypatch.setattr(bench, "deliver", deliver)
+    assert await bench.backfill.fill_due() == 30
+    assert taken == 300_000
+    assert bench.trades["BTC-USD"].holes == []
+    assert bench.waited == 300

@@ -10,17 +10,20 @@ import pytest
 import structlog
 
 from recorder import config as settings
-from recorder import lineup
+from recorder import lineup, recovery, replay
+from recorder.core import frames
 from recorder.core.frames import Closed, Frame, Noted, Opened, Sent
 from recorder.errors import ConfigError, UnavailableError, VenueUnavailableError
 from recorder.feed import plan
+from recorder.feed.rest import Rest
 from recorder.feed.selection import Listed
-from recorder.listing import Listing
+from recorder.listing import Listing, fetch_from
 from recorder.store.capture import read_arrivals
 from recorder.store.paths import Root
 from recorder.venue import Venue
 from recorder.venue.rest import RestRules, RestVenue
 from tests.recorders import config_for, live_rows, recording, wait_for
+from tests.roots import sealed_bytes
 from tests.simulate.daemon import Daemon
 
 CHANNELS = ("level2", "heartbeats")
@@ -163,6 +166,32 @@ async def test_the_list_is_asked_for_anew_by_itself(tmp_path, monkeypatch):
         asked = listings.asked
         await wait_for(lambda: listings.asked >= asked + 2, "two more")
     assert Listing(Root(tmp_path), "advanced", None).products == (Listed("BTC-USD"),)
+
+
+async def test_what_the_list_says_becomes_rows_of_status(tmp_path, monkeypatch):
+    """Of the products of the plan alone, once for each list, and again when it is made again."""
+    monkeypatch.setattr(lineup, "REFRESH_S", 0.1)
+    rules = RestRules(a_second=1000.0, burst=1000)
+    async with (
+        Venue(seed=1, products=("BTC-USD", "ETH-USD"), depth=0.02) as venue,
+        RestVenue(venue.market, rules) as service,
+        Rest("advanced", service.url, a_second=1000) as rest,
+    ):
+        listing = Listing(Root(tmp_path / "data"), "advanced", fetch_from(rest))
+        config = config_for(tmp_path / "data", venue.url, ("BTC-USDC", "ETH-USD"), CHANNELS)
+        async with recording(config, listing=listing):
+            lists = lambda: len(arrivals(tmp_path / "data", frames.Listed))  # noqa: E731
+            await wait_for(lambda: lists() >= 2, "two lists")
+    names = "product_id, kind, price_increment, trading_disabled, aliases, alias, connection_id"
+    rows = live_rows(tmp_path / "data", "status", names)
+    assert set(rows) == {
+        ("BTC-USD", "rest", "0.01", "false", "BTC-USDC", None, "rest"),
+        ("ETH-USD", "rest", "0.01", "false", "ETH-USDC", None, "rest"),
+    }
+    assert len(rows) == 2 * lists()
+    replay.seal(tmp_path / "data", include_current=True)
+    recovery.rebuild(Root(tmp_path / "data"), Root(tmp_path / "again"))
+    assert sealed_bytes(tmp_path / "again") == sealed_bytes(tmp_path / "data")
 
 
 async def test_a_start_without_rest(tmp_path, logged):

@@ -7,6 +7,7 @@ import pytest
 
 from recorder import config as settings
 from recorder import listing as listings
+from recorder.core.tables import STATUS_TEXTS
 from recorder.errors import ConfigError, UnavailableError, VenueUnavailableError
 from recorder.feed.rest import Rest
 from recorder.feed.selection import Listed
@@ -116,6 +117,11 @@ async def test_the_venue_s_own_list(tmp_path, venue):
         assert await listing.refresh()
         found = choose(feed(["*-USD", "RNDR-USD", "BTC-USDC"], venue=venue), listing)
     assert sorted(found.products) == ["BTC-USD", "ETH-USD", "GYEN-USD"]
+    told = {each.product_id: each.rules for each in listing.products}
+    assert told["BTC-USD"]["price_increment"] == "0.01"
+    assert told["BTC-USD"]["aliases"] == ("BTC-USDC" if venue == "advanced" else None)
+    assert (told["GYEN-USD"]["status"], told["GYEN-USD"]["post_only"]) == ("offline", "false")
+    assert set(told["BTC-USD"]) <= {name for name, _ in STATUS_TEXTS}
     assert found.products[2] == "GYEN-USD"  # nothing of it was traded
     assert found.offline == ("GYEN-USD",)
     assert found.delisted == ("RNDR-USD",)

@@ -19,6 +19,7 @@ import typer
 from rich.markup import escape
 
 from recorder.cli import api, auth, care, demo, look, record, venue
+from recorder.cli import backfill as backfilling
 from recorder.cli import plan as planning
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
@@ -71,7 +72,15 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         },
     ),
     ("Look", {"book": look.book, "coverage": look.coverage, "products": look.products}),
-    ("Care", {"verify": care.verify, "repair": care.repair, "prune": care.prune}),
+    (
+        "Care",
+        {
+            "verify": care.verify,
+            "repair": care.repair,
+            "backfill": backfilling.backfill,
+            "prune": care.prune,
+        },
+    ),
     ("Ask", {"api": api.api}),
 )
 for _panel, _commands in _PANELS:

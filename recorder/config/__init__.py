@@ -97,12 +97,16 @@ def parse(text: str, source: Path | None) -> Config:
 
 def _check_together(settings: Mapping[str, Any], lines: Mapping[KeyPath, int]) -> Iterator[_Found]:
     """Check what one setting allows of another."""
-    mistakes = checks.channels_at(settings["feed.venue"], settings["feed.channels"])
-    for mistake in mistakes:
-        path: KeyPath = ("feed", "channels")
-        if mistake.position is not None:
-            path = (*path, mistake.position)
-        yield _Found(nearest_line(lines, path), "feed.channels", mistake.text)
+    venue = settings["feed.venue"]
+    for word, mistakes in (
+        ("channels", checks.channels_at(venue, settings["feed.channels"])),
+        ("user", checks.user_at(venue, user=settings["feed.user"])),
+    ):
+        for mistake in mistakes:
+            path: KeyPath = ("feed", word)
+            if mistake.position is not None:
+                path = (*path, mistake.position)
+            yield _Found(nearest_line(lines, path), f"feed.{word}", mistake.text)
 
 
 def override(config: Config, options: Mapping[str, tuple[str, object]]) -> Config:

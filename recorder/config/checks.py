@@ -15,14 +15,15 @@ from urllib.parse import SplitResult, urlsplit
 PRODUCT = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}")
 ALL = "all"
 _PATTERN = re.compile(r"[A-Z0-9*]{1,20}(?:-[A-Z0-9*]{1,20}){0,3}")
-# What each venue has, by the names of Advanced Trade. On the Exchange `level2` needs a key, and
-# `level2_batch` does not (`coinbase.md` §2.3).
+# What each venue has, by the names of Advanced Trade. On the Exchange `level2` needs a key, which
+# is looked for at the start, and `level2_batch` does not (`coinbase.md` §2.3).
 CHANNELS_OF = {
     "advanced": (
         *("level2", "ticker", "ticker_batch", "market_trades", "heartbeats", "status", "candles"),
     ),
     "exchange": (
-        *("level2_batch", "ticker", "ticker_batch", "market_trades", "heartbeats", "status"),
+        *("level2_batch", "level2", "ticker", "ticker_batch", "market_trades", "heartbeats"),
+        "status",
     ),
 }
 CHANNELS = tuple(dict.fromkeys(name for names in CHANNELS_OF.values() for name in names))
@@ -147,17 +148,21 @@ def channels_at(venue: str, names: Sequence[str]) -> list[Mistake]:
         for at, name in enumerate(names)
         if name not in allowed
     ]
-    if venue == "exchange" and {"ticker", "ticker_batch"} <= set(names):
-        text = (
-            '"ticker" and "ticker_batch" cannot be told apart on the Exchange; choose one of them'
-        )
-        mistakes.append(Mistake(text, names.index("ticker_batch")))
+    for one, other in (("ticker", "ticker_batch"), ("level2", "level2_batch")):
+        if venue == "exchange" and {one, other} <= set(names):
+            text = f'"{one}" and "{other}" cannot be told apart on the Exchange; choose one of them'
+            mistakes.append(Mistake(text, names.index(other)))
     return mistakes
 
 
+def user_at(venue: str, *, user: bool) -> list[Mistake]:
+    """What is wrong with the account's own orders at a venue."""
+    if not user or venue == "advanced":
+        return []
+    return [Mistake('true is for feed.venue "advanced" only; the Exchange has other keys')]
+
+
 def _why_not_at(venue: str, name: str) -> str:
-    if name == "level2":
-        return 'needs an API key on the Exchange, and cannot be used yet; use "level2_batch"'
     if name == "level2_batch":
         return 'is a channel of the Exchange; on Advanced Trade it is "level2"'
     return f"is not a channel of feed.venue {shown(venue)}"
@@ -280,6 +285,8 @@ def _names_products(item: str) -> bool:
 def _channel_mistake(item: str) -> str | None:
     if item in CHANNELS:
         return None
+    if item == "user":
+        return f"{shown(item)} has a switch of its own: feed.user = true"
     near = '"level2"' if item.lower() in {"l2_data", "l2"} else ""
     hint = f"did you mean {near}?" if near else did_you_mean(item, CHANNELS)
     allowed = f"{shown(item)} is not a channel; allowed are {', '.join(CHANNELS)}"

@@ -28,6 +28,9 @@ class FeedConfig:
     key_file: Path | None = None
     require_view_only: bool = False
     trades_url: str = "https://api.exchange.coinbase.com"
+    sign_all: bool = False
+    user: bool = False
+    user_url: str = "wss://advanced-trade-ws-user.coinbase.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,7 @@ KEYS = (
         allowed='a path, or "" for none',
         check=checks.file_or_none,
         as_toml=lambda path: "" if path is None else str(path.absolute()),
+        fixed=True,
     ),
     Key(
         name="feed.require_view_only",
@@ -186,6 +190,34 @@ KEYS = (
         meaning="Refuse a key that may trade or transfer: a recorder needs to view only.",
         allowed="true or false",
         check=checks.boolean,
+        fixed=True,
+    ),
+    Key(
+        name="feed.sign_all",
+        default="false",
+        meaning="Sign the subscriptions of market data on Advanced Trade, too, which need no key. "
+        "On the Exchange everything is signed as soon as there is a key of the Exchange.",
+        allowed="true or false",
+        check=checks.boolean,
+        fixed=True,
+    ),
+    Key(
+        name="feed.user",
+        default="false",
+        meaning="Record the account's own orders as well, over a connection of their own, into the "
+        "table user_orders. Needs a CDP key that may view; files that hold them are for their "
+        "owner alone.",
+        allowed="true or false (Advanced Trade only)",
+        check=checks.boolean,
+        fixed=True,
+    ),
+    Key(
+        name="feed.user_url",
+        default='"wss://advanced-trade-ws-user.coinbase.com"',
+        meaning="The WebSocket that the account's own orders come from.",
+        allowed="as feed.url",
+        check=checks.socket_url,
+        fixed=True,
     ),
     Key(
         name="store.part_seconds",

@@ -12,6 +12,7 @@ from recorder.core.messages import (
     LEVEL2,
     STATUS,
     TRADES,
+    USER,
     Candle,
     Fact,
     Heartbeat,
@@ -22,6 +23,7 @@ from recorder.core.messages import (
     Ticker,
     Trade,
     Trades,
+    UserOrders,
 )
 from recorder.core.rows import (
     candle_rows,
@@ -30,6 +32,7 @@ from recorder.core.rows import (
     status_rows,
     ticker_rows,
     trades_rows,
+    user_order_rows,
 )
 from recorder.core.session import Kinship
 from recorder.core.trades import TradeIds
@@ -61,6 +64,8 @@ def take(known: Knowledge, message: Message, channel: str, place: Place) -> None
         case Candle():
             first = _sees(known, channel, message.product_id, 1, place)
             place.step.rows.append(candle_rows(message, place.origin, first))
+        case UserOrders():
+            _orders(known, message, place)
 
 
 def _admits(known: Knowledge, channel: str, product_id: str | None, place: Place) -> bool:
@@ -260,6 +265,16 @@ def _heartbeat(known: Knowledge, message: Heartbeat, place: Place) -> None:
     if before is not None:
         detail = f"the venue's counter went from {before} to {counter}"
         known.fault("heartbeat_jump", detail, place, channel=HEARTBEATS, keep_raw=False)
+
+
+def _orders(known: Knowledge, message: UserOrders, place: Place) -> None:
+    """Keep the account's own orders; positions in futures are counted and not kept."""
+    known.private = True
+    if message.positions:
+        known.messages["user/positions"] += message.positions
+    first = _sees(known, USER, None, len(message.orders), place)
+    if message.orders:
+        place.step.rows.append(user_order_rows(message, place.origin, first))
 
 
 def _status(known: Knowledge, message: ProductStatus, place: Place) -> None:

@@ -6,8 +6,8 @@ are the recorder's own marks, so that every hour of capture can be replayed alon
 
 * every stretch of capture (a start of the recorder, a new hour) begins with ``Carried``;
 * every stretch that ended in order ends with ``Ended``;
-* what the recorder noticed about itself stands between as ``Noted``, and trades that it asked the
-  venue for, because they were missing, as ``Fetched``.
+* what the recorder noticed about itself stands between as ``Noted``; what it asked the venue for by
+  REST as ``Fetched`` (trades that were missing) and ``Listed`` (what the list of products says).
 
 All of them are written to the capture before they are understood, and replaying a capture gives
 the pipeline exactly these values again. Times are nanoseconds since 1970 UTC and never go back
@@ -101,6 +101,8 @@ class Fetched:
 
     ``trades`` is a JSON array of objects with the venue's own values: ``trade_id`` (a number),
     ``price``, ``size``, ``time`` and ``side`` (texts). What is not in it the venue does not have.
+    ``absent``: all of these ids were found missing in the files, so that none of them is recorded,
+    whatever is remembered of them.
     """
 
     recv_ns: int
@@ -108,6 +110,19 @@ class Fetched:
     first: int
     last: int
     trades: bytes
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the venue's list says of the products that are recorded.
+
+    ``products`` is a JSON array of objects: ``product_id``, and the texts or nulls of columns of
+    the table `status`, by their names.
+    """
+
+    recv_ns: int
+    products: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +137,7 @@ class Noted:
     detail: str
 
 
-Arrival = Opened | Frame | Sent | Closed | Carried | Ended | Noted | Fetched
+Arrival = Opened | Frame | Sent | Closed | Carried | Ended | Noted | Fetched | Listed
 
 HOUR_NS = 3_600_000_000_000
 

@@ -16,7 +16,7 @@ from recorder.core.book import Book
 from recorder.core.coverage import Coverage, Interval, Missing
 from recorder.core.flow import Flow
 from recorder.core.frames import ADVANCED
-from recorder.core.messages import LEVEL2, TRADES, Fact, Level2, Request, Resubscribe
+from recorder.core.messages import LEVEL2, TRADES, USER, Fact, Level2, Request, Resubscribe
 from recorder.core.rows import Origin, Rows, audit_rows, coverage_rows, fault_rows
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
@@ -61,7 +61,9 @@ class Knowledge:
     (``l2_data/update``); ``gaps`` and ``faults`` count what was found. ``checkpoint`` holds the
     books that a replay begins with, until the `Carried` that names them. ``flows`` knows how often
     each channel of a product speaks, ``audits`` counts how tickers fit the books, ``statuses`` is
-    what the venue last said of each product.
+    what the venue last said of each product. ``idle_since_ns`` is when the recording before ended,
+    where this one only takes trades that were missing; else None. ``private``: what is recorded has
+    the account's own orders among it, or will have.
     """
 
     def __init__(self) -> None:
@@ -76,6 +78,8 @@ class Knowledge:
         self.flows: dict[Key, Flow] = {}
         self.audits: dict[tuple[str, str], Audit] = {}
         self.statuses: dict[str, str] = {}
+        self.idle_since_ns: int | None = None
+        self.private = False
 
     def session(self, connection_id: str, recv_ns: int) -> Session:
         """The session of a connection; one whose opening is not in the record begins here."""
@@ -181,10 +185,14 @@ class Knowledge:
         product_id: str | None = None,
         keep_raw: bool = True,
     ) -> None:
-        """Write a row of `faults`; ``keep_raw``: the frame itself shows what is wrong."""
+        """Write a row of `faults`; ``keep_raw``: the frame itself shows what is wrong.
+
+        What came on a connection that has the account's own orders is in the capture only: others
+        may read the table.
+        """
         self.faults += 1
         number = place.take(1)
-        raw = place.raw if keep_raw else None
+        raw = place.raw if keep_raw and USER not in place.session.asked else None
         place.step.rows.append(
             fault_rows(
                 kind, detail, place.origin, number, channel=channel, product_id=product_id, raw=raw

@@ -20,7 +20,7 @@ from recorder.core.frames import (
     hour_of,
 )
 from recorder.core.knowledge import Knowledge, Place, Step
-from recorder.core.messages import ASK, BID, LEVEL2, Fact, Level2
+from recorder.core.messages import ASK, BID, LEVEL2, USER, Fact, Level2
 from recorder.core.rows import Origin, checkpoint_rows, fault_rows
 from recorder.core.session import Session
 from recorder.core.wire.venues import wire_of
@@ -42,23 +42,30 @@ def sent(known: Knowledge, mark: Sent, ingest_seq: int, step: Step) -> None:
     for kind, channel, product_ids in wire_of(session.venue).requested(mark.raw):
         fields = {"connection_id": mark.connection_id, "type": kind, "channel": channel}
         step.facts.append(Fact("subscription_sent", {**fields, "products": len(product_ids)}))
+        known.private |= channel == USER
         keys = _keys(known, session, channel, product_ids)
         session.ask(kind, channel, product_ids, mark.recv_ns)
         if kind == "subscribe":
             for key in keys:
                 known.coverage.expect(key, mark.recv_ns, "not_served", quiet=True)
         else:
-            _end_asked(known, keys, mark, ingest_seq, step)
+            _end_asked(known, keys, session, ingest_seq, step)
 
 
-def _end_asked(known: Knowledge, keys: list[Key], mark: Sent, ingest_seq: int, step: Step) -> None:
-    """Nothing of these is recorded by the connection any more."""
+def _end_asked(
+    known: Knowledge, keys: list[Key], session: Session, ingest_seq: int, step: Step
+) -> None:
+    """Nothing of these is recorded by the connection any more, since it was last heard.
+
+    Not since our request: the connection may be dead by then, which shows only later.
+    """
+    since_ns, connection_id = session.ordered_ns, session.connection_id
     ended: list[Interval] = []
     for key in keys:
-        missing = Missing(mark.recv_ns, "unsubscribed", connection_id=mark.connection_id)
-        ended += known.coverage.end(key, mark.connection_id, mark.recv_ns, missing)
+        missing = Missing(since_ns, "unsubscribed", connection_id=connection_id)
+        ended += known.coverage.end(key, connection_id, since_ns, missing)
         if key[0] == LEVEL2 and key[1] is not None:
-            known.doubt_book(mark.connection_id, key[1], "unsubscribed", step)
+            known.doubt_book(connection_id, key[1], "unsubscribed", step)
     known.note(ended, ingest_seq, step)
 
 
@@ -148,6 +155,7 @@ def started(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> Non
     known.statuses.clear()
     known.coverage = Coverage()
     known.trades = states.trades_from_state(before.trades)
+    known.idle_since_ns = before.ended_ns if before.idle else None
     down: list[Interval] = []
     for channel, product_id in before.wanted:
         key = (channel, product_id)
@@ -176,6 +184,7 @@ def _restore(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> No
     known.coverage = states.coverage_from_state(before.tracks)
     known.flows = states.flows_from_state(before.flows)
     known.statuses = dict(before.statuses)
+    known.idle_since_ns = before.ended_ns if before.idle else None
     numbers = count(ingest_seq)
     for each in before.books:
         key = (each.connection_id, each.product_id)

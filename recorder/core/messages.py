@@ -17,6 +17,7 @@ TICKER = "ticker"
 TICKER_BATCH = "ticker_batch"
 HEARTBEATS = "heartbeats"
 STATUS = "status"
+USER = "user"  # the account's own orders; private
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,32 @@ class Candle:
     values: dict[str, float]
 
 
-Message = Subscriptions | Heartbeat | Level2 | Trades | Ticker | ProductStatus | Candle
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One of the account's own orders, whole, as it is now.
+
+    ``values`` has an entry for each column of the table `user_orders` that is of the order itself;
+    ``inexact`` maps a column to its wire text where the float does not give the value back.
+    """
+
+    values: dict[str, Any]
+    inexact: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserOrders:
+    """The account's own orders: the open ones in snapshots of 50 at most, then each that changes.
+
+    ``positions`` counts those in futures, of which nothing else is kept.
+    """
+
+    snapshot: bool
+    orders: list[Order]
+    positions: int = 0
+    product_id: None = None
+
+
+Message = Subscriptions | Heartbeat | Level2 | Trades | Ticker | ProductStatus | Candle | UserOrders
 
 
 @dataclass(frozen=True, slots=True)

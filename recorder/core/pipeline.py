@@ -11,7 +11,7 @@ in the capture than it can have such rows; the intervals of `coverage` are outsi
 
 from itertools import count
 
-from recorder.core import backfill, content, marks, overdue
+from recorder.core import backfill, content, listed, marks, overdue
 from recorder.core import state as states
 from recorder.core.coverage import Missing
 from recorder.core.frames import (
@@ -22,6 +22,7 @@ from recorder.core.frames import (
     Ended,
     Fetched,
     Frame,
+    Listed,
     Noted,
     Opened,
     Sent,
@@ -30,6 +31,7 @@ from recorder.core.knowledge import Knowledge, Place, Step
 from recorder.core.messages import (
     LEVEL2,
     TRADES,
+    USER,
     Decoded,
     Fact,
     Level2,
@@ -56,7 +58,7 @@ class Pipeline(Knowledge):
 
     # --- the ways in --------------------------------------------------------------------------
 
-    def step(self, arrival: Arrival, ingest_seq: int) -> Step:
+    def step(self, arrival: Arrival, ingest_seq: int) -> Step:  # noqa: C901  one for each kind
         """Take one arrival; ``ingest_seq`` is its place in the capture."""
         step = Step()
         match arrival:
@@ -78,6 +80,8 @@ class Pipeline(Knowledge):
                 marks.noted(self, arrival, ingest_seq, step)
             case Fetched():
                 backfill.fetched(self, arrival, ingest_seq, step)
+            case Listed():
+                listed.listed(arrival, ingest_seq, step)
         self._fresh = False
         return step
 
@@ -90,12 +94,14 @@ class Pipeline(Knowledge):
         """What a `Carried` at this moment must hold."""
         return states.encode(
             states.State(
+                ended_ns=self.idle_since_ns,
                 trades=states.trades_to_state(self.trades),
                 sessions=[states.session_to_state(each) for each in self.sessions.values()],
                 books=states.books_to_state(self.books),
                 tracks=states.tracks_to_state(self.coverage),
                 flows=states.flows_to_state(self.flows),
                 statuses=self.statuses,
+                idle=self.idle_since_ns is not None,
             )
         )
 
@@ -140,12 +146,14 @@ class Pipeline(Knowledge):
         fit, and after them, because its snapshot may have stood before what could not be read.
         """
         for problem in decoded.problems:
+            self.private |= decoded.channel == USER
             self.fault(
                 problem.kind,
                 problem.detail,
                 place,
                 channel=problem.channel,
                 product_id=problem.product_id,
+                keep_raw=decoded.channel != USER,
             )
             self._doubt(problem, decoded, place)
             if problem.kind == "venue_error" and "rate limit" in problem.detail.lower():
@@ -235,5 +243,9 @@ class Pipeline(Knowledge):
             detail = "gap after gap in a minute; the connection is closed, another opened"
             self.fault("gap_storm", detail, place, keep_raw=False)
             place.step.requests.append(Reconnect(connection_id, "gap_storm"))
+            return
+        if USER in session.asked:
+            # Orders may have changed in between, and a new connection tells all that are open.
+            place.step.requests.append(Reconnect(connection_id, reason))
             return
         self.resync(books, reason, place)

@@ -11,7 +11,15 @@ from typing import Any
 
 from recorder.core.audit import Audit
 from recorder.core.coverage import Interval
-from recorder.core.messages import Candle, Heartbeat, Level2, ProductStatus, Ticker, Trade
+from recorder.core.messages import (
+    Candle,
+    Heartbeat,
+    Level2,
+    ProductStatus,
+    Ticker,
+    Trade,
+    UserOrders,
+)
 from recorder.core.tables import (
     AUDITS,
     CANDLES,
@@ -23,6 +31,7 @@ from recorder.core.tables import (
     STATUS_TEXTS,
     TICKER,
     TRADES,
+    USER_ORDERS,
     Table,
 )
 
@@ -175,12 +184,31 @@ def heartbeat_rows(message: Heartbeat, origin: Origin, first: int) -> Rows:
     return _block(HEARTBEATS, 1, values)
 
 
-def status_rows(message: ProductStatus, origin: Origin, first: int) -> Rows:
-    """One product's rules."""
+def status_rows(
+    message: ProductStatus, origin: Origin, first: int, kind: str | None = None
+) -> Rows:
+    """One product's rules; ``kind`` where neither update nor snapshot is right."""
     values = _words(origin, message.product_id, message.snapshot)
+    if kind is not None:
+        values["kind"] = kind
     values |= {name: message.rules.get(name) for name, _ in STATUS_TEXTS}
     values["ingest_seq"] = first
     return _block(STATUS, 1, values)
+
+
+def user_order_rows(message: UserOrders, origin: Origin, first: int) -> Rows:
+    """The orders of one message, in its order."""
+    count = len(message.orders)
+    values = _words(origin, None, message.snapshot)
+    names = dict.fromkeys(name for order in message.orders for name in order.values)
+    values |= {name: [order.values.get(name) for order in message.orders] for name in names}
+    values |= {
+        "ingest_seq": range(first, first + count),
+        "inexact_text": [
+            json.dumps(order.inexact) if order.inexact else None for order in message.orders
+        ],
+    }
+    return _block(USER_ORDERS, count, values)
 
 
 def fault_rows(

@@ -86,7 +86,9 @@ class State(msgspec.Struct, omit_defaults=True):
 
     ``ended_ns`` is when the recording before this one ended (None: nothing was recorded before),
     ``wanted`` what is to be recorded: (channel, product or None). Both matter at a start only;
-    the others but ``trades`` matter at an hour only.
+    the others but ``trades`` matter at an hour only. ``idle``: nothing is recorded in this stretch,
+    which only takes trades that were missing, so that for coverage the recording still ended at
+    ``ended_ns``.
     """
 
     ended_ns: int | None = None
@@ -97,6 +99,7 @@ class State(msgspec.Struct, omit_defaults=True):
     tracks: list[TrackState] = []
     flows: list[FlowState] = []
     statuses: dict[str, str] = {}
+    idle: bool = False
 
 
 decode = msgspec.json.Decoder(State).decode

@@ -35,7 +35,8 @@ class Column:
 class Table:
     """One table, its rows in the order of column ``order``.
 
-    ``per_product``: a sealed hour has one file a product, otherwise one in all.
+    ``per_product``: a sealed hour has one file a product, otherwise one in all. ``private``: its
+    files are for their owner alone.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Table:
     per_product: bool
     columns: tuple[Column, ...]
     order: str = "ingest_seq"
+    private: bool = False
 
     def stored(self) -> tuple[str, ...]:
         """The columns that rows carry: all but the derived ones."""
@@ -51,7 +53,7 @@ class Table:
 
 _RECV_TIME = Column("recv_time", Kind.TIME, "when we received it, UTC", derived="recv_ns")
 _PRODUCT = Column("product_id", Kind.WORD, "the product, as in the frame")
-_KIND = Column("kind", Kind.WORD, "update, snapshot, checkpoint or backfill")
+_KIND = Column("kind", Kind.WORD, "update, snapshot, checkpoint, backfill or rest")
 _PRICE = Column("price", Kind.FLOAT, "quote currency per unit of base currency")
 _SIZE = Column("size", Kind.FLOAT, "base currency")
 _EXCHANGE_TIME = Column(
@@ -180,14 +182,20 @@ STATUS_TEXTS = (
     ("quote_currency", "what it is paid in"),
     ("base_increment", "smallest step of a size, as sent"),
     ("quote_increment", "smallest step of a price, as sent"),
+    ("price_increment", "smallest step of a price, as the list of products has it (rest only)"),
     ("display_name", "the product's name for people"),
     ("status", "online, offline, delisted or empty"),
     ("status_message", "the venue's remark"),
     ("min_market_funds", "smallest market order in quote currency, as sent"),
-    ("post_only", "true where orders may only rest (Exchange feed only)"),
-    ("limit_only", "true where only limit orders are taken (Exchange feed only)"),
-    ("cancel_only", "true where orders may only be cancelled (Exchange feed only)"),
+    ("post_only", "true where orders may only rest (Exchange feed and rest)"),
+    ("limit_only", "true where only limit orders are taken (Exchange feed and rest)"),
+    ("cancel_only", "true where orders may only be cancelled (Exchange feed and rest)"),
+    ("auction_mode", "true while an auction is held (rest only)"),
+    ("trading_disabled", "true where it is not traded (rest only)"),
+    ("view_only", "true where it is shown and not traded (rest only)"),
     ("fx_stablecoin", "true for a pair of stablecoins (Exchange feed only)"),
+    ("alias", "the product that this one is another name of (rest only)"),
+    ("aliases", "its other names, with spaces between (rest only)"),
 )
 STATUS = Table(
     "status",
@@ -262,7 +270,65 @@ AUDITS = Table(
     order="noted_seq",
 )
 
+ORDER_NUMBERS = (
+    ("limit_price", "price limit"),
+    ("stop_price", "price that triggers a stop order"),
+    ("avg_price", "average price of what is filled"),
+    ("cumulative_quantity", "filled so far, base currency"),
+    ("leaves_quantity", "not filled yet, base currency"),
+)
+ORDER_AMOUNTS = (
+    ("filled_value", "filled so far in quote currency, as sent"),
+    ("total_fees", "fees so far, as sent"),
+    ("total_value_after_fees", "filled so far with the fees, as sent"),
+    ("outstanding_hold_amount", "held for what is not filled yet, as sent"),
+    ("completion_percentage", "how much is filled, percent, as sent"),
+)
+ORDER_WORDS = (
+    ("post_only", "true where it may only rest"),
+    ("trigger_status", "of a stop order: whether it was triggered"),
+    ("cancel_reason", "why it was cancelled"),
+    ("reject_reason", "why it was rejected"),
+    ("product_type", "SPOT or FUTURE"),
+    ("contract_expiry_type", "of a future"),
+    ("risk_managed_by", "of a future"),
+    ("retail_portfolio_id", "the portfolio that it is of"),
+)
+ORDER_TIMES = (
+    ("creation_time", "when it was made, UTC"),
+    ("start_time", "when it begins, UTC"),
+    ("end_time", "when it ends by itself, UTC"),
+)
+USER_ORDERS = Table(
+    "user_orders",
+    "The account's own orders, whole, at every change; recorded with a key and `feed.user` only.",
+    False,
+    (
+        _RECV_TIME,
+        _PRODUCT,
+        _KIND,
+        Column("order_id", Kind.TEXT, "the venue's id of the order"),
+        Column("client_order_id", Kind.TEXT, "the id that whoever made it gave it", True),
+        Column("status", Kind.WORD, "PENDING, OPEN, FILLED, CANCELLED, …", True),
+        Column("order_side", Kind.WORD, "BUY or SELL", True),
+        Column("order_type", Kind.WORD, "Limit, Market, Stop Limit, …", True),
+        Column("time_in_force", Kind.WORD, "how long it is good", True),
+        *(Column(name, Kind.FLOAT, meaning, True) for name, meaning in ORDER_NUMBERS),
+        Column("number_of_fills", Kind.INT, "in how many pieces it was filled so far", True),
+        *(Column(name, Kind.TEXT, meaning, True) for name, meaning in ORDER_AMOUNTS),
+        *(Column(name, Kind.WORD, meaning, True) for name, meaning in ORDER_WORDS),
+        *(Column(name, Kind.TIME, meaning, True) for name, meaning in ORDER_TIMES),
+        _EXCHANGE_TIME,
+        *_ORIGIN,
+        Column("inexact_text", Kind.TEXT, "JSON of wire texts that a float does not hold", True),
+    ),
+    private=True,
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (LEVEL2, TRADES, TICKER, CANDLES, HEARTBEATS, STATUS, COVERAGE, FAULTS, AUDITS)
+    for table in (
+        *(LEVEL2, TRADES, TICKER, CANDLES, HEARTBEATS, STATUS, COVERAGE, FAULTS, AUDITS),
+        USER_ORDERS,
+    )
 }

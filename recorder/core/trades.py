@@ -6,9 +6,41 @@ says which of them are new.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from operator import itemgetter
 
 HOLES_MAX = 1000
+
+Hole = tuple[int, int]  # first and last of ids that are missing, inclusive
+
+
+def without(holes: Sequence[Hole], others: Sequence[Hole]) -> list[Hole]:
+    """What is left of holes; both in order, none of one list overlapping."""
+    left: list[Hole] = []
+    at = 0
+    for begin, last in holes:
+        first = begin
+        while at < len(others) and others[at][1] < first:
+            at += 1
+        place = at
+        while place < len(others) and others[place][0] <= last:
+            if others[place][0] > first:
+                left.append((first, others[place][0] - 1))
+            first = others[place][1] + 1
+            place += 1
+        if first <= last:
+            left.append((first, last))
+    return left
+
+
+def within(holes: Sequence[Hole], others: Sequence[Hole]) -> list[Hole]:
+    """What holes and others have in common; as `without`."""
+    return without(holes, without(holes, others))
+
+
+def size(holes: Sequence[Hole]) -> int:
+    """How many ids are missing."""
+    return sum(last - first + 1 for first, last in holes)
 
 
 class TradeIds:
@@ -20,7 +52,7 @@ class TradeIds:
         self,
         first: int | None = None,
         last: int | None = None,
-        holes: list[tuple[int, int]] | None = None,
+        holes: list[Hole] | None = None,
     ) -> None:
         self.first = first
         self.last = last
@@ -56,10 +88,10 @@ class TradeIds:
             self.first = trade_id
             self._bound()
             return True, 0
-        return self._fill(trade_id), 0
+        return self.fill(trade_id), 0
 
-    def _fill(self, trade_id: int) -> bool:
-        """Take an id out of the hole it lies in; False where it was recorded before."""
+    def fill(self, trade_id: int) -> bool:
+        """Take an id out of the hole it lies in; False where it lies in none."""
         index = self._hole(trade_id)
         if index is None:
             return False

@@ -1,137 +1,192 @@
 """Reading what was recorded: sealed files and the hour that is still open, as one.
 
     db = recorder.open("data")
-    db.level2("BTC-USD", start="2026-11-21T19:00", end="2026-11-21T20:00").to_pandas()
+    db.trades("BTC-USD", start="2026-11-21T19:00", end="2026-11-21T20:00").to_pandas()
     db.book("BTC-USD", depth=10)
 
-A reader takes `current.json` first and lists then: sealed files of the hours before the switch,
-live parts from it on. Nothing is locked, and one call sees one consistent state.
+Times are text (ISO 8601, UTC), datetimes or ints since 1970; ranges are half-open, [start, end).
+Without a start a range begins with the first thing recorded, without an end it goes to the newest.
+A range with a gap raises `IncompleteData`, which names the gaps, unless ``allow_gaps=True``.
+
+Nothing is locked or held open. Each answer is one consistent state: all that was published up to
+one moment, while it is being recorded and sealed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from recorder.core.tables import TABLES, Table
+from recorder.dataset import inventory
+from recorder.dataset.bars import bars_in, length_ns
 from recorder.dataset.books import NEWEST_NS, BookView, book_at
 from recorder.dataset.coverage import coverage_rows
-from recorder.dataset.files import HOUR_NS, Files, distinct, read_file
-from recorder.dataset.times import Time, to_datetime, to_ns
-from recorder.errors import NoInputError, UsageError
-from recorder.store.parts import SCHEMAS
+from recorder.dataset.events import (
+    Candle,
+    Event,
+    Heartbeat,
+    LevelChanges,
+    Status,
+    Ticker,
+    Trade,
+)
+from recorder.dataset.files import Files, View
+from recorder.dataset.gaps import Gap
+from recorder.dataset.inventory import HourSummary, ProductSummary, refuse_unknown
+from recorder.dataset.ranges import all_gaps
+from recorder.dataset.readable import Answer, Readable
+from recorder.dataset.replay import Replay, replay_in, tables_of
+from recorder.dataset.selection import Options, Selection, query_of
+from recorder.dataset.times import Time, bounds, to_ns, to_text
+from recorder.dataset.tops import tops_in
+from recorder.errors import IncompleteData, NoInputError, UsageError
 
-if TYPE_CHECKING:
-    import duckdb
-    import pandas as pd
-    import polars as pl
-
-__all__ = ["BookView", "Dataset", "ProductSummary", "Selection", "open_dataset", "to_ns"]
-
-
-@dataclass(frozen=True, slots=True)
-class ProductSummary:
-    """What is recorded of one product: time range, rows by table, hours, bytes on disk (sealed)."""
-
-    product_id: str
-    first: datetime
-    last: datetime
-    rows: dict[str, int]
-    hours: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Rows of one table, not read yet; every ``to_…`` reads them, by ``ingest_seq``."""
-
-    _files: Files
-    _table: Table
-    _product_id: str | None
-    _start_ns: int | None
-    _end_ns: int | None
-
-    def files(self) -> list[Path]:
-        """The files that may hold the rows, sealed ones first, in the order of time."""
-        return self._files.of(self._table.name, self._product_id, self._start_ns, self._end_ns)
-
-    def to_arrow(self) -> pa.Table:
-        """As an Arrow table."""
-        return self._files.read(self.files, self._table, self._rows_wanted())
-
-    def to_pandas(self) -> "pd.DataFrame":
-        """As a pandas frame (needs the extra ``pandas``)."""
-        return self.to_arrow().to_pandas()
-
-    def to_polars(self) -> "pl.DataFrame":
-        """As a polars frame (needs the extra ``polars``)."""
-        import polars as pl  # noqa: PLC0415  an extra
-
-        frame = pl.from_arrow(self.to_arrow())
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    def to_duckdb(self) -> "duckdb.DuckDBPyRelation":
-        """As a DuckDB relation."""
-        import duckdb  # noqa: PLC0415  slow to import
-
-        return duckdb.from_arrow(self.to_arrow())
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """As Arrow batches, file by file."""
-        for path in self.files():
-            yield from read_file(path, self._table, self._rows_wanted()).to_batches()
-
-    def _rows_wanted(self) -> pc.Expression | None:
-        wanted = []
-        if self._product_id is not None:
-            wanted.append(pc.field("product_id") == self._product_id)
-        if "recv_ns" in SCHEMAS[self._table.name].names:
-            if self._start_ns is not None:
-                wanted.append(pc.field("recv_ns") >= self._start_ns)
-            if self._end_ns is not None:
-                wanted.append(pc.field("recv_ns") < self._end_ns)
-        both = None
-        for each in wanted:
-            both = each if both is None else both & each
-        return both
+__all__ = [
+    "Answer",
+    "BookView",
+    "Candle",
+    "Dataset",
+    "Event",
+    "Gap",
+    "Heartbeat",
+    "HourSummary",
+    "IncompleteData",
+    "LevelChanges",
+    "Options",
+    "ProductSummary",
+    "Readable",
+    "Replay",
+    "Selection",
+    "Status",
+    "Ticker",
+    "Time",
+    "Trade",
+    "open_dataset",
+    "to_ns",
+]
 
 
 class Dataset:
-    """A data directory, for reading. Cheap to make; holds nothing open."""
+    """A data directory, for reading. Cheap to make; holds nothing open.
 
-    def __init__(self, path: str | Path) -> None:
+    >>> db = recorder.open("data")
+    >>> db
+    <recorder.open('data')>
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
         if not self.path.is_dir():
+            what = "not a directory" if self.path.exists() else "no such directory"
             raise NoInputError(
-                f"{self.path}: no such directory. Name one that `recorder run`, `import` or `demo` "
+                f"{self.path}: {what}. Name one that `recorder run`, `import` or `demo` "
                 "has written."
             )
         self._files = Files(self.path)
 
+    def __repr__(self) -> str:
+        return f"<recorder.open({str(self.path)!r})>"
+
     # --- tables ----------------------------------------------------------------------------------
 
     def level2(
-        self, product_id: str, start: Time | None = None, end: Time | None = None
+        self,
+        product_id: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
     ) -> Selection:
-        """Book changes of a product received in [start, end)."""
-        return self.select("level2", product_id, start, end)
+        """Book changes of a product received in [start, end).
+
+        All tables take the same `Options`. Nothing is read yet: `Selection.to_pandas`,
+        ``to_polars``, ``to_arrow``, ``to_duckdb`` and ``batches`` read, each anew.
+
+        >>> changes = db.level2("BTC-USD", "2026-11-10T19:00:10Z", "2026-11-10T19:00:12Z")
+        >>> changes.to_pandas()[["kind", "side", "price", "size"]].head(3)
+             kind side     price      size
+        0  update  bid  65000.00  0.500000
+        """
+        return self.select("level2", product_id, start, end, **options)
 
     def trades(
-        self, product_id: str, start: Time | None = None, end: Time | None = None
+        self,
+        product_id: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
     ) -> Selection:
-        """Trades of a product received in [start, end)."""
-        return self.select("trades", product_id, start, end)
+        """Trades of a product in [start, end), each once, in the order in which they came.
+
+        A trade counts where it was received; one that came later than it happened, because a
+        snapshot repeated it or it was fetched, counts at its `trade_time`. So a gap that such
+        trades fill is none.
+
+        >>> db.trades("BTC-USD", columns=["trade_id", "price", "size"], exact=True)
+        <trades of BTC-USD>
+        """
+        return self.select("trades", product_id, start, end, **options)
 
     def ticker(
-        self, product_id: str, start: Time | None = None, end: Time | None = None
+        self,
+        product_id: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
     ) -> Selection:
-        """Tickers of a product received in [start, end)."""
-        return self.select("ticker", product_id, start, end)
+        """Tickers of a product received in [start, end), of both ticker channels."""
+        return self.select("ticker", product_id, start, end, **options)
+
+    def candles(
+        self,
+        product_id: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
+    ) -> Selection:
+        """Five-minute candles of a product as sent in [start, end); for others see `bars`."""
+        return self.select("candles", product_id, start, end, **options)
+
+    def heartbeats(
+        self,
+        product_id: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
+    ) -> Selection:
+        """Beats of the connections in [start, end); only the Exchange has them by product."""
+        return self.select("heartbeats", product_id, start, end, **options)
+
+    def status(
+        self,
+        product_id: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
+    ) -> Selection:
+        """The rules of products as sent in [start, end), of one product or of all."""
+        return self.select("status", product_id, start, end, **options)
+
+    def audits(
+        self,
+        product_id: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
+    ) -> Selection:
+        """How tickers fitted the books: the counts that touch [start, end)."""
+        return self.select("audits", product_id, start, end, **options)
+
+    def faults(
+        self,
+        product_id: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        **options: Unpack[Options],
+    ) -> Selection:
+        """Every doubt about the data written down in [start, end)."""
+        return self.select("faults", product_id, start, end, **options)
 
     def select(
         self,
@@ -139,92 +194,206 @@ class Dataset:
         product_id: str | None = None,
         start: Time | None = None,
         end: Time | None = None,
+        **options: Unpack[Options],
     ) -> Selection:
-        """Rows of any table, by name, received in [start, end)."""
-        if table not in TABLES:
-            raise UsageError(f"{table!r} is no table. The tables are {', '.join(TABLES)}.")
-        start_ns = None if start is None else to_ns(start)
-        end_ns = None if end is None else to_ns(end)
-        return Selection(self._files, TABLES[table], product_id, start_ns, end_ns)
+        """Rows of any table, by name, in [start, end); without a product those of all."""
+        return Selection(self._files, query_of(table, product_id, bounds(start, end), options))
 
-    def coverage(self, product_id: str | None = None, channel: str | None = None) -> pa.Table:
+    # --- what there is ---------------------------------------------------------------------------
+
+    def coverage(
+        self,
+        product_id: str | None = None,
+        channel: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+    ) -> pa.Table:
         """What was recorded and what was not, by channel, product and time.
 
-        An interval that is still going on ends at the newest part; its ``detail`` says so.
-        """
-        return coverage_rows(self._files, product_id, channel)
+        With a range, the intervals that touch [start, end). One that is still going on ends at the
+        newest part; its ``detail`` says so.
 
-    # --- views -----------------------------------------------------------------------------------
+        >>> db.coverage("BTC-USD", "level2").column("state").to_pylist()
+        ['recorded', 'gap', 'recorded', 'recorded']
+        """
+        span = bounds(start, end)
+        return self._files.consistently(
+            lambda view: coverage_rows(view, product_id, channel, *span)
+        )
+
+    def gaps(
+        self,
+        product_id: str | None = None,
+        channel: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+    ) -> list[Gap]:
+        """What is missing in [start, end), by channel, product and time; empty where nothing is.
+
+        Of all products and channels unless they are named. What was never recorded is a gap where
+        the range names it (`not_recorded`); a gap of trades is none where every trade id over it
+        came later.
+
+        >>> for gap in db.gaps("BTC-USD", "level2"):
+        ...     print(gap)
+        level2 BTC-USD  2026-11-10T19:00:20Z to 2026-11-10T19:00:21Z  sequence_gap
+        """
+        span = bounds(start, end)
+        return self._files.consistently(lambda view: all_gaps(view, product_id, channel, *span))
 
     def product_ids(self) -> list[str]:
-        """The products that anything is recorded of, in alphabetical order."""
-        found: set[str] = set()
-        for hour in self._files.root.committed_hours():
-            files = self._files.commit(hour)["files"]
-            found |= {file["product_id"] for file in files if file["product_id"]}
-        switched = self._files.sealed_before()
-        for name, table in TABLES.items():
-            if table.per_product:
-                for part in self._files.root.parts(name):
-                    if part.hour >= switched:
-                        found |= set(distinct(part.path, "product_id"))
-        return sorted(found)
+        """The products that anything is recorded of, in alphabetical order.
+
+        >>> db.product_ids()
+        ['BTC-USD', 'ETH-USD']
+        """
+        return self._files.consistently(inventory.product_ids)
 
     def products(self) -> list[ProductSummary]:
-        """What is recorded of each product."""
-        return [self._summary(product_id) for product_id in self.product_ids()]
+        """What is recorded of each product.
 
-    def _summary(self, product_id: str) -> ProductSummary:
-        rows: dict[str, int] = {}
-        hours: set[int] = set()
-        first_ns, last_ns, size = 2**63 - 1, 0, 0
-        for name, table in TABLES.items():
-            if not table.per_product:
-                continue
-            for path in self._files.of(name, product_id):
-                count, bounds = _count(path, table, product_id)
-                if count == 0:
-                    continue
-                rows[name] = rows.get(name, 0) + count
-                first_ns, last_ns = min(first_ns, bounds[0]), max(last_ns, bounds[1])
-                hours.add(bounds[0] // HOUR_NS)
-                if "product=" in str(path):
-                    size += path.stat().st_size
-        return ProductSummary(
-            product_id, to_datetime(first_ns), to_datetime(last_ns), rows, len(hours), size
-        )
+        >>> [(each.product_id, each.hours) for each in db.products()]
+        [('BTC-USD', 2), ('ETH-USD', 2)]
+        """
+        return self._files.consistently(inventory.products)
+
+    def hours(self, start: Time | None = None, end: Time | None = None) -> list[HourSummary]:
+        """The hours with anything recorded that [start, end) touches, oldest first.
+
+        >>> [(each.start.hour, each.state, sorted(each.products)) for each in db.hours()]
+        [(19, 'sealed', ['BTC-USD', 'ETH-USD']), (20, 'open', ['BTC-USD', 'ETH-USD'])]
+        """
+        span = bounds(start, end)
+        return self._files.consistently(lambda view: inventory.hours(view, *span))
+
+    # --- books -----------------------------------------------------------------------------------
 
     def book(self, product_id: str, at: Time | None = None, depth: int | None = None) -> BookView:
         """A product's book as it was after everything received up to ``at`` (None: the newest).
 
-        Raises NoInputError where nothing of it is recorded up to then.
+        Look at ``valid`` before you use it. Raises NoInputError where nothing of it is recorded up
+        to then.
+
+        >>> book = db.book("BTC-USD", at="2026-11-10T19:00:10Z", depth=1)
+        >>> book.valid, book.bids, book.asks
+        (True, [('65000', '0.5')], [('65001', '0.5')])
         """
         at_ns = NEWEST_NS if at is None else to_ns(at)
-        view = book_at(self._files, product_id, at_ns, depth)
-        if view is None:
-            known = self.product_ids()
-            meant = f" Did you mean {product_id.upper()}?" if product_id.upper() in known else ""
-            some = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-            upto = "" if at is None else f" up to {to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}"
-            raise NoInputError(
-                f"No book of {product_id} is recorded{upto}.{meant} Recorded: {some or 'nothing'}."
-            )
-        return view
+        if depth is not None and depth < 1:
+            raise UsageError(f"depth is {depth}; give a number from 1 on, or None for every level")
+
+        def answer(view: View) -> BookView:
+            found = book_at(view, product_id, at_ns, depth)
+            if found is None:
+                refuse_unknown(view, product_id)
+                upto = "" if at is None else f" up to {to_text(at_ns)}"
+                known = ", ".join(sorted(inventory.known_products(view))[:20])
+                raise NoInputError(
+                    f"No book of {product_id} is recorded{upto}. Recorded: {known}. "
+                    "`gaps()` tells from when on, and what is missing."
+                )
+            return found
+
+        return self._files.consistently(answer)
+
+    def top_of_book(
+        self,
+        product_id: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        live: bool = True,
+        allow_gaps: bool = False,
+    ) -> Answer:
+        """The best bid and ask with their sizes, a row each time one of the four changes.
+
+        The last row at or before a moment in [start, end) is what was so then; the first row stands
+        at the start. Prices are null where there was no book to be trusted, and ``reason`` says
+        why; a side that is empty is null alone. A row is the state after a whole message.
+
+        >>> tops = db.top_of_book("BTC-USD", "2026-11-10T19:00:10Z", "2026-11-10T19:00:12Z")
+        >>> tops.to_pandas()[["best_bid", "best_ask"]].head(2)
+           best_bid  best_ask
+        0   65000.0   65001.0
+        """
+        span = bounds(start, end)
+
+        def answer(view: View) -> pa.Table:
+            return tops_in(view, product_id, *span, allow_gaps=allow_gaps)
+
+        return Answer(f"top of book of {product_id}", self._files, answer, live=live)
+
+    # --- trades ----------------------------------------------------------------------------------
+
+    def bars(
+        self,
+        every: str,
+        product_id: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        live: bool = True,
+        allow_gaps: bool = False,
+    ) -> Answer:
+        """Bars of trades: open, high, low, close, volume, vwap and the number of trades.
+
+        ``every`` is such as ``1s``, ``5m`` or ``1h``. A bar holds the trades with `trade_time` in
+        [start_time, start_time + every); bars begin at whole multiples of their length, and a range
+        is rounded outwards to them. Where nothing was traded prices are null. ``complete`` is False
+        where a gap touches a bar, and at both ends where the recording does not reach.
+
+        >>> db.bars("1m", "BTC-USD", allow_gaps=True).to_pandas()[["trades", "complete"]]
+           trades  complete
+        0      10     False
+        """
+        width_ns = length_ns(every)
+        span = bounds(start, end)
+
+        def answer(view: View) -> pa.Table:
+            return bars_in(view, width_ns, product_id, *span, allow_gaps=allow_gaps)
+
+        return Answer(f"{every} bars of {product_id}", self._files, answer, live=live)
+
+    # --- everything ------------------------------------------------------------------------------
+
+    def replay(
+        self,
+        products: str | Iterable[str] | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        channels: str | Iterable[str] = ("level2", "trades", "ticker"),
+        *,
+        books: bool = False,
+        live: bool = True,
+        allow_gaps: bool = False,
+    ) -> Replay:
+        """Everything received in [start, end), in order, as typed events; without end in memory.
+
+        Events of all products (None: of every one) and channels come by `ingest_seq`. A range that
+        begins within a book gives that book first, as a `LevelChanges` of kind ``checkpoint``; a
+        gap that is allowed is an event, too. With ``books`` the result's ``books`` follow along.
+
+        >>> run = db.replay("BTC-USD", "2026-11-10T19:00:10Z", "2026-11-10T19:00:12Z", books=True)
+        >>> for event in run:
+        ...     match event:
+        ...         case Trade(price=price, size=size):
+        ...             print(price, size, run.books["BTC-USD"].best_bid())
+        65000.5 0.1 65000.0
+        """
+        return replay_in(
+            self._files,
+            None if products is None else [products] if isinstance(products, str) else products,
+            bounds(start, end),
+            tables_of(channels),
+            books=books,
+            live=live,
+            allow_gaps=allow_gaps,
+        )
 
 
-def open_dataset(path: str | Path) -> Dataset:
+def open_dataset(path: str | PathLike[str]) -> Dataset:
     """Open a data directory for reading; `recorder.open` is the same.
 
     Raises NoInputError where there is none.
     """
     return Dataset(path)
-
-
-def _count(path: Path, table: Table, product_id: str) -> tuple[int, tuple[int, int]]:
-    """Rows of a product in a file, and the range of their ``recv_ns``."""
-    wanted = pc.field("product_id") == product_id
-    times = read_file(path, table, wanted, ["recv_ns"]).column(0)
-    if len(times) == 0:
-        return 0, (0, 0)
-    bounds = pc.min_max(times).as_py()
-    return len(times), (bounds["min"], bounds["max"])

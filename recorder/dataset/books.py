@@ -1,10 +1,7 @@
 """A book at a moment, built from recorded rows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +9,13 @@ import pyarrow.compute as pc
 
 from recorder.core.numbers import plain
 from recorder.core.tables import LEVEL2
-from recorder.dataset.coverage import coverage_rows
-from recorder.dataset.files import Files, hour_of_file
-from recorder.dataset.times import to_datetime, to_ns
+from recorder.dataset.files import HOUR_MAX, HOUR_NS, View
+from recorder.dataset.gaps import CHANNELS, Interval, intervals
+from recorder.dataset.reading import Span, join, read_span
+from recorder.dataset.times import to_datetime, to_text
 
 COLUMNS = (
-    "kind", "side", "price", "size", "book_epoch", "ingest_seq", "recv_ns", "price_text",
+    "side", "price", "size", "book_epoch", "ingest_seq", "connection_id", "recv_ns", "price_text",
     "size_text",
 )  # fmt: skip
 NEWEST_NS = 2**63 - 1
@@ -41,63 +39,104 @@ class BookView:
     asks: list[tuple[str, str]]
 
 
-def book_at(files: Files, product_id: str, at_ns: int, depth: int | None) -> BookView | None:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The levels of a book at a moment, in no order, as rows of `COLUMNS`.
+
+    ``epoch`` is what it builds on; ``ingest_seq`` and ``recv_ns`` are those of the last row that it
+    is built from. ``reason`` says why it is not to be trusted, None where it is.
+    """
+
+    levels: pa.Table
+    epoch: int
+    ingest_seq: int
+    recv_ns: int
+    connection_id: str
+    reason: str | None
+
+
+def book_at(view: View, product_id: str, at_ns: int, depth: int | None) -> BookView | None:
     """The book after everything received up to a time; None where no whole book is recorded."""
-    rows = _rows(files, product_id, at_ns)
-    if rows is None:
+    held = held_at(view, product_id, at_ns)
+    if held is None:
         return None
-    reason = _doubt(files, product_id, rows, at_ns)
-    last = _levels_held(rows)
     return BookView(
         product_id,
-        reason is None,
-        to_datetime(rows.column("recv_ns")[-1].as_py()),
-        reason,
-        _side(last, "bid", depth),
-        _side(last, "ask", depth),
+        held.reason is None,
+        to_datetime(held.recv_ns),
+        held.reason,
+        _side(held.levels, "bid", depth),
+        _side(held.levels, "ask", depth),
     )
 
 
-def _rows(files: Files, product_id: str, at_ns: int) -> pa.Table | None:
-    """The rows from the newest whole book (a snapshot or checkpoint) up to a time."""
-    wanted = pc.field("product_id") == product_id
-    end_ns = None if at_ns >= NEWEST_NS else at_ns + 1
-    if end_ns is not None:
-        wanted &= pc.field("recv_ns") < end_ns
-    hours = sorted({hour_of_file(path) for path in files.of("level2", product_id, None, end_ns)})
-    later: list[pa.Table] = []
-    for hour in reversed(hours):
-        rows = files.read(_of_hour(files, product_id, hour), LEVEL2, wanted, COLUMNS)
-        later.insert(0, rows)
-        whole = pc.not_equal(rows.column("kind").cast(pa.string()), "update")
-        if pc.any(whole).as_py():
-            joined = pa.concat_tables(later).unify_dictionaries().combine_chunks()
-            return joined.slice(_newest_whole(joined))
+def held_at(view: View, product_id: str, at_ns: int) -> Held | None:
+    """The levels held after everything received up to a time; None where none ever were."""
+    stale = False
+    last_ns: int | None = None
+    for hour in view.hours_back(min(at_ns // HOUR_NS, HOUR_MAX - 1)):
+        rows = _rows(view, product_id, hour, at_ns)
+        if not rows.num_rows:
+            continue
+        if last_ns is None:
+            last_ns = rows.column("recv_ns")[-1].as_py()
+        epoch, live = _epoch(rows)
+        stale = stale or not live
+        if epoch is None:
+            continue
+        built = rows.filter(pc.equal(rows.column("book_epoch"), epoch))
+        connection_id = str(built.column("connection_id")[-1].as_py())
+        reason = "the newest changes came while the book was not valid" if stale else None
+        if reason is None:
+            assert last_ns is not None
+            reason = _doubt(view, product_id, last_ns, at_ns)
+        return Held(
+            _last_of_each(built),
+            epoch,
+            built.column("ingest_seq")[-1].as_py(),
+            built.column("recv_ns")[-1].as_py(),
+            connection_id,
+            reason,
+        )
     return None
 
 
-def _of_hour(files: Files, product_id: str, hour: int) -> Callable[[], list[Path]]:
-    return lambda: [path for path in files.of("level2", product_id) if hour_of_file(path) == hour]
+def _rows(view: View, product_id: str, hour: int, at_ns: int) -> pa.Table:
+    """The rows of a product in an hour up to a time."""
+    end_ns = None if at_ns >= NEWEST_NS else at_ns + 1
+    wanted = pc.field("product_id") == product_id
+    if end_ns is not None and end_ns // HOUR_NS <= hour:
+        wanted &= pc.field("recv_ns") < end_ns
+    span = Span((product_id,), None, end_ns)
+    if hour < view.switched:
+        paths = view.of_hour(LEVEL2.name, hour, product_id)
+    else:
+        paths = [part.path for part in view.parts(LEVEL2.name, hour, hour, None, end_ns)]
+    return join(LEVEL2, [read_span(path, LEVEL2, span, wanted, COLUMNS) for path in paths], COLUMNS)
 
 
-def _newest_whole(rows: pa.Table) -> int:
-    """The index of the first row of the newest snapshot or checkpoint."""
-    whole = pc.not_equal(rows.column("kind").cast(pa.string()), "update")
-    last = int(np.flatnonzero(whole.to_numpy())[-1])
-    epoch = rows.column("book_epoch")[last].as_py()
-    if epoch is None:
-        return last
-    # A whole book's rows follow each other from the one that its epoch names.
-    return int(np.searchsorted(rows.column("ingest_seq").to_numpy(), epoch))
+def _epoch(rows: pa.Table) -> tuple[int | None, bool]:
+    """What the book builds on at the end of rows, and whether it is trusted there.
+
+    Of several connections that have a book, the one with the newest counts; where none has, it is
+    the last one there was.
+    """
+    epochs = rows.column("book_epoch")
+    lines = rows.column("connection_id").combine_chunks()
+    codes = lines.indices.to_numpy()
+    last = [int(np.flatnonzero(codes == code)[-1]) for code in np.unique(codes)]
+    live = [epoch for at in last if (epoch := epochs[at].as_py()) is not None]
+    if live:
+        return max(live), True
+    newest: int | None = pc.max(epochs).as_py()
+    return newest, False
 
 
-def _levels_held(rows: pa.Table) -> pa.Table:
-    """The last applied row of each (side, price), where it has a size."""
-    # What came while the recorder did not trust the book, it did not apply either.
-    applied = rows.filter(pc.is_valid(rows.column("book_epoch")))
-    numbered = applied.append_column("row", pa.array(np.arange(len(applied))))
+def _last_of_each(built: pa.Table) -> pa.Table:
+    """The last row of each (side, price), where it has a size."""
+    numbered = built.append_column("row", pa.array(np.arange(len(built))))
     last = numbered.group_by(["side", "price"]).aggregate([("row", "max")]).column("row_max")
-    held = applied.take(last)
+    held = built.take(last)
     return held.filter(pc.greater(held.column("size"), 0.0))
 
 
@@ -113,33 +152,23 @@ def _side(held: pa.Table, side: str, depth: int | None) -> list[tuple[str, str]]
     ]
 
 
-def _doubt(files: Files, product_id: str, rows: pa.Table, at_ns: int) -> str | None:
-    """Why a book that ends with these rows is not to be trusted; None where it is."""
-    if rows.column("book_epoch")[-1].as_py() is None:
-        return "the newest changes came while the book was not valid"
-    last_ns = rows.column("recv_ns")[-1].as_py()
-    intervals = coverage_rows(files, product_id, "level2").to_pylist()
+def _doubt(view: View, product_id: str, last_ns: int, at_ns: int) -> str | None:
+    """Why a book that was trusted at its last row is not to be trusted then; None where it is."""
     if at_ns == NEWEST_NS:
         # The newest book was right when it was the newest, if only the recording ended then.
-        gaps = [each for each in intervals if each["state"] == "gap"]
-        doubts = [
-            each
-            for each in gaps
-            if to_ns(each["end_time"]) > last_ns and each["reason"] not in ENDINGS
-        ]
+        told = intervals(view, product_id, CHANNELS["level2"], last_ns)
+        gaps = [each for each in told if each.state == "gap"]
+        doubts = [each for each in gaps if each.end_ns > last_ns and each.reason not in ENDINGS]
         return _not_recorded(doubts[0]) if doubts else None
     # Intervals are in microseconds: the last one is meant to its end.
-    around = [
-        each
-        for each in intervals
-        if to_ns(each["start_time"]) <= at_ns <= to_ns(each["end_time"]) + 999
-    ]
-    if any(each["state"] != "gap" for each in around):
+    told = intervals(view, product_id, CHANNELS["level2"], at_ns - 2000, at_ns + 1000)
+    around = [each for each in told if each.start_ns <= at_ns <= each.end_ns + 999]
+    if any(each.state != "gap" for each in around):
         return None
     if around:
         return _not_recorded(around[0])
     return "nothing is recorded of that time" + ("" if at_ns < last_ns else " yet")
 
 
-def _not_recorded(gap: dict[str, Any]) -> str:
-    return f"not recorded since {gap['start_time']:%Y-%m-%dT%H:%M:%SZ}: {gap['reason']}"
+def _not_recorded(gap: Interval) -> str:
+    return f"not recorded since {to_text(gap.start_ns)[:19]}Z: {gap.reason}"

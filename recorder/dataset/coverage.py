@@ -7,35 +7,62 @@ import pyarrow.compute as pc
 
 from recorder.core.frames import HOUR_NS, hour_of_seq
 from recorder.core.tables import COVERAGE
-from recorder.dataset.files import Files
+from recorder.dataset.files import View
+from recorder.dataset.reading import join, read_file
 from recorder.store.parts import SCHEMAS
 
 _TIMES = ("start_time", "end_time")
 GOING_ON = "still going on at the newest part"
 
 
-def coverage_rows(files: Files, product_id: str | None, channel: str | None) -> pa.Table:
-    """The rows of `coverage`, by channel, product and time; of one product or channel, or all."""
+def coverage_rows(
+    view: View,
+    product_id: str | None,
+    channel: str | None,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+) -> pa.Table:
+    """The rows of `coverage`, by channel, product and time; of one product or channel, or all.
+
+    With a range, the intervals that touch [start, end), as they are.
+    """
     wanted = None
     if product_id is not None:
         wanted = pc.field("product_id") == product_id
     if channel is not None:
         same = pc.field("channel") == channel
         wanted = same if wanted is None else wanted & same
-    # The open intervals first: what ends meanwhile is then there twice rather than not at all.
     going_on = [
         track
-        for track in _going_on(files)
+        for track in _going_on(view)
         if product_id in (None, track["product_id"]) and channel in (None, track["channel"])
     ]
-    rows = files.read(lambda: files.of("coverage"), COVERAGE, wanted)
+    hours = view.hours(start_ns, end_ns)
+    if end_ns is not None:
+        # A gap that shows only after the turn of an hour, or at the next start, is told there.
+        after = view.hour_after((end_ns - 1) // HOUR_NS)
+        hours += [after] if after is not None else []
+    paths = [path for hour in hours for path in view.of_hour(COVERAGE.name, hour)]
+    rows = join(COVERAGE, [read_file(path, COVERAGE, wanted) for path in paths], None)
     rows = _taken_back(rows)
     rows = pa.concat_tables([rows, _table(_not_ended(going_on, rows))]).unify_dictionaries()
+    rows = rows.filter(_touches(rows, start_ns, end_ns))
     keys = [("channel", "ascending"), ("product_id", "ascending"), ("start_time", "ascending")]
     plain = {name: rows.column(name) for name, _ in keys}
     for name in ("channel", "product_id"):
         plain[name] = plain[name].cast(pa.string())
     return rows.take(pc.sort_indices(pa.table(plain), sort_keys=keys))
+
+
+def _touches(rows: pa.Table, start_ns: int | None, end_ns: int | None) -> pa.Array:
+    """Whether intervals touch a range; those without length count at their moment."""
+    starts, ends = (rows.column(name).cast(pa.int64()).to_numpy() for name in _TIMES)
+    found = starts <= ends
+    if start_ns is not None:
+        found &= (ends > start_ns // 1000) | ((starts == ends) & (starts >= start_ns // 1000))
+    if end_ns is not None:
+        found &= starts < -(-end_ns // 1000)
+    return pa.array(found)
 
 
 def _taken_back(rows: pa.Table) -> pa.Table:
@@ -68,22 +95,21 @@ def _taken_back(rows: pa.Table) -> pa.Table:
     return rows.set_column(place, rows.schema.field(place), told).take(kept)
 
 
-def _going_on(files: Files) -> list[dict[str, Any]]:
-    last_ns, tracks = files.open_tracks()
+def _going_on(view: View) -> list[dict[str, Any]]:
     return [
         {
             "channel": track["channel"],
             "product_id": track["product_id"],
             "start_time": track["start_ns"] // 1000,
-            "end_time": last_ns // 1000,
+            "end_time": view.last_ns // 1000,
             "state": track["state"],
             "reason": track["reason"],
             "connection_id": track["connection_id"],
             "detail": GOING_ON,
             "noted_seq": 2**63 - 1,
         }
-        for track in tracks
-        if track["start_ns"] < last_ns
+        for track in view.tracks
+        if track["start_ns"] < view.last_ns
     ]
 
 

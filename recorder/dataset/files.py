@@ -1,44 +1,62 @@
-"""Which files hold what, and reading them.
+"""Which files hold what, at one moment.
 
-Sealed files are read for the hours before the readers' switch, live parts from it on.
+Sealed files are read for the hours before the readers' switch, live parts from it on. Nothing is
+locked: a `View` notes what there is when a question is asked, and answers from that alone. What a
+switch replaced stays for an hour; where a file has gone all the same, the question is asked anew.
 """
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from recorder.core.tables import TABLES, Table
+from recorder.dataset.reading import join, read_file
 from recorder.errors import DataError
-from recorder.store.parts import SCHEMAS, complete
-from recorder.store.paths import CUTS, Root, hour_from_iso, hour_from_text
+from recorder.store.parts import read_cut
+from recorder.store.paths import CUTS, Part, Root, hour_from_iso, hour_from_text, hour_text
 
 HOUR_NS = 3_600_000_000_000
-_RETRIES = 5
+HOUR_MAX = 2**63 // HOUR_NS
+_ATTEMPTS = 6
+_SETTLE_S = 2.0  # a cut's record and the word of what is going on are written within this
+_HOURS_ASKED_FOR = 2_000  # a longer range lists the records instead of asking for each
+_T = TypeVar("_T")
 
 
 class Files:
-    """The files of a data directory as they are now. Nothing is locked or held open."""
+    """The files of a data directory. Nothing is locked or held open."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.root = Root(path)
 
-    def sealed_before(self) -> int:
-        """The hour of the readers' switch; 0 where nothing is sealed."""
-        try:
-            content = json.loads(self.root.current.read_text(encoding="utf-8"))
-            return hour_from_iso(content["sealed_before"])
-        except FileNotFoundError:
-            return 0
-        except (ValueError, KeyError) as error:
+    def now(self, *, live: bool = True) -> "View":
+        """What there is at this moment; ``live`` False: of sealed hours only."""
+        return View(self.root, live=live)
+
+    def consistently(self, answer: Callable[["View"], _T], *, live: bool = True) -> _T:
+        """Answer from one moment's files; again from the next where some went meanwhile."""
+        for attempt in count(1):
+            try:
+                return answer(self.now(live=live))
+            except FileNotFoundError as error:
+                self.try_again(attempt, error)
+        raise AssertionError("there is always another attempt, or an error")
+
+    def try_again(self, attempt: int, error: FileNotFoundError) -> None:
+        """Say whether it is worth while to look anew. Raises DataError where it is not."""
+        if attempt >= _ATTEMPTS:
             raise DataError(
-                f"{self.root.current}: not readable ({error}). Move it away; the next start of the "
-                "recorder writes it again."
+                f"{error.filename}: it is listed, and it is not there, {attempt} times in a row. "
+                "Somebody removes files of this directory, or it is a link to nowhere; "
+                "`recorder verify` tells what is whole."
             ) from error
 
     def of(
@@ -49,68 +67,11 @@ class Files:
         end_ns: int | None = None,
     ) -> list[Path]:
         """The files that may hold rows of a table, in the order of time, by exact path."""
-        switched = self.sealed_before()
-        first = None if start_ns is None else start_ns // HOUR_NS
-        last = None if end_ns is None else (end_ns - 1) // HOUR_NS
+        return self.now().of(table, product_id, start_ns, end_ns)
 
-        def inside(hour: int) -> bool:
-            return (first is None or hour >= first) and (last is None or hour <= last)
-
-        sealed = [
-            path
-            for hour in self.root.committed_hours()
-            if hour < switched and inside(hour)
-            for path in self._sealed(table, hour, product_id)
-        ]
-        live = [
-            part.path
-            for part in self.root.parts(table)
-            if part.hour >= switched and inside(part.hour)
-        ]
-        return sealed + live
-
-    def open_tracks(self) -> tuple[int, list[dict[str, Any]]]:
-        """What was being recorded at the newest cut: (time of its last arrival, intervals).
-
-        Empty where that is not known: nobody recorded then, or the hour is sealed since.
-        """
-        try:
-            content = json.loads(self.root.open.read_text(encoding="utf-8"))
-            named = hour_from_text(content["hour"]), content["end"]
-            cuts = [(cut.hour, cut.end) for cut in self.root.parts(CUTS)]
-            if max(cuts, default=None) == named and named[0] >= self.sealed_before():
-                return content["last_ns"], content["tracks"]
-        except (FileNotFoundError, ValueError, KeyError):
-            return 0, []
-        return 0, []
-
-    def _sealed(self, table: str, hour: int, product_id: str | None) -> list[Path]:
-        if TABLES[table].per_product and product_id is not None:
-            path = self.root.sealed(TABLES[table], hour, product_id)
-            if path.exists():
-                return [path]
-            # No file of a product is usual, a file that is gone is not.
-            named = {file["path"] for file in self.commit(hour)["files"]}
-            if str(path.relative_to(self.path)) in named:
-                raise DataError(
-                    f"{path}: the commit record names it, and it is gone. Run `recorder repair`: "
-                    "it is made again where the capture of its hour is kept."
-                )
-            return []
-        files = self.commit(hour)["files"]
-        return [self.path / file["path"] for file in files if file["table"] == table]
-
-    def commit(self, hour: int) -> dict[str, Any]:
-        """The commit record of an hour."""
-        path = self.root.commit(hour)
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(
-                f"{path}: not a commit record ({error}). Move it away; the next start of the "
-                "recorder seals the hour again from what is kept."
-            ) from error
-        return content
+    def sealed_before(self) -> int:
+        """The hour of the readers' switch; 0 where nothing is sealed."""
+        return sealed_before(self.root)
 
     def read(
         self,
@@ -123,50 +84,245 @@ class Files:
 
         ``columns`` must hold the table's order column.
         """
-        for attempt in range(_RETRIES):
+
+        def answer(_view: View) -> pa.Table:
+            pieces = [read_file(path, table, wanted, columns) for path in list_files()]
+            return join(table, pieces, columns)
+
+        return self.consistently(answer)
+
+
+class View:
+    """The files of a data directory at one moment: up to one cut, on one side of a switch.
+
+    Every listing raises FileNotFoundError where the view is too old, and DataError where what
+    ought to be there is not.
+    """
+
+    def __init__(self, root: Root, *, live: bool = True) -> None:
+        self.root = root
+        self.live = live
+        self.switched = sealed_before(root)
+        self.last_ns = 0
+        self.tracks: list[dict[str, Any]] = []
+        self._commits: dict[int, dict[str, Any]] = {}
+        self._cuts: dict[int, list[Part]] = {}
+        if live:
+            for cut in self._list_cuts():
+                self._cuts.setdefault(cut.hour, []).append(cut)
+
+    def _list_cuts(self) -> list[Part]:
+        """The records of cuts, and what goes on at the newest; the two are written one by one."""
+        end_s = time.monotonic() + _SETTLE_S
+        while True:
+            named, content = self._read_open()
+            cuts = [cut for cut in self.root.parts(CUTS) if cut.hour >= self.switched]
+            newest = max(cuts, default=None)
+            if newest is None or named is None or named[0] < self.switched:
+                return cuts
+            if (newest.hour, newest.end) == named:
+                self.last_ns, self.tracks = content["last_ns"], content["tracks"]
+                return cuts
+            just_written = time.time() - newest.path.stat().st_mtime < _SETTLE_S
+            if not just_written or time.monotonic() > end_s:
+                return cuts  # nobody records: what was going on then has ended since
+            time.sleep(0.005)
+
+    def _read_open(self) -> tuple[tuple[int, int] | None, dict[str, Any]]:
+        try:
+            content = json.loads(self.root.open.read_text(encoding="utf-8"))
+            named = hour_from_text(content["hour"]), int(content["end"])
+            if isinstance(content["last_ns"], int) and isinstance(content["tracks"], list):
+                return named, content
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            pass
+        return None, {}
+
+    # --- hours -----------------------------------------------------------------------------------
+
+    def hours(self, start_ns: int | None = None, end_ns: int | None = None) -> list[int]:
+        """The hours with anything recorded that [start, end) touches, oldest first."""
+        first = 0 if start_ns is None else start_ns // HOUR_NS
+        last = HOUR_MAX if end_ns is None else (end_ns - 1) // HOUR_NS
+        return [*self._sealed_hours(first, last), *self.live_hours(first, last)]
+
+    def live_hours(self, first: int = -HOUR_MAX, last: int = HOUR_MAX) -> list[int]:
+        """The hours that are read from parts."""
+        return sorted(hour for hour in self._cuts if first <= hour <= last)
+
+    def _sealed_hours(self, first: int, last: int) -> list[int]:
+        last = min(last, self.switched - 1)
+        if last - first < _HOURS_ASKED_FOR:
+            return [hour for hour in range(first, last + 1) if self.root.commit(hour).exists()]
+        return [hour for hour in self.root.committed_hours() if first <= hour <= last]
+
+    def holds(self, hour: int) -> bool:
+        """Whether anything of an hour is recorded."""
+        return hour in self._cuts or (hour < self.switched and self.root.commit(hour).exists())
+
+    def hours_back(self, hour: int) -> Iterator[int]:
+        """The hours with anything recorded from one on backwards, each looked for when wanted."""
+        yield from reversed(self.live_hours(last=hour))
+        at = min(hour, self.switched - 1)
+        for near in range(at, at - 24, -1):
+            if self.root.commit(near).exists():
+                yield near
+        yield from reversed(self._sealed_hours(-HOUR_MAX, at - 24))
+
+    def hour_after(self, hour: int) -> int | None:
+        """The next hour with anything recorded; None where there is none."""
+        if hour + 1 < self.switched:
+            if self.root.commit(hour + 1).exists():
+                return hour + 1
+            # Names sort as their hours do; that is faster than to read them.
+            after = f"{hour_text(hour)}.json"
             try:
-                paths = list_files()
-                pieces = [read_file(path, table, wanted, columns) for path in paths]
+                names = (path.name for path in self.root.commits.iterdir())
+                found = min(
+                    (name for name in names if _is_record(name) and name > after), default=""
+                )
             except FileNotFoundError:
-                if attempt == _RETRIES - 1:
-                    raise
+                found = ""
+            if found and hour_from_text(found[:10]) < self.switched:
+                return hour_from_text(found[:10])
+        return next(iter(self.live_hours(first=hour + 1)), None)
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def of(
+        self,
+        table: str,
+        product_id: str | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[Path]:
+        """The files that may hold rows of a table received in [start, end), by exact path."""
+        first = -HOUR_MAX if start_ns is None else start_ns // HOUR_NS
+        last = HOUR_MAX if end_ns is None else (end_ns - 1) // HOUR_NS
+        sealed = [
+            path
+            for hour in self._sealed_hours(first, last)
+            for path in self.sealed_files(table, hour, product_id)
+        ]
+        live = [part.path for part in self.parts(table, first, last, start_ns, end_ns)]
+        return sealed + live
+
+    def of_hour(self, table: str, hour: int, product_id: str | None = None) -> list[Path]:
+        """The files that may hold rows of a table of one hour, of those that there are."""
+        if hour < self.switched:
+            self.root.commit(hour).stat()
+            return self.sealed_files(table, hour, product_id)
+        return [part.path for part in self.parts(table, hour, hour)]
+
+    def sealed_files(self, table: str, hour: int, product_id: str | None) -> list[Path]:
+        """The sealed files of a table of an hour that is committed."""
+        if TABLES[table].per_product and product_id is not None:
+            path = self.root.sealed(TABLES[table], hour, product_id)
+            if path.is_file():
+                return [path]
+        files = [file for file in self.commit(hour)["files"] if file["table"] == table]
+        if TABLES[table].per_product and product_id is not None:
+            files = [file for file in files if file["product_id"] == product_id]
+        paths = [self.root.path / file["path"] for file in files]
+        for path in paths:
+            if not path.is_file():
+                # A prune takes the record first: then the whole hour is gone, and that is right.
+                self.root.commit(hour).stat()
+                raise DataError(
+                    f"{path}: the commit record names it, and it is gone. Run `recorder repair`: "
+                    "it is made again where the capture of its hour is kept."
+                )
+        return paths
+
+    def parts(
+        self,
+        table: str,
+        first: int,
+        last: int,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[Part]:
+        """The parts of a table of whole cuts, of the hours first to last, as far as [start, end).
+
+        A part whose cut is just being published belongs to the next view.
+        """
+        if not self.live:
+            return []
+        found = []
+        ranges: dict[int, tuple[int, int]] = {}
+        for part in self.root.parts(table):
+            if part.hour not in self._cuts or not first <= part.hour <= last:
                 continue
-            return _join(table, pieces, columns)
-        raise AssertionError("the last attempt returns or raises")
+            if part.hour not in ranges:
+                ranges[part.hour] = self._offsets(part.hour, start_ns, end_ns)
+            begin, end = ranges[part.hour]
+            if part.first < end and part.end > begin:
+                found.append(part)
+        return found
+
+    def _offsets(self, hour: int, start_ns: int | None, end_ns: int | None) -> tuple[int, int]:
+        """The offsets of an hour that may have come in [start, end), from the times of the cuts."""
+        cuts = self._cuts[hour]
+
+        def last_ns(cut: Part) -> int:
+            try:
+                return read_cut(cut.path).last_ns
+            except DataError:
+                return end_ns or 2**63  # takes more parts than it need
+
+        begin, end = cuts[0].first, max(cut.end for cut in cuts)
+        if start_ns is not None and start_ns // HOUR_NS == hour:
+            place = bisect_left(cuts, start_ns, key=last_ns)
+            # Parts of a cut that was interrupted may lie before the one whose record is found.
+            begin = cuts[place - 1].end if place else 0
+        if end_ns is not None and end_ns // HOUR_NS == hour:
+            place = bisect_left(cuts, end_ns, key=last_ns)
+            end = cuts[place].end if place < len(cuts) else end
+        return min(begin, end), end
+
+    def commit(self, hour: int) -> dict[str, Any]:
+        """The commit record of an hour. Raises FileNotFoundError where it has gone."""
+        if hour not in self._commits:
+            path = self.root.commit(hour)
+            try:
+                content = json.loads(path.read_text(encoding="utf-8"))
+                for file in content["files"]:
+                    _ = file["path"], file["table"], file["product_id"], file["rows"], file["bytes"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError(
+                    f"{path}: not a commit record ({error!r}). Move it away; the next start of the "
+                    "recorder seals the hour again from what is kept."
+                ) from error
+            self._commits[hour] = content
+        return self._commits[hour]
+
+    def newest_trades(self, product_id: str) -> dict[str, Any] | None:
+        """The recorded trade ids of a product as the newest record has them."""
+        for hour in self.hours_back(HOUR_MAX - 1):
+            if hour < self.switched:
+                record: dict[str, Any] = self.commit(hour).get("trades", {})
+            else:
+                record = read_cut(self._cuts[hour][-1].path).trades
+            return record.get(product_id)
+        return None
 
 
-def _join(table: Table, pieces: Sequence[pa.Table], columns: Sequence[str] | None) -> pa.Table:
-    schema = SCHEMAS[table.name]
-    names = list(columns) if columns is not None else schema.names
-    if not pieces:
-        return schema.empty_table().select(names)
-    rows = pa.concat_tables(pieces, promote_options="permissive").unify_dictionaries()
-    order = rows.column(table.order).cast(pa.int64())
-    return rows.take(pc.sort_indices(order)).combine_chunks()
-
-
-def read_file(
-    path: Path, table: Table, wanted: pc.Expression | None, columns: Sequence[str] | None = None
-) -> pa.Table:
-    """The rows of one file that are wanted. Raises DataError where it is not whole."""
-    names = list(columns) if columns is not None else SCHEMAS[table.name].names
+def sealed_before(root: Root) -> int:
+    """The hour of the readers' switch; 0 where nothing is sealed."""
     try:
-        # By handle: the folders of a path must not become columns.
-        with path.open("rb") as file:
-            rows = pq.read_table(file, columns=names, filters=wanted)
-    except pa.ArrowException as error:
+        content = json.loads(root.current.read_text(encoding="utf-8"))
+        return hour_from_iso(content["sealed_before"])
+    except FileNotFoundError:
+        return 0
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: cannot be read ({error}). Stop the recorder and run `recorder seal` to write "
-            "its hour again from the parts and the capture."
+            f"{root.current}: not readable ({error!r}). Move it away; the next start of the "
+            "recorder writes it again."
         ) from error
-    return complete(table, rows, names)
 
 
-def distinct(path: Path, column: str) -> list[str]:
-    """The distinct words of a column of one file."""
-    with path.open("rb") as file:
-        values = pq.read_table(file, columns=[column]).column(0).cast(pa.string())
-    return [value for value in values.unique().to_pylist() if value is not None]
+def _is_record(name: str) -> bool:
+    return len(name) == 15 and name[:10].isdigit() and name.endswith(".json")
 
 
 def hour_of_file(path: Path) -> int:

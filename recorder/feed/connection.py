@@ -21,14 +21,18 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from recorder.core.frames import ADVANCED, Arrival, Closed, Frame, Noted, Opened, Sent
 from recorder.core.wire.venues import wire_of
+from recorder.credentials import Secret
 from recorder.feed.dial import INTERNAL, TOO_BIG, close_reason, describe, dial
 from recorder.feed.plan import CANONICAL, Line, Pace, change
+from recorder.feed.signing import Asked, Refusals, Signing
 
 BACKOFF_S_FIRST = 0.25
 BACKOFF_S_MAX = 30.0
 FAILURES_NOTED = 3  # failed dials in a row, and it is written down
 ERROR_S_MAX = 5.0  # an error of the venue so long before a close is taken for its cause
 RETIRE_S_MAX = 5.0
+SIGN_AGAIN_S = 1.0  # after a refused signature: errors about others come in this time
+REFUSED_S = 60.0  # between sessions whose signatures are refused: nothing there changes by itself
 REASON_CHARACTERS_MAX = 500
 
 _SLOW = re.compile(r"slow\s?consum", re.IGNORECASE)
@@ -73,7 +77,9 @@ class Connection:
         venue: str = ADVANCED,
         compression: bool = True,
         delay_s: float = 0.0,
+        signing: Signing | None = None,
     ) -> None:
+        """``signing``: signs every request; None: none is signed."""
         self.line = line
         self.connection_id: str | None = None
         self.retiring = False
@@ -86,6 +92,7 @@ class Connection:
         self._messages = messages
         self._jitter = jitter
         self._delay_s = delay_s
+        self._signing = signing
         self._socket: ClientConnection | None = None
         self._reason = ""
         self._stopping = False
@@ -109,7 +116,7 @@ class Connection:
                 wait_s = BACKOFF_S_FIRST
             if self._stopping:
                 return
-            pause_s = wait_s * self._jitter()
+            pause_s = REFUSED_S if self._refusals.refused else wait_s * self._jitter()
             wait_s = min(wait_s * 2, BACKOFF_S_MAX)
             self._shell.tell("reconnect_waiting", line=self.line.label, wait_s=round(pause_s, 3))
             await self._unless_stopped(asyncio.sleep(pause_s))
@@ -133,6 +140,7 @@ class Connection:
         self._dropped: set[str] = set()
         self._renewing: set[tuple[str, str | None]] = set()
         self._heard: tuple[float, str] | None = None
+        self._refusals = Refusals()
 
     async def _connect_once(self) -> bool:
         """One session from dial to close; returns whether data came."""
@@ -247,8 +255,21 @@ class Connection:
                 self._start(self._renew(self._socket, self.connection_id, new))
 
     def heard_error(self, text: str) -> None:
-        """Take note of an error that the venue sent; a close that follows tells of it."""
-        self._heard = (asyncio.get_running_loop().time(), text[:REASON_CHARACTERS_MAX])
+        """Take note of an error that the venue sent; a close that follows tells of it.
+
+        What was refused for its signature is signed and asked for once more.
+        """
+        now_s = asyncio.get_running_loop().time()
+        self._heard = (now_s, text[:REASON_CHARACTERS_MAX])
+        if self._socket is None or self.connection_id is None:
+            return
+        found = self._refusals.heard(text, self._signing, now_s)
+        if isinstance(found, list):
+            self._refusals.waiting = True
+            self._start(self._sign_again(self._socket, self.connection_id, found))
+        elif found:
+            detail = f"{self.connection_id}: {text[:REASON_CHARACTERS_MAX]}: {found}"
+            self._shell.deliver(Noted(self._shell.now_ns(), "subscription_refused", detail))
 
     def slow_down(self) -> None:
         """Ask for nothing for a while, on no connection: the venue counts by address."""
@@ -288,6 +309,23 @@ class Connection:
                 await self._send(socket, connection_id, "unsubscribe", channel, products)
                 await self._send(socket, connection_id, "subscribe", channel, products)
 
+    async def _sign_again(
+        self, socket: ClientConnection, connection_id: str, due: list[Asked]
+    ) -> None:
+        """Ask once more for what was refused, with the venue's time as it is now."""
+        assert self._signing is not None
+        await asyncio.sleep(SIGN_AGAIN_S)
+        await self._signing.clock.compare()
+        self._refusals.waiting = False
+        async with self._order:
+            for each in due:
+                products = tuple(name for name in each.products if name not in self._dropped)
+                gone = each.products and not products
+                if each.channel in self._carried.channels and not gone:
+                    await self._send(
+                        socket, connection_id, "subscribe", each.channel, products, again=True
+                    )
+
     async def _send(
         self,
         socket: ClientConnection,
@@ -297,13 +335,22 @@ class Connection:
         products: tuple[str, ...],
         *,
         urgent: bool = False,
+        again: bool = False,
     ) -> None:
         text = self._wire.request(kind, channel, products)
         await self._messages.wait_turn(urgent=urgent)
+        if self._signing is None:
+            signed = Secret(text.decode())
+        else:
+            signed = self._signing.sign(text, channel, products)  # as late as can be
+            if kind == "subscribe":
+                now_s = asyncio.get_running_loop().time()
+                self._refusals.sent(channel, products, now_s, again=again)
         with suppress(ConnectionClosed):
-            # Noted before it is sent, so that no answer can stand before it in the capture.
+            # Noted before it is sent, so that no answer can stand before it in the capture; and
+            # without its signature.
             self._shell.deliver(Sent(self._shell.now_ns(), connection_id, text))
-            await socket.send(text, text=True)
+            await socket.send(signed.reveal())
 
     def _start(self, requests: Coroutine[Any, Any, None]) -> None:
         """Send requests beside the reading; a failure of ours ends the reading and travels up."""

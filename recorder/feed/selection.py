@@ -28,7 +28,8 @@ class Listed:
 
     ``status`` is the venue's word: ``online``, ``offline``, ``internal``, ``delisted``, or empty.
     ``alias`` is the product that this one is another name of, or empty. ``volume`` is what was
-    traded in 24 hours, in quote currency, None where it is not known.
+    traded in 24 hours, in quote currency, None where it is not known. ``rules`` is all that the
+    venue's list says of it, by the names of columns of the table `status`; nothing is chosen by it.
     """
 
     product_id: str
@@ -36,6 +37,7 @@ class Listed:
     alias: str = ""
     trading_disabled: bool = False
     volume: float | None = None
+    rules: Mapping[str, str | None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def delisted(self) -> bool:

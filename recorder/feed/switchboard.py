@@ -7,6 +7,7 @@ connection. All of them share the limits of the address.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from recorder.core.frames import ADVANCED
 from recorder.core.messages import Reconnect, Request, Resubscribe, SlowDown
@@ -19,12 +20,24 @@ from recorder.feed.plan import (
     Pace,
     replan,
 )
+from recorder.feed.signing import Signing
+
+USER_LINE = Line("user1", (), ("heartbeats", "user"), frozenset({"heartbeats", "user"}))
+
+
+@dataclass(frozen=True, slots=True)
+class UserFeed:
+    """Where the account's own orders come from, and with which key."""
+
+    url: str
+    signing: Signing
 
 
 class Switchboard:
     """The connections. ``connections`` are those that are there, ``lines`` what they are to carry.
 
-    A connection whose line has gone is among the first until it is closed.
+    A connection whose line has gone is among the first until it is closed. The connection of the
+    account's own orders is among them as well, and no change of the plan concerns it.
     """
 
     def __init__(
@@ -35,7 +48,10 @@ class Switchboard:
         venue: str = ADVANCED,
         compression: bool = True,
         jitter: Callable[[], float] = random.random,
+        signing: Signing | None = None,
+        user: UserFeed | None = None,
     ) -> None:
+        """``signing`` signs what is asked for of market data; ``user``: record own orders, too."""
         self.connections: list[Connection] = []
         self.lines: list[Line] = []
         self._shell = shell
@@ -48,6 +64,15 @@ class Switchboard:
         self._messages = Pace(MESSAGES_A_SECOND)
         self._tasks: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
+        self._signing = signing
+        self._user = None
+        if user is not None:
+            self._user = self._open(USER_LINE, user.url, user.signing)
+
+    @property
+    def every_line(self) -> list[Line]:
+        """The lines, and that of the account's own orders."""
+        return self.lines if self._user is None else [*self.lines, self._user.line]
 
     async def run(self) -> None:
         """Keep the lines connected until `stop`."""
@@ -93,11 +118,15 @@ class Switchboard:
             return
         before = {line.label: line for line in self.lines}
         self.lines = replan(self.lines, products, channels, self._unfiltered)
-        serving = {each.line.label: each for each in self.connections if not each.retiring}
+        serving = {
+            each.line.label: each
+            for each in self.connections
+            if not each.retiring and each is not self._user
+        }
         opened = 0
         for line in self.lines:
             if line.label not in serving:
-                self._open(line, opened)
+                self._open(line, self._url, self._signing, opened)
                 opened += 1
             elif line != before[line.label]:
                 serving[line.label].change(line)
@@ -106,11 +135,11 @@ class Switchboard:
             if label not in kept:
                 self._retire(connection)
 
-    def _open(self, line: Line, number: int) -> None:
+    def _open(self, line: Line, url: str, signing: Signing | None, number: int = 0) -> Connection:
         """Begin a line; each of many a little after the one before, at random."""
         connection = Connection(
             line,
-            self._url,
+            url,
             self._shell,
             self._connects,
             self._messages,
@@ -118,10 +147,12 @@ class Switchboard:
             venue=self._venue,
             compression=self._compression,
             delay_s=self._jitter() * number / CONNECTS_A_SECOND,
+            signing=signing,
         )
         self.connections.append(connection)
         if self._tasks is not None:
             self._tasks.create_task(self._keep(connection))
+        return connection
 
     def _retire(self, connection: Connection) -> None:
         if self._tasks is None:  # not begun yet

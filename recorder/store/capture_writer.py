@@ -17,15 +17,16 @@ from recorder.core.frames import FIRST_OFFSET, Arrival, hour_base
 from recorder.store.capture import pack, read_blocks
 from recorder.store.lines import to_line
 from recorder.store.paths import Root
-from recorder.store.publish import make_folder, sync_folder
+from recorder.store.publish import PRIVATE_MODE, make_folder, sync_folder
 
 
 @dataclass(slots=True, eq=False)
 class _Segment:
     """A segment being written: its file is made at the first block.
 
-    ``whole`` is set once a block of it is durable, ``closing`` once it gets no more. ``heir`` is
-    the segment that an abandoned one's blocks go to. ``lock`` keeps its handle open in a sync,
+    ``whole`` is set once a block of it is durable, ``closing`` once it gets no more, ``private``
+    once its file is for its owner alone. ``heir`` is the segment that an abandoned one's blocks go
+    to. ``lock`` keeps its handle open in a sync,
     ``writing`` in a write; they are taken in the order writing, lock, the writer's mutex.
     """
 
@@ -34,6 +35,7 @@ class _Segment:
     whole: bool = False
     again: bool = False
     closing: bool = False
+    private: bool = False
     heir: "_Segment | None" = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     writing: threading.Lock = field(default_factory=threading.Lock)
@@ -57,7 +59,8 @@ class CaptureWriter:
 
     `append` only buffers and belongs to the recording loop; `cut` hands the buffer over; `write`
     and `sync` block, and may run each in a thread of its own. ``reached`` is the ``ingest_seq``
-    after the last line appended, ``synced`` the one up to which all is durable.
+    after the last line appended, ``synced`` the one up to which all is durable. Once ``private`` is
+    set, nothing appended since the last `cut` is written where others may read it.
     """
 
     def __init__(self, root: Root, hour: int, offset: int = FIRST_OFFSET) -> None:
@@ -73,6 +76,7 @@ class CaptureWriter:
         self.offset = offset
         self.synced = self.reached
         self.bytes_written = 0
+        self.private = False
         self._segment = _Segment(root.segment(hour, offset))
         self._first = offset
 
@@ -162,6 +166,9 @@ class CaptureWriter:
                 return  # abandoned meanwhile; the caller sees it
             if segment.handle is None:
                 segment.handle = _create(segment.path, again=segment.again)
+            if self.private and not segment.private:
+                os.fchmod(segment.handle, PRIVATE_MODE)
+                segment.private = True
             _write_all(segment.handle, block)
         self.bytes_written += len(block)
 

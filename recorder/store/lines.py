@@ -9,6 +9,7 @@ r"""An arrival as one line of the capture, and back.
     <recv_ns> *ended {"cause":…}            ended in order
     <recv_ns> *noted {"kind":…}             noticed by the recorder about itself
     <recv_ns> *fetched {"product_id":…}     trades that were missing, from the venue's REST service
+    <recv_ns> *listed [{"product_id":…}]    what the venue's list says of products
 
 Nothing else is escaped, so a frame's text stands in the capture as the venue sent it.
 """
@@ -23,6 +24,7 @@ from recorder.core.frames import (
     Ended,
     Fetched,
     Frame,
+    Listed,
     Noted,
     Opened,
     Sent,
@@ -52,11 +54,12 @@ class _NotedLine(msgspec.Struct):
     detail: str
 
 
-class _FetchedLine(msgspec.Struct):
+class _FetchedLine(msgspec.Struct, omit_defaults=True):
     product_id: str
     first: int
     last: int
     trades: msgspec.Raw
+    absent: bool = False
 
 
 _read_opened = msgspec.json.Decoder(_OpenedLine).decode
@@ -98,13 +101,16 @@ def to_line(arrival: Arrival) -> bytes:  # noqa: C901, PLR0911  one for each kin
             return b"%d *ended %s\n" % (recv_ns, _json(_EndedLine(cause)))
         case Noted(recv_ns, kind, detail):
             return b"%d *noted %s\n" % (recv_ns, _json(_NotedLine(kind, detail)))
-        case Fetched(recv_ns, product_id, first, last, trades):
+        case Fetched(recv_ns, product_id, first, last, trades, absent):
             assert b"\n" not in trades
-            content = _FetchedLine(product_id, first, last, msgspec.Raw(trades))
+            content = _FetchedLine(product_id, first, last, msgspec.Raw(trades), absent)
             return b"%d *fetched %s\n" % (recv_ns, _json(content))
+        case Listed(recv_ns, products):
+            assert b"\n" not in products
+            return b"%d *listed %s\n" % (recv_ns, products)
 
 
-def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
+def from_line(line: bytes) -> Arrival:  # noqa: C901, PLR0911  one for each kind
     """The inverse of `to_line`, without the line break. Raises ValueError for what is none."""
     stamp, word, rest = line.split(b" ", 2)
     recv_ns = int(stamp)
@@ -130,9 +136,12 @@ def from_line(line: bytes) -> Arrival:  # noqa: PLR0911  one for each kind
                 return Noted(recv_ns, noted.kind, noted.detail)
             if name == "fetched":
                 found = _read_fetched(rest)
+                trades = bytes(found.trades)
                 return Fetched(
-                    recv_ns, found.product_id, found.first, found.last, bytes(found.trades)
+                    recv_ns, found.product_id, found.first, found.last, trades, found.absent
                 )
+            if name == "listed":
+                return Listed(recv_ns, rest)
             return Carried(recv_ns, name, rest)
         case _:
             return Frame(recv_ns, word.decode(), rest)

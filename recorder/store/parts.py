@@ -20,7 +20,7 @@ from recorder.core.rows import Rows
 from recorder.core.tables import SCHEMA_VERSION, TABLES, Kind, Table
 from recorder.errors import DataError
 from recorder.store.paths import SCHEMA_MARK, Root, hour_text
-from recorder.store.publish import make_folder, publish, publish_json
+from recorder.store.publish import DATA_MODE, PRIVATE_MODE, make_folder, publish, publish_json
 
 ROW_GROUP_ROWS = 131_072
 COMPRESSION_LEVEL = 3
@@ -131,6 +131,17 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
+def mode_of(table: Table) -> int:
+    """The mode of a table's files."""
+    return PRIVATE_MODE if table.private else DATA_MODE
+
+
+def reserve(path: Path, table: Table) -> None:
+    """Make the file of a private table before it is written, so that nobody reads it meanwhile."""
+    if table.private:
+        path.touch(PRIVATE_MODE)
+
+
 def write_file(path: Path, table: Table, arrow: pa.Table, footer: Mapping[str, str]) -> None:
     """Write one Parquet file in the project's encodings. Deterministic: same rows, same bytes."""
     metadata = {f"recorder.{key}": value for key, value in footer.items()}
@@ -158,8 +169,9 @@ def write_part(root: Root, table: Table, arrow: pa.Table, hour: int, first: int,
     final = root.part(table.name, hour, first, end)
     make_folder(root.staging)
     staged = root.staging / f"{table.name}-{os.getpid()}-{final.name}"
+    reserve(staged, table)
     write_file(staged, table, sort(table, arrow), {})
-    publish(staged, final)
+    publish(staged, final, mode=mode_of(table))
     return final
 
 

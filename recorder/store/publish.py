@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 DATA_MODE = 0o444  # what is published never changes
+PRIVATE_MODE = 0o600  # the account's own orders: for nobody else
 FOLDER_MODE = 0o750
 
 

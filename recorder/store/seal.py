@@ -9,6 +9,7 @@ comes later and separately (`switch`).
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,12 +25,23 @@ from recorder.core.frames import FIRST_OFFSET, HOUR_NS, hour_base
 from recorder.core.tables import TABLES, Table
 from recorder.errors import DataError
 from recorder.store.capture import end_of, read_blocks
-from recorder.store.parts import Cut, read_cut, read_parts, sort, unify, write_file
+from recorder.store.parts import (
+    Cut,
+    mode_of,
+    read_cut,
+    read_parts,
+    reserve,
+    sort,
+    unify,
+    write_file,
+)
 from recorder.store.paths import CUTS, Root, Segment, hour_from_iso, hour_text, iso
 from recorder.store.publish import make_folder, publish, publish_json
 
 BUCKET_ROWS = 1_000_000  # sorted in memory at once; 6 M rows of 300 products: 11 s, 644 MB at most
 COMMIT_VERSION = 1
+EARLIER_US = 60_000_000  # a reader opens what it has listed within this
+EARLIER_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,11 +325,12 @@ def _write(
     final = root.sealed(table, hour, product_id)
     make_folder(root.staging)
     staged = root.staging / f"{os.getpid()}-{final.name}"
+    reserve(staged, table)
     write_file(staged, table, arrow, footer)
     size = staged.stat().st_size
     with staged.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    publish(staged, final)
+    publish(staged, final, mode=mode_of(table))
     bounds: dict[str, Any] = pc.min_max(arrow.column(table.order)).as_py()
     return SealedFile(
         str(final.relative_to(root.path)),
@@ -363,9 +376,27 @@ def sealed_before(root: Root) -> int | None:
 
 
 def switch(root: Root, hour: int) -> None:
-    """Let readers take sealed files for the hours before this one."""
-    publish_json(
-        root.staging,
-        root.current,
-        {"version": COMMIT_VERSION, "sealed_before": iso(hour), "hour": hour_text(hour)},
-    )
+    """Let readers take sealed files for the hours before this one.
+
+    Who has listed files already keeps to the switch before: the newest of them are told as well.
+    """
+    content = {
+        "version": COMMIT_VERSION,
+        "sealed_before": iso(hour),
+        "hour": hour_text(hour),
+        "earlier": _earlier(root, time.time_ns() // 1000),
+    }
+    publish_json(root.staging, root.current, content)
+
+
+def _earlier(root: Root, now_us: int) -> list[dict[str, Any]]:
+    """The switches that were in force within the last minute, with their ends; oldest first."""
+    try:
+        content = json.loads(root.current.read_text(encoding="utf-8"))
+        told = content.get("earlier", [])
+        kept = [each for each in told if now_us - EARLIER_US < each["until_us"] <= now_us]
+        return [*kept, {"hour": content["hour"], "until_us": now_us}][-EARLIER_MAX:]
+    except FileNotFoundError:
+        return [{"hour": None, "until_us": now_us}]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []  # nobody can have read it

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from recorder.errors import UsageError
+from recorder.venue.access import Access
 from recorder.venue.door import Door
 from recorder.venue.kinds import KINDS, Fault, Happening
 from recorder.venue.plan import FaultPlan
@@ -20,7 +21,8 @@ from recorder.venue.server import Venue
 from recorder.venue.subscriptions import Limits
 
 __all__ = [
-    "KINDS", "Fault", "FaultPlan", "Happening", "Limits", "Playback", "Venue", "run", "serve",
+    "KINDS", "Access", "Fault", "FaultPlan", "Happening", "Limits", "Playback", "Venue", "run",
+    "serve",
 ]  # fmt: skip
 
 

@@ -16,19 +16,22 @@ from collections.abc import Iterator
 import msgspec
 
 from recorder.venue import exchange
+from recorder.venue.orders import Order
 from recorder.venue.specs import Spec
 from recorder.venue.steps import Step, Touch
 from recorder.venue.subscriptions import Beat, Subscriptions
 
 # The names that answers have, by those that requests may use.
 ECHOES = {
-    "level2_batch": "level2_50", "level2_50": "level2_50", "ticker": "ticker",
+    "level2": "level2", "level2_batch": "level2_50", "level2_50": "level2_50", "ticker": "ticker",
     "ticker_batch": "ticker_1000", "ticker_1000": "ticker_1000", "matches": "matches",
     "heartbeat": "heartbeat", "status": "status", "auctionfeed": "auctionfeed",
     "rfq_matches": "rfq_matches",
 }  # fmt: skip
 SIGNED = frozenset(("level2", "level3", "full"))
 PRIVATE = frozenset(("user", "balance"))
+BOOKS = frozenset(("level2", "level2_50"))
+NOT_SIGNED = "authentication failed"
 FAILED = "Failed to subscribe"
 NEEDS_SIGNATURE = (
     "level2, level3, and full channels now require authentication. "
@@ -48,10 +51,23 @@ class _Request(msgspec.Struct):
     type: str
     channels: list[str | _Channel] | None = None
     product_ids: list[str] | None = None
+    signature: str | None = None
+    key: str | None = None
+    passphrase: str | None = None
+    timestamp: str | None = None
+
+    def members(self) -> dict[str, str]:
+        """What signs it, as far as it is there."""
+        names = ("signature", "key", "passphrase", "timestamp")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 class ExchangeSession(Subscriptions):
-    """The state of one connection: its subscriptions, and what it is still owed."""
+    """The state of one connection: its subscriptions, and what it is still owed.
+
+    It has books at the full rate (``level2``) or batched (``level2_50``), and not both at once,
+    which Coinbase does not mind.
+    """
 
     books = "level2_50"
     heartbeats = "heartbeat"
@@ -74,13 +90,21 @@ class ExchangeSession(Subscriptions):
             return []
         if self.faults.take("rate_limited", first):
             return [exchange.error(TOO_FAST, "")]
-        if request.type == "subscribe":
-            return self._subscribe(named, now_ns)
+        members = request.members()
+        if members and (reason := self._signatures.members_refused(members, now_ns)):
+            errors = [exchange.error(NOT_SIGNED, reason)]
+        elif request.type == "subscribe":
+            errors = self._subscribe(named, now_ns, signed=bool(members))
+        else:
+            self._unsubscribe(named, request.product_ids or [], now_ns)
+            errors = []
+        return errors
+
+    def _unsubscribe(self, named: dict[str, list[str]], common: list[str], now_ns: int) -> None:
         # Without channels, the products are dropped from all of them.
         for channel in named or list(self.channels):
-            self._drop(channel, named.get(channel, request.product_ids or []) or None)
+            self._drop(channel, named.get(channel, common) or None)
         self._owe_ack(now_ns)
-        return []
 
     def _named(self, request: _Request) -> Iterator[tuple[str, list[str]]]:
         """The channels of a request, by their echo names where they have one, with products."""
@@ -90,7 +114,7 @@ class ExchangeSession(Subscriptions):
             own = [] if isinstance(each, str) else each.product_ids or []
             yield ECHOES.get(name, name), list(dict.fromkeys([*common, *own]))
 
-    def _subscribe(self, named: dict[str, list[str]], now_ns: int) -> list[bytes]:
+    def _subscribe(self, named: dict[str, list[str]], now_ns: int, *, signed: bool) -> list[bytes]:
         """Serve what can be served, refuse the rest; gives the refusals."""
         if not named:
             return [exchange.error(FAILED, "No channels provided")]
@@ -98,7 +122,7 @@ class ExchangeSession(Subscriptions):
         owed_before = len(self._owed)
         served = False
         for channel, names in named.items():
-            if reason := self._refusal(channel, names):
+            if reason := self._refusal(channel, names, signed=signed):
                 errors[reason] = None
                 continue
             if channel == "status":
@@ -107,6 +131,8 @@ class ExchangeSession(Subscriptions):
                     self._owe_snapshot(channel, "", now_ns)
                 served = True
                 continue
+            if channel in BOOKS:
+                self.books = channel
             listed = set(self._market.listed())
             errors |= {
                 f"{name} is not a valid product": None for name in names if name not in listed
@@ -121,14 +147,16 @@ class ExchangeSession(Subscriptions):
             self._answer_somewhere(owed_before, now_ns)
         return [exchange.error(FAILED, reason) for reason in errors]
 
-    def _refusal(self, channel: str, names: list[str]) -> str:
+    def _refusal(self, channel: str, names: list[str], *, signed: bool) -> str:
         """Why a channel is not served at all; empty if it is."""
-        if channel in SIGNED:
+        if channel in SIGNED and not signed:
             return NEEDS_SIGNATURE
-        if channel in PRIVATE:
+        if not signed and (channel in PRIVATE or self._signatures.everything):
             return f"{channel} channel requires authentication"
         if channel not in ECHOES.values():
             return f"{channel} is not a valid channel"
+        if channel in BOOKS and (BOOKS & self.channels.keys()) - {channel}:
+            return f"{channel} is not to be had on a connection with another channel of books here"
         if not names and channel != "status":
             return f"You need to specify at least one product ID for channel {channel}"
         return ""
@@ -158,7 +186,7 @@ class ExchangeSession(Subscriptions):
         product = self._market.products[product_id]
         spec, last = product.spec, product.tape.last
         match channel:
-            case "level2_50":
+            case "level2" | "level2_50":
                 return [self._made(exchange.snapshot(product))]
             case "matches":
                 return [self._made(exchange.match(spec, last, "last_match"))]
@@ -180,7 +208,7 @@ class ExchangeSession(Subscriptions):
         frames = []
         spec = step.spec
         name = spec.product_id
-        if ("level2_50", name) in self._live:
+        if (self.books, name) in self._live:
             heard = self._book_step(step)
             if heard is not None:
                 frames.append(self._book_frame(heard, now_ns))
@@ -218,6 +246,10 @@ class ExchangeSession(Subscriptions):
         if beat.number % STATUS_S == 0 and self.wants("status", ""):
             frames.append(self._made(self._status()))
         return frames
+
+    def tell_order(self, order: Order, now_ns: int) -> list[bytes]:  # noqa: ARG002
+        """Nothing: the account's own orders are told in another form here, and by no connection."""
+        return []
 
     def tell_status(self, spec: Spec, status: str, now_ns: int) -> list[bytes]:  # noqa: ARG002
         """The frame that says that a product's status has changed."""

@@ -19,7 +19,7 @@ PRODUCT = re.compile(rb'"product_id":"([^"]+)"')
 CHANNEL = re.compile(rb'^\{"(?:channel|type)":"([^"]+)"')
 # What a frame is called, by the name it was subscribed by, where they differ.
 FRAME_NAMES = {
-    "level2": (b"l2_data",),
+    "level2": (b"l2_data", b"l2update", b"snapshot"),
     "level2_50": (b"l2update", b"snapshot"),
     "level2_batch": (b"l2update", b"snapshot"),
     "matches": (b"match", b"last_match"),

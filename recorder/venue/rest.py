@@ -258,10 +258,14 @@ class RestVenue:
 def beside(venue: Venue, host: str, port: int, key_file: Path | None) -> RestVenue:
     """Give the REST of a venue that is about to start, and a new key if its file is wanted.
 
+    The venue's sockets know the key, too.
+
     Raises:
         UsageError: the file is there already.
     """
     keys = () if key_file is None else (write_new_key(key_file),)
+    for key in keys:
+        venue.admit(key)
     return RestVenue(lambda: venue.market, RestRules(keys), host=host, port=port)
 
 

@@ -126,6 +126,12 @@ class KeyRing:
         self._bearers = [key for key in keys if key.kind == "bearer"]
         self._nonces: OrderedDict[str, None] = OrderedDict()
 
+    def add(self, key: KnownKey) -> None:
+        """Know one key more."""
+        self._keys[key.name] = key
+        if key.kind == "bearer":
+            self._bearers.append(key)
+
     def check(self, request: SignedRequest, now_s: float, *, exchange: bool) -> KnownKey:
         """Find whose request it is. Raises NotSignedError where that is not proven."""
         if exchange:

@@ -9,11 +9,14 @@ from typing import Self
 
 from recorder.errors import UsageError
 from recorder.venue import exchange, wire
+from recorder.venue.access import Access, Signatures
 from recorder.venue.door import BACKLOG_BYTES_MAX, POLICY, Connection
 from recorder.venue.exchange_session import ExchangeSession
 from recorder.venue.kinds import Fault
 from recorder.venue.market import DELISTED, OFFLINE, ONLINE, Market
+from recorder.venue.orders import Orders
 from recorder.venue.plan import FaultPlan
+from recorder.venue.rest_keys import KnownKey
 from recorder.venue.session import Session
 from recorder.venue.stage import Stage
 from recorder.venue.subscriptions import Beat, Limits
@@ -66,6 +69,7 @@ class Venue(Stage):
         keep_sent: bool = False,
         backlog_bytes_max: int = BACKLOG_BYTES_MAX,
         plan: FaultPlan | None = None,
+        access: Access | None = None,
     ) -> None:
         """Prepare; nothing happens before ``async with``.
 
@@ -82,6 +86,8 @@ class Venue(Stage):
             keep_sent: remember every frame, request and connect, for `records` and `connects`.
             backlog_bytes_max: a client further behind is closed with 1008.
             plan: faults to play from the start on.
+            access: whose signatures are taken, and what is for them alone. Advanced Trade's own
+                orders always are, and so are Exchange's books at the full rate.
 
         Raises:
             UsageError: there is no such protocol.
@@ -102,7 +108,9 @@ class Venue(Stage):
         self._sessions: dict[Connection, Session | ExchangeSession] = {}
         self._asked_ns: dict[str, deque[int]] = {}
         self._dials_s: dict[str, deque[float]] = {}
+        self._signatures = Signatures(access)
         self._market: Market | None = None
+        self._orders: Orders | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._start_ns = 0
@@ -117,12 +125,24 @@ class Venue(Stage):
             raise RuntimeError("the venue has not started: use `async with`")
         return self._market
 
+    @property
+    def orders(self) -> Orders:
+        """The account's own orders, of whoever has a key; from the start of the venue on."""
+        if self._orders is None:
+            raise RuntimeError("the venue has not started: use `async with`")
+        return self._orders
+
+    def admit(self, key: KnownKey) -> None:
+        """Know one key more."""
+        self._signatures.add(key)
+
     async def __aenter__(self) -> Self:
         """Open the market and listen."""
         self._start_ns = time.time_ns()
         self._market = Market(
             self.seed, self._products, self._start_ns, rate=self._rate, depth=self._depth
         )
+        self._orders = Orders(self._market, self.seed, self._start_ns)
         await super().__aenter__()
         self._task = asyncio.create_task(self._run())
         self._start_plan(self.protocol, self._products)
@@ -176,7 +196,8 @@ class Venue(Stage):
             asked_ns = self._asked_ns.setdefault(connection.address, deque())
         session = SESSIONS[self.protocol](
             self.market, seed=self.seed * 1000 + connection.number, limits=self.limits,
-            faults=connection.faults, asked_ns=asked_ns,
+            faults=connection.faults, asked_ns=asked_ns, signatures=self._signatures,
+            orders=self._orders,
         )  # fmt: skip
         self._sessions[connection] = session
         deadline = asyncio.get_running_loop().call_later(
@@ -303,8 +324,10 @@ class Venue(Stage):
         batch = sorted(self._traded_batch) if number % BATCH_S == 0 else None
         beat = Beat(number, now_ns, uptime_ns, sorted(self._traded), batch)
         texts: dict[str, str] = {}
+        order = self.orders.step(now_ns)
         for connection, session in list(self._sessions.items()):
             connection.send(session.beat(beat, texts))
+            connection.send(session.tell_order(order, now_ns))
         self._traded.clear()
         if batch is not None:
             self._traded_batch.clear()

@@ -10,7 +10,8 @@ What Coinbase does, as measured on the live venue in August and September 2026:
 * the first update of a product may come before its snapshot, which then already contains it;
 * ``-USDC`` products are served as ``-USD``, unknown products are missing from the answer;
 * the 31st book is refused with its whole request, in an error frame, and nothing else changes;
-* an unknown channel is called an authentication failure.
+* an unknown channel is called an authentication failure, and so is everything that is wrong with a
+  token; the account's own orders need one.
 """
 
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from recorder.venue import wire
+from recorder.venue.orders import Order
 from recorder.venue.specs import Spec
 from recorder.venue.steps import Step
 from recorder.venue.subscriptions import Beat, Limits, Subscriptions
@@ -26,11 +28,15 @@ from recorder.venue.subscriptions import Beat, Limits, Subscriptions
 __all__ = ["Limits", "Session"]
 
 CHANNELS = frozenset(
-    ("heartbeats", "candles", "status", "ticker", "ticker_batch", "level2", "market_trades")
+    (
+        *("heartbeats", "candles", "status", "ticker", "ticker_batch", "level2", "market_trades"),
+        "user",
+    )
 )
+BATCH = 50  # of open orders in a snapshot; a shorter one is the last
 # USDC books that are not another name of a USD one.
 OWN_USDC_BOOKS = frozenset(("USDT", "EURC", "XSGD", "AUDD", "TGBP"))
-UNKNOWN_CHANNEL = "authentication failure"
+AUTHENTICATION = "authentication failure"
 TOO_MANY_BOOKS = "too many L2 streams requested in a single session"
 TOO_FAST = "rate limit exceeded"
 NOT_UNDERSTOOD = "failure to subscribe"
@@ -40,6 +46,7 @@ class _Request(msgspec.Struct):
     type: Literal["subscribe", "unsubscribe"]
     channel: str
     product_ids: list[str] | None = None
+    jwt: str | None = None
 
 
 class Session(Subscriptions):
@@ -63,8 +70,8 @@ class Session(Subscriptions):
             request = msgspec.json.decode(text, type=_Request)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return [wire.error(NOT_UNDERSTOOD)]
-        if request.channel not in CHANNELS:
-            return [wire.error(UNKNOWN_CHANNEL)]
+        if request.channel not in CHANNELS or self._unsigned(request, now_ns):
+            return [wire.error(AUTHENTICATION)]
         if self.faults.take("ignored", request.channel):
             return []
         if self.faults.take("rate_limited", request.channel):
@@ -75,6 +82,12 @@ class Session(Subscriptions):
             return [wire.error(TOO_MANY_BOOKS)]
         self._owe_ack(now_ns)
         return []
+
+    def _unsigned(self, request: _Request, now_ns: int) -> bool:
+        """Whether a request is not signed as it must be; a token that is there must be right."""
+        if request.jwt is None:
+            return request.channel == "user" or self._signatures.everything
+        return bool(self._signatures.token_refused(request.jwt, now_ns))
 
     def _known(self, product_ids: Iterable[str] | None) -> list[str]:
         """The products meant, by their own names, each once; all of them if none is named."""
@@ -90,6 +103,12 @@ class Session(Subscriptions):
         if channel == "heartbeats":
             self.channels[channel] = ["heartbeats"]
             self.subscribed = True
+            return True
+        if channel == "user":
+            self.subscribed = True
+            if self._orders is not None and channel not in self.channels:
+                self.channels[channel] = [self._orders.user_id]
+                self._owe_snapshot(channel, "", now_ns)
             return True
         have = self.channels.get(channel, [])
         new = [name for name in self._known(request.product_ids) if name not in have]
@@ -120,8 +139,22 @@ class Session(Subscriptions):
         return self.number("subscriptions", event, now_ns)
 
     def _snapshot_frames(self, channel: str, product_id: str, now_ns: int) -> list[bytes]:
+        if channel == "user":
+            return self._open_orders(now_ns)
         name = "l2_data" if channel == "level2" else channel
         return [self.number(name, self._snapshot(channel, product_id), now_ns)]
+
+    def _open_orders(self, now_ns: int) -> list[bytes]:
+        """All open orders, in batches; the last is not full, and may have none."""
+        orders = [] if self._orders is None else self._orders.open()
+        batches = [orders[at : at + BATCH] for at in range(0, len(orders) + 1, BATCH)]
+        return [self.number("user", wire.user("snapshot", each), now_ns) for each in batches]
+
+    def tell_order(self, order: Order, now_ns: int) -> list[bytes]:
+        """The frame that says that one of the account's own orders has changed."""
+        if not self.wants("user", "") or self._is_silent("user", None):
+            return []
+        return [self.number("user", wire.user("update", [order]), now_ns)]
 
     def _snapshot(self, channel: str, product_id: str) -> str:
         products, statuses = self._market.products, self._market.statuses

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from random import Random
 
+from recorder.venue.access import Signatures
 from recorder.venue.faults import Faults
 from recorder.venue.kinds import Fault
 from recorder.venue.market import Market, Product
+from recorder.venue.orders import Orders
 from recorder.venue.steps import Change, Step, Touch
 from recorder.venue.tape import Trade
 
@@ -86,17 +88,22 @@ class Subscriptions:
         limits: Limits | None = None,
         faults: Faults | None = None,
         asked_ns: deque[int] | None = None,
+        signatures: Signatures | None = None,
+        orders: Orders | None = None,
     ) -> None:
         """Start at number 0.
 
         ``seed`` decides the orders that the venue leaves open; ``asked_ns`` holds the times of
-        requests, and is shared by connections whose requests count together.
+        requests, and is shared by connections whose requests count together. ``signatures`` checks
+        signatures; ``orders`` are those of whoever has one.
         """
         self.sequence = 0
         self.channels: dict[str, list[str]] = {}
         self.subscribed = False
         self.faults = faults or Faults()
         self._market = market
+        self._signatures = signatures or Signatures()
+        self._orders = orders
         self._limits = limits or Limits()
         self._random = Random(f"{seed}/session")
         self._live: set[tuple[str, str]] = set()

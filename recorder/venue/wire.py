@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from recorder.venue.market import Product
+from recorder.venue.orders import FEE_PER_MILLE, Order
 from recorder.venue.specs import Spec
 from recorder.venue.steps import Change, Step, Touch
 from recorder.venue.tape import Candle, Trade
@@ -162,6 +163,60 @@ def candles(spec: Spec, kind: str, oldest_first: Iterable[Candle]) -> str:
         for candle in oldest_first
     )
     return f'{{"type":"{kind}","candles":[{texts}]}}'
+
+
+def user(kind: str, orders: Iterable[Order]) -> str:
+    """The event of a ``user`` frame: the account's own orders, and its positions in futures.
+
+    Written after Coinbase's documentation: no recording of one is public.
+    """
+    texts = ",".join(map(_order, orders))
+    position = '{"product_id":"BTC-PERP-INTX","net_size":"1","vwap":"60000"}'
+    perpetual = position if kind == "snapshot" else ""
+    return (
+        f'{{"type":"{kind}","orders":[{texts}],"positions":{{"perpetual_futures_positions":'
+        f'[{perpetual}],"expiring_futures_positions":[]}}}}'
+    )
+
+
+def _order(order: Order) -> str:
+    spec = order.spec
+    lots, digits = spec.size_digits, spec.price_digits + spec.size_digits
+    fees, value = order.value * FEE_PER_MILLE, order.value * 1000
+    done = order.status == "FILLED"
+    left = 0 if order.status == "CANCELLED" else order.size - order.filled
+    hundredths = order.filled * 10_000 // order.size
+    return json.dumps({
+        "avg_price": decimal(order.price, spec.price_digits) if order.filled else "0",
+        "cancel_reason": "User requested cancel" if order.status == "CANCELLED" else "",
+        "client_order_id": order.client_order_id,
+        "completion_percentage": f"{hundredths // 100}.{hundredths % 100:02d}",
+        "contract_expiry_type": "UNKNOWN_CONTRACT_EXPIRY_TYPE",
+        "cumulative_quantity": decimal(order.filled, lots),
+        "filled_value": decimal(order.value, digits),
+        "leaves_quantity": decimal(left, lots),
+        "limit_price": decimal(order.price, spec.price_digits),
+        "number_of_fills": str(order.fills),
+        "order_id": order.order_id,
+        "order_side": "BUY" if order.buys else "SELL",
+        "order_type": "Limit",
+        "outstanding_hold_amount": "0" if done else decimal(order.price * left, digits),
+        "post_only": "false",
+        "product_id": spec.product_id,
+        "product_type": "SPOT",
+        "reject_reason": "",
+        "retail_portfolio_id": "00000000-0000-4000-8000-000000000001",
+        "risk_managed_by": "UNKNOWN_RISK_MANAGEMENT_TYPE",
+        "status": order.status,
+        "stop_price": "",
+        "time_in_force": "GOOD_UNTIL_CANCELLED",
+        "total_fees": decimal(fees, digits + 3),
+        "total_value_after_fees": decimal(value + (fees if order.buys else -fees), digits + 3),
+        "trigger_status": "INVALID_ORDER_TYPE",
+        "creation_time": instant(order.placed_ns // 1000 * 1000),
+        "end_time": "0001-01-01T00:00:00Z",
+        "start_time": "0001-01-01T00:00:00Z",
+    }, separators=(",", ":"))  # fmt: skip
 
 
 def status(products: Iterable[tuple[Spec, str]], kind: str = "snapshot") -> str:

@@ -83,6 +83,60 @@ def test_a_trade_that_cannot_be_is_left_out() -> None:
     assert "trade 4: not a plain decimal number" in detail
 
 
+def test_a_hole_of_many_pieces_is_told_in_short() -> None:
+    """A venue that lacks every other trade fills no detail without end."""
+    player = live()
+    player.ask("market_trades", "BTC-USD")
+    player.say(trades(1, "snapshot", [1]))
+    player.say(trades(2, "update", [100]))
+    fetch(player, rows_of(*range(2, 60, 2)), 2, 59)
+    detail = player.rows("faults")[-1]["detail"]
+    assert detail.endswith("41 … 41 and 9 more")
+
+
+def test_the_log_tells_of_the_fault() -> None:
+    """What is written down is logged."""
+    step = fetch(missing(), rows_of(9))
+    told = {fact.event: fact.fields for fact in step.facts}
+    assert told["trades_backfilled"] == {"product_id": "BTC-USD", "trades": 1}
+    assert told["fault_recorded"]["kind"] == "backfill_incomplete"
+
+
+def absent(player: Player, raw: bytes, first: int, last: int) -> Step:
+    """Found missing in the files."""
+    mark = Fetched(player.now_ns, "BTC-USD", first, last, raw, absent=True)
+    return player.take(mark)
+
+
+def test_what_the_files_lack_is_taken_whatever_is_remembered() -> None:
+    """Below the first id that is remembered, within what is, and of a product that nobody knows."""
+    player = live()
+    player.ask("market_trades", "BTC-USD")
+    player.say(trades(1, "snapshot", [20, 21]))
+    player.say(trades(2, "update", [30]))
+    absent(player, rows_of(9, 8, 7), 7, 9)
+    absent(player, rows_of(21), 21, 21)
+    absent(player, rows_of(25), 24, 25)
+    assert backfilled(player) == [7, 8, 9, 21, 25]
+    ids = player.pipeline.trades["BTC-USD"]
+    # What lies between 9 and 20 may be recorded: nobody is sent for it.
+    assert (ids.first, ids.last, ids.holes) == (20, 30, [(22, 24), (26, 29)])
+    assert player.faults() == ["trade_id_gap", "backfill_incomplete"]
+    assert player.rows("faults")[-1]["detail"] == "the venue does not have trade ids 24 … 24"
+    other = Fetched(player.now_ns, "ETH-USD", 7, 9, rows_of(9, 8, 7), absent=True)
+    player.take(other)
+    assert player.pipeline.trades["ETH-USD"].first is None
+
+
+def test_an_answer_with_a_trade_twice_or_of_other_ids_is_taken_once() -> None:
+    """Only what was asked for, and each once."""
+    player = missing()
+    absent(player, rows_of(9, 9, 8, 3, 12), 8, 9)
+    assert backfilled(player) == [8, 9]
+    fetch(player, rows_of(7, 7, 6), 7, 7)
+    assert backfilled(player) == [8, 9, 7]
+
+
 def test_a_fresh_pipeline_fills_what_another_missed() -> None:
     """What is missing travels over the hour."""
     player = missing()

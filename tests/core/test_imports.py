@@ -64,23 +64,35 @@ ROOMS = [
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
     Room("core.backfill", "core", "msgspec", "trades that were fetched, as rows"),
+    Room("core.listed", "core", "msgspec", "the list of products, as rows"),
     Room("core.marks", "core", "", "what opens, closes, starts and ends"),
     Room("core.pipeline", "core errors", "", "joins the core"),
     Room("core", "", "", "a new module of the core gets a row of its own"),
     Room(
         "api",
         "config credentials errors feed.auth feed.products feed.rest feed.rest_errors "
-        "feed.transport",
+        "feed.signing feed.transport",
         "",
         "requests by hand: joins settings, key and REST",
     ),
+    Room(
+        "keycheck",
+        "api config credentials errors feed.auth feed.signing logs",
+        "",
+        "the key of a recording: joins settings, key and REST before it begins",
+    ),
     Room("credentials", "errors", "", "where keys come from, and a type that never shows them"),
-    Room("feed", "core.frames core.wire errors", "websockets picows", "how frames arrive"),
+    Room(
+        "feed",
+        "core.frames core.wire credentials errors",
+        "websockets picows",
+        "how frames arrive; what is signed is carried as a secret",
+    ),
     Room("feed.selection", "", "", "pure: what to record, of what there is"),
     Room("feed.plan", "", "", "which connection carries what, and how fast we speak"),
     Room(
         "feed.switchboard",
-        "core.frames core.messages core.wire feed.connection feed.plan",
+        "core.frames core.messages core.wire feed.connection feed.plan feed.signing",
         "",
         "all connections: does what the core and the lineup want",
     ),
@@ -89,6 +101,12 @@ ROOMS = [
         "credentials errors feed.auth_keys feed.products",
         "cryptography jwt",
         "how each kind of key signs",
+    ),
+    Room(
+        "feed.signing",
+        "credentials errors feed.rest_errors",
+        "",
+        "what is added to a request on a socket, and what its refusal means",
     ),
     Room("feed.auth_keys", "credentials", "cryptography", "what a secret is"),
     Room(
@@ -127,6 +145,19 @@ ROOMS = [
         "when hours are sealed and retired",
     ),
     Room("backfill", "core.frames core.trades errors logs", "msgspec", "trades that are missing"),
+    Room(
+        "missing",
+        "core.tables store.paths store.seal errors",
+        "pyarrow numpy",
+        "trades of which no file has a row",
+    ),
+    Room(
+        "filling",
+        "backfill clock config core.frames core.tables core.trades errors feed.rest hours missing "
+        "recording recovery store",
+        "",
+        "joins files, REST and recording: missing trades by hand",
+    ),
     Room("summaries", "core", "", "what an import tells of books and trades"),
     Room("disk", "store hours recording logs", "", "writes what is recorded, waits for the disk"),
     Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
@@ -152,8 +183,8 @@ ROOMS = [
     ),
     Room(
         "live",
-        "backfill core feed store errors recording recovery hours disk worker clock config logs "
-        "lineup listing progress",
+        "backfill core feed store errors recording recovery hours disk worker clock config "
+        "keycheck logs lineup listing progress",
         "",
         "the daemon joins all rooms, and nothing of replay",
     ),
@@ -177,9 +208,10 @@ ROOMS = [
     ),
     Room(
         "dataset",
-        "store.paths store.parts core.frames core.tables core.numbers errors",
+        "store.paths store.parts core.frames core.tables core.numbers core.coverage core.book "
+        "core.messages errors",
         "pyarrow duckdb numpy pandas polars",
-        "the reader's API sees files, not the writers",
+        "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
     Room(
         "venue",
@@ -189,12 +221,12 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live listing replay dataset venue verify repair errors api",
+        "config logs live listing replay dataset venue verify repair errors api filling",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
     Room("__main__", "cli", "", "the front door"),
-    Room("", "dataset", "", "the package gives the reader's API"),
+    Room("", "dataset errors", "", "the package gives the reader's API"),
 ]
 
 # The core waits for nothing, asks for no clock, touches no file, says nothing; the same twice.

@@ -1,9 +1,11 @@
 """Which trades are recorded, against a plain set."""
 
+from itertools import groupby
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.trades import HOLES_MAX, TradeIds
+from recorder.core.trades import HOLES_MAX, Hole, TradeIds, size, within, without
 
 
 @given(st.lists(st.integers(0, 40), max_size=60))
@@ -66,3 +68,29 @@ def test_too_many_holes() -> None:
     for each in range(2, 4 * HOLES_MAX, 2):
         assert known.take(each)[0]
     assert len(known.holes) == HOLES_MAX
+
+
+ranges = st.sets(st.integers(0, 40)).map(
+    lambda ids: [
+        (each[0], each[-1])
+        for each in (
+            [value for _, value in run]
+            for _, run in groupby(enumerate(sorted(ids)), key=lambda pair: pair[1] - pair[0])
+        )
+    ]
+)
+
+
+@given(ranges, ranges)
+def test_holes_without_others_and_within_others(one: list[Hole], other: list[Hole]) -> None:
+    """What is left, and what both have: as of sets of ids."""
+
+    def ids(holes: list[Hole]) -> set[int]:
+        return {each for first, last in holes for each in range(first, last + 1)}
+
+    left, both = without(one, other), within(one, other)
+    assert ids(left) == ids(one) - ids(other)
+    assert ids(both) == ids(one) & ids(other)
+    for holes in (left, both):
+        assert holes == sorted(holes)
+        assert size(holes) == len(ids(holes))

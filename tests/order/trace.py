@@ -16,7 +16,7 @@ CALLS = (
     "openat,mkdir,mkdirat,write,pwrite64,writev,pwritev,fsync,fdatasync,"
     "rename,renameat,renameat2,unlink,unlinkat"
 )
-TEXT_MAX = 400  # bytes of a write that are kept: a block's header, a whole current.json
+TEXT_MAX = 2000  # bytes of a write that are kept: a block's header, a whole current.json
 _whole = re.compile(r"(\d+)\s+(\w+)\((.*)\)\s+= (-?\d+)(?:<(.*)>)?").match
 _unfinished = re.compile(r"(\d+)\s+(\w+)\((.*?),? *<unfinished \.\.\.>").match
 _resumed = re.compile(r"(\d+)\s+<\.\.\. (\w+) resumed>(.*)\)\s+= (-?\d+)(?:<(.*)>)?").match

@@ -161,7 +161,8 @@ def _number(raw: bytes) -> int | None:
 
 def read_rows(run: Run, table: str, columns: Sequence[str] | None = None) -> pa.Table:
     """All rows of a table as they were written, in the order of the parts."""
-    pieces = run.witness.tables.get(table, [])
+    parts = run.witness.tables.get(table, {})
+    pieces = [parts[name] for name in sorted(parts)]
     if columns is not None:
         pieces = [piece.select(list(columns)) for piece in pieces]
     if not pieces:
@@ -171,7 +172,8 @@ def read_rows(run: Run, table: str, columns: Sequence[str] | None = None) -> pa.
 
 def check_written(run: Run) -> Iterator[str]:
     """What was written is what stands on the disk."""
-    for table, pieces in run.witness.tables.items():
+    for table, parts in run.witness.tables.items():
+        pieces = list(parts.values())
         paths = sorted((run.root / "live" / table).glob("2*.parquet"))
         rows = 0
         for path in paths:
@@ -196,6 +198,8 @@ def _ledger(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     The end of an hour is told when nobody knows yet that nothing came any more; then the next hour
     has a gap that begins before it.
     """
+    # What was fetched later lies over the gap in which it was lost, and does not end it.
+    rows = [row for row in rows if row["state"] != "backfilled"]
     for row in rows:
         row["start_us"], row["end_us"] = row.pop("start_time"), row.pop("end_time")
         row["hour"] = hour_of_seq(row["noted_seq"])

@@ -17,6 +17,7 @@ CHANNELS = {
     EXCHANGE: ("level2_batch", "ticker", "market_trades", "heartbeats", "status"),
 }
 MORE_CHANNELS = {ADVANCED: ("candles", "ticker_batch"), EXCHANGE: ()}
+FORGOABLE = ("ticker", "status", "candles", "ticker_batch")
 NAMES = ("AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD", "EEE-USD", "FFF-USD")
 SECOND_NS = 1_000_000_000
 
@@ -41,18 +42,30 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be recorded from a time on: the configuration is read again then."""
+
+    at_s: float
+    products: tuple[str, ...]
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One seed's run.
 
-    ``products_max`` products go on a connection. ``stops``: (when the recorder is stopped, for how
-    long). ``clock_steps``: (when, by how much) its wall clock is set.
+    ``products`` are those of the market; ``wanted`` says what of it is recorded, the first from the
+    start on. ``products_max`` go on a connection. ``stops``: (when the recorder is stopped, for how
+    long). ``clock_steps``: (when, by how much) its wall clock is set. ``refusals``: (when, for how
+    long) its disk refuses. ``delisted``: (when, which product) is traded no more. ``archive``:
+    missing trades are asked of the venue's archive.
     """
 
     seed: int
     protocol: str
     products: tuple[str, ...]
+    wanted: tuple[Wanted, ...]
     products_max: int
-    channels: tuple[str, ...]
     rate: float
     depth: float
     part_seconds: int
@@ -64,6 +77,9 @@ class Plan:
     venue_faults: tuple[Planned, ...]
     stops: tuple[tuple[float, float], ...]
     clock_steps: tuple[tuple[float, float], ...]
+    refusals: tuple[tuple[float, float], ...]
+    delisted: tuple[tuple[float, str], ...]
+    archive: bool
 
 
 def make(seed: int, protocol: str | None = None) -> Plan:
@@ -76,14 +92,11 @@ def make(seed: int, protocol: str | None = None) -> Plan:
         seed=seed,
         protocol=protocol,
         products=products,
+        wanted=_wanted(random, protocol, products),
         products_max=random.choice((1, 2, 2, 4)),
-        channels=(
-            *CHANNELS[protocol],
-            *(each for each in MORE_CHANNELS[protocol] if random.random() < 0.15),
-        ),
         rate=random.uniform(0.15, 0.4),
         depth=random.choice((0.005, 0.01, 0.02)),
-        part_seconds=random.choice((25, 45, 60, 100)),
+        part_seconds=random.choice((30, 60, 100)),
         begin_ns=_begin_ns(random),
         weather=_weather(random),
         compression=random.random() < 0.1,
@@ -92,6 +105,26 @@ def make(seed: int, protocol: str | None = None) -> Plan:
         venue_faults=_venue_faults(seed, random, protocol, products),
         stops=_stops(random),
         clock_steps=_clock_steps(random),
+        refusals=_refusals(random),
+        delisted=_delisted(random, products),
+        archive=random.random() < 0.5,
+    )
+
+
+def _wanted(random: Random, protocol: str, products: tuple[str, ...]) -> tuple[Wanted, ...]:
+    """All of the market, in most runs; in a sixth another part of it again and again."""
+    more = tuple(each for each in MORE_CHANNELS[protocol] if random.random() < 0.15)
+    channels = (*CHANNELS[protocol], *more)
+    if random.random() > 1 / 6:
+        return (Wanted(0.0, products, channels),)
+    times_s = sorted(random.uniform(1, FAULTS_S) for _ in range(random.randrange(1, 5)))
+    return tuple(
+        Wanted(
+            at_s,
+            tuple(random.sample(products, random.randint(1, len(products)))),
+            tuple(each for each in channels if each not in FORGOABLE or random.random() < 0.7),
+        )
+        for at_s in (0.0, *times_s)
     )
 
 
@@ -168,3 +201,18 @@ def _clock_steps(random: Random) -> tuple[tuple[float, float], ...]:
         (random.uniform(1, FAULTS_S), random.choice((-2.0, -0.6, 0.7, 3.0, 30.0)))
         for _ in range(random.randrange(1, 4))
     )
+
+
+def _refusals(random: Random) -> tuple[tuple[float, float], ...]:
+    """A twelfth of the runs has some."""
+    if random.random() > 1 / 12:
+        return ()
+    times_s = sorted(random.uniform(1, FAULTS_S) for _ in range(random.randrange(1, 4)))
+    return tuple((at_s, random.uniform(0.3, 8.0)) for at_s in times_s)
+
+
+def _delisted(random: Random, products: tuple[str, ...]) -> tuple[tuple[float, str], ...]:
+    """In a twentieth of the runs a product ends; there is always another."""
+    if random.random() > 1 / 20:
+        return ()
+    return ((random.uniform(1, FAULTS_S), random.choice(products)),)

@@ -24,7 +24,7 @@ SECOND_NS = 1_000_000_000
 MONOTONIC_S = 1000.0  # a machine that has been up for a while
 FRAME_BYTES_MAX = 256 * 1024  # of 64 MiB: a frame that is too large need not cost a second
 BALLAST_BYTES = 4096
-BLOCK_S = 0.5  # of 0.25: half as often awake
+LOOK_S = 0.8  # of 0.25: what is looked at now and then wakes a third as often
 SNAPSHOT_TRADES = 25  # of 100: enough for the pauses of a minute, at these rates
 
 LogEvent = tuple[float, str, dict[str, Any]]
@@ -82,7 +82,8 @@ def stage(loop: SimLoop, seed: int, begin_ns: int, products_max: int) -> Iterato
         (hours, "retire", lambda *_: []),
         (disk, "BALLAST_BYTES", BALLAST_BYTES),
         (disk, "free_bytes", lambda _path: 1 << 40),
-        (disk, "BLOCK_S", BLOCK_S),
+        (disk, "BLOCK_S", LOOK_S),
+        (live, "TURN_CHECK_S", LOOK_S),
         (feed_plan, "PRODUCTS_MAX", products_max),
         (dial, "FRAME_BYTES_MAX", FRAME_BYTES_MAX),
         (tape, "SNAPSHOT_TRADES", SNAPSHOT_TRADES),

@@ -1,11 +1,13 @@
 """Plays a seed and judges it."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -81,6 +83,20 @@ def _parent() -> Path | None:
     return MEMORY if MEMORY.is_dir() else None
 
 
+@contextmanager
+def _own_garbage() -> Iterator[None]:
+    """Collect garbage between seeds only: a fifth of the time went there.
+
+    What a seed makes is then in the youngest generation, and is all that a collection looks at.
+    """
+    gc.collect(0)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def judge_seed(
     seed: int, protocol: str | None = None, *, again: bool | None = None, keep: Path | None = None
 ) -> Verdict:
@@ -91,10 +107,11 @@ def judge_seed(
     """
     began_s = time.process_time()
     plan = plans.make(seed, protocol)
-    with tempfile.TemporaryDirectory(prefix="sim-", dir=_parent()) as folder:
+    with _own_garbage(), tempfile.TemporaryDirectory(prefix="sim-", dir=_parent()) as folder:
         root = Path(folder) / "data"
         shutil.copytree(_empty_root(), root, copy_function=os.link)
         run = play(plan, root)
+        gc.collect(0)  # tells of tasks whose failure nobody took
         problems = list(run.witness.problems)
         seen = evidences.read(run)
         digest = evidences.digest(run)

@@ -4,6 +4,7 @@ The venue and the recorder of a simulation are the real ones with a listener at 
 venue lets a frame out, before its faults, and where the recorder takes an arrival.
 """
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from recorder import recording
 from recorder.core.book import BookState
 from recorder.core.frames import ADVANCED, Arrival, Closed, Frame, Opened, Sent
 from recorder.live import Recorder
+from recorder.store import capture_writer
 from recorder.venue import Fault, Venue, door
 from recorder.venue.faults import AFTER_NUMBERING
 from recorder.venue.kept import Request
@@ -79,6 +81,7 @@ class Witness:
     frame that it made, lost ones included, ``received`` the requests that it got; ``hurt`` are the
     links on which frames were lost, spoilt, repeated or sent in another order. ``requests`` is what
     the recorder asked for, when and on which session; ``tables`` are the parts as it wrote them.
+    While ``refusing``, the disk takes nothing.
     """
 
     def __init__(self, protocol: str, now_s: Callable[[], float]) -> None:
@@ -92,7 +95,8 @@ class Witness:
         self.requests: list[tuple[float, str, bytes]] = []
         self.received: dict[int, list[Request]] = {}
         self.hurt: set[int] = set()
-        self.tables: dict[str, list[pa.Table]] = {}
+        self.refusing = False
+        self.tables: dict[str, dict[str, pa.Table]] = {}
 
     def note(self, text: str) -> None:
         """Write down what was done to the world."""
@@ -154,6 +158,7 @@ class WatchedVenue(Venue):
 def watch(venue: WatchedVenue) -> Iterator[None]:
     """Note every frame that the venue makes, and every part that the recorder writes."""
     send, write_part = door.Connection.send, recording.write_part
+    write_all = capture_writer._write_all
 
     def watched(connection: door.Connection, frames: Sequence[bytes]) -> None:
         if frames and connection.open:
@@ -161,12 +166,24 @@ def watch(venue: WatchedVenue) -> Iterator[None]:
         send(connection, frames)
 
     def written(root: Any, table: Any, arrow: pa.Table, *place: int) -> Any:
-        venue.witness.tables.setdefault(table.name, []).append(arrow)
-        return write_part(root, table, arrow, *place)
+        refuse()
+        path = write_part(root, table, arrow, *place)
+        # One that was written before its cut's record was refused is written again.
+        venue.witness.tables.setdefault(table.name, {})[path.name] = arrow
+        return path
+
+    def written_all(handle: int, content: bytes) -> None:
+        refuse()
+        write_all(handle, content)
+
+    def refuse() -> None:
+        if venue.witness.refusing:
+            raise OSError(errno.ENOSPC, "simulated: no space left")
 
     with (
         patch.object(door.Connection, "send", watched),
         patch.object(recording, "write_part", written),
+        patch.object(capture_writer, "_write_all", written_all),
     ):
         yield
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,10 +14,11 @@ from recorder.core.book import BookState
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
 from tests.sim import plan as plans
+from tests.sim.archive import Archive
 from tests.sim.loop import DeadlockError, SimLoop
 from tests.sim.nemesis import Nemesis
 from tests.sim.network import Network
-from tests.sim.plan import Plan
+from tests.sim.plan import Plan, Wanted
 from tests.sim.stage import Logged, stage
 from tests.sim.wirebook import digest_of_levels
 from tests.sim.witness import WatchedRecorder, WatchedVenue, Witness, watch
@@ -66,6 +69,7 @@ class Run:
     trades_made: dict[str, list[int]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     turns: int = 0
+    unlock: Callable[[], None] = lambda: None
 
 
 def play(plan: Plan, root: Path) -> Run:
@@ -90,10 +94,21 @@ def play(plan: Plan, root: Path) -> Run:
                 task.cancel()
             loop.run_until_complete(asyncio.sleep(0))
     finally:
+        run.unlock()
         run.failures, run.turns = loop.failures, loop.turns
         asyncio.set_event_loop(None)
         loop.close()
     return run
+
+
+def _config(root: Root, plan: Plan, wanted: Wanted, url: str) -> settings.Config:
+    """The settings of a recording."""
+    text = (
+        f"data = '{root.path}'\n[feed]\nvenue = '{plan.protocol}'\nurl = '{url}'\n"
+        f"products = {list(wanted.products)}\nchannels = {list(wanted.channels)}\n"
+        f"[store]\npart_seconds = {plan.part_seconds}\nfree_space_min = '1MB'\n"
+    )
+    return settings.parse(text, None)
 
 
 def _deepest(error: BaseException) -> BaseException:
@@ -114,10 +129,12 @@ class _World:
         self._plan = run.plan
         self._witness = run.witness
         self._network = run.network
+        self._random = Random(f"sim/archive/{run.plan.protocol}/{run.plan.seed}")
         self._clock_ns = 0
+        self._wanted = run.plan.wanted[0]
+        self._delisted: set[str] = set()
         self._recorder: WatchedRecorder | None = None
         self._running: asyncio.Task[Any] | None = None
-        self._lock: WriterLock | None = None
 
     async def live(self) -> None:
         """From the opening of the market to the end."""
@@ -134,14 +151,25 @@ class _World:
         nemesis = Nemesis(self._network, venue, self._witness)
         nemesis.start(self._plan)
         watching = asyncio.create_task(self._watch())
-        clock = asyncio.create_task(self._set_clock())
+        changes = [
+            asyncio.create_task(each)
+            for each in (
+                self._set_clock(),
+                self._read_again(),
+                self._refuse_disk(),
+                self._delist(venue),
+            )
+        ]
         await self._stop_and_start(venue)
         await nemesis.heal()
         self._run.healed_s = self._witness.now_s()
         await self._wait_again(venue)
         self._compare(venue)
         watching.cancel()
-        clock.cancel()
+        for task in changes:
+            task.cancel()
+        for done in await asyncio.gather(*changes, return_exceptions=True):
+            assert done is None or isinstance(done, asyncio.CancelledError), done
         await self._end()
         self._run.trades_made = {
             name: [trade.trade_id for trade in venue.trades(name)] for name in self._plan.products
@@ -151,17 +179,18 @@ class _World:
 
     def _start(self, venue: WatchedVenue) -> None:
         plan, root = self._plan, Root(self._run.root)
-        config = settings.parse(
-            f'data = "{root.path}"\n[feed]\nvenue = "{plan.protocol}"\nurl = "{venue.url}"\n'
-            f"products = {list(plan.products)}\nchannels = {list(plan.channels)}\n"
-            f'[store]\npart_seconds = {plan.part_seconds}\nfree_space_min = "1MB"\n'.replace(
-                "'", '"'
-            ),
-            None,
+
+        def read() -> settings.Config:
+            return _config(root, plan, self._wanted, venue.url)
+
+        self._witness.refusing = False
+        lock = WriterLock(root)
+        lock.__enter__()
+        self._run.unlock = partial(lock.__exit__, None, None, None)
+        archive = Archive(venue, self._network, self._random) if plan.archive else None
+        self._recorder = WatchedRecorder(
+            self._witness, root, read(), wall=self._now_ns, read=read, trades=archive
         )
-        self._lock = WriterLock(root)
-        self._lock.__enter__()
-        self._recorder = WatchedRecorder(self._witness, root, config, wall=self._now_ns)
         self._running = asyncio.create_task(self._recorder.run())
 
     def _now_ns(self) -> int:
@@ -171,14 +200,15 @@ class _World:
         """Stop the recorder in order."""
         assert self._recorder is not None
         assert self._running is not None
-        assert self._lock is not None
+        self._witness.refusing = False  # a disk that refuses then ends the process, as it should
         self._recorder.stop()
         began_s = self._witness.now_s()
         await self._running
         took_s = self._witness.now_s() - began_s
         if took_s > STOP_S_MAX:
             self._witness.complain("3", f"a stop took {took_s:.1f} s")
-        self._lock.__exit__(None, None, None)
+        self._run.unlock()
+        self._run.unlock = lambda: None
         recording = self._recorder._recording
         left = recording.pending_rows, recording.capture.buffered, len(recording.pipeline.sessions)
         if any(left):
@@ -207,6 +237,32 @@ class _World:
             await self._running
             raise AssertionError("the recorder ended by itself")
 
+    async def _read_again(self) -> None:
+        """Change what is to be recorded, as planned."""
+        for wanted in self._plan.wanted[1:]:
+            await asyncio.sleep(max(0.0, wanted.at_s - self._witness.now_s()))
+            self._witness.note(f"wanted now: {wanted.products} of {wanted.channels}")
+            self._wanted = wanted
+            if self._recorder is not None:
+                self._recorder.lineup.ask_again()
+
+    async def _refuse_disk(self) -> None:
+        """Let the disk refuse, as planned."""
+        for at_s, seconds in self._plan.refusals:
+            await asyncio.sleep(max(0.0, at_s - self._witness.now_s()))
+            self._witness.note(f"the disk refuses for {seconds:.1f} s")
+            self._witness.refusing = True
+            await asyncio.sleep(seconds)
+            self._witness.refusing = False
+
+    async def _delist(self, venue: WatchedVenue) -> None:
+        """End products, as planned."""
+        for at_s, product_id in self._plan.delisted:
+            await asyncio.sleep(max(0.0, at_s - self._witness.now_s()))
+            self._witness.note(f"{product_id} is delisted")
+            self._delisted.add(product_id)
+            venue.fault("delist", product=product_id)
+
     async def _set_clock(self) -> None:
         for at_s, step_s in sorted(self._plan.clock_steps):
             await asyncio.sleep(max(0.0, at_s - self._witness.now_s()))
@@ -223,7 +279,7 @@ class _World:
             if recorder is not None:
                 names = sorted(_name(task) for task in asyncio.all_tasks())
                 ours = [name for name in names if not name.startswith(NOT_OURS)]
-                if len(ours) > TASKS + TASKS_A_LINE * len(recorder._lines):
+                if len(ours) > TASKS + TASKS_A_LINE * len(recorder._connections):
                     run.tasks_over = ours
                 recording = recorder._recording
                 run.rows_max = max(run.rows_max, recording.pending_rows)
@@ -270,29 +326,36 @@ class _World:
         """What is not recorded now."""
         assert self._recorder is not None
         pipeline = self._recorder._recording.pipeline
+        wanted = {
+            key
+            for line in self._recorder._lines
+            for key in line.wanted()
+            if key[1] not in self._delisted
+        }
+        tracks = pipeline.coverage.tracks
         found = [
             f"{channel} of {product_id or 'all'} is not recorded"
-            for (channel, product_id), track in pipeline.coverage.tracks.items()
-            if not track.recordings
+            for channel, product_id in sorted(wanted, key=str)
+            if (channel, product_id) not in tracks or not tracks[channel, product_id].recordings
         ]
-        wanted = {key for line in self._recorder._lines for key in line.wanted()}
-        found += [f"{key} has no track" for key in wanted - pipeline.coverage.tracks.keys()]
         live = {
             product_id
             for (_, product_id), book in pipeline.books.items()
             if book.state is BookState.LIVE
         }
-        found += [
-            f"the book of {each} is not LIVE" for each in self._plan.products if each not in live
-        ]
-        return found
+        stale = [each for each in self._traded() if each not in live]
+        return found + [f"the book of {each} is not LIVE" for each in stale]
+
+    def _traded(self) -> list[str]:
+        """The products that are wanted and can be had."""
+        return [each for each in self._wanted.products if each not in self._delisted]
 
     def _compare(self, venue: WatchedVenue) -> None:
         """The market rests and all has arrived: books in memory are the venue's."""
         assert self._recorder is not None
         if self._run.again_s is None:
             return
-        for name in self._plan.products:
+        for name in self._traded():
             truth = digest_of_levels(*venue.book(name))
             for connection in self._recorder._connections:
                 if name in connection.line.products and connection.connection_id is not None:

@@ -79,7 +79,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _line(verdict: Verdict) -> str:
     plan = verdict.plan
-    ends = " ".join(f"{'k' if run.kill else 't'}:{run.moment}" for run in plan.runs)
+    ages_s = iter(age_s for _, age_s in verdict.lost)
+    ends = " ".join(
+        f"k:{run.moment} {next(ages_s, 0.0) * 1000:.0f} ms" if run.kill else f"t:{run.moment}"
+        for run in plan.runs
+    )
     return (
         f"seed {plan.seed:5}  {'FAILED' if verdict.problems else 'ok':6} {verdict.seconds:5.1f} s"
         f"{verdict.frames:8} frames  {plan.frames_a_second:4.0f}/s  "

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recorder.core.frames import Carried, Closed, Ended, Fetched, Frame, Noted, Opened, Sent
+from recorder.core.frames import Carried, Closed, Ended, Fetched, Frame, Listed, Noted, Opened, Sent
 from recorder.store.lines import from_line, to_line
 
 times = st.integers(0, 2**62)
@@ -33,7 +33,9 @@ arrivals = st.one_of(
         st.sampled_from(
             [b"[]", b'[{"trade_id":7,"price":"1","size":"2","time":"x","side":"buy"}]']
         ),
+        st.booleans(),
     ),
+    st.builds(Listed, times, st.sampled_from([b"[]", b'[{"product_id":"BTC-USD","alias":null}]'])),
     st.builds(Noted, times, st.sampled_from(["clock_stepped", "disk_refused"]), st.text()),
 )
 

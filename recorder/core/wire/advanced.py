@@ -15,6 +15,7 @@ import msgspec
 from recorder.core.messages import (
     ASK,
     BID,
+    USER,
     Candle,
     Decoded,
     Heartbeat,
@@ -26,11 +27,12 @@ from recorder.core.messages import (
     Ticker,
     Trade,
     Trades,
+    UserOrders,
 )
 from recorder.core.numbers import amounts, count, inexact
 from recorder.core.times import SECONDS_MAX, go_time_ns, rfc3339_ns
+from recorder.core.wire import advanced_orders, fields
 from recorder.core.wire import advanced_shapes as shapes
-from recorder.core.wire import fields
 from recorder.core.wire.fields import product_problem
 from recorder.core.wire.unreadable import UNREADABLE, malformed, text, venue_error
 
@@ -50,9 +52,11 @@ SUBSCRIBE_NAMES = {
     "market_trades": "market_trades",
     "status": "status",
     "candles": "candles",
+    "user": "user",
 }
 CHANNELS = frozenset(SUBSCRIBE_NAMES.values()) - {"subscriptions"}
-UNFILTERED = frozenset({"heartbeats"})  # channels whose subscription names no product
+# Channels whose subscription names no product: `user` then has the orders of all of them.
+UNFILTERED = frozenset({"heartbeats", "user"})
 _Known = (
     shapes.L2Data
     | shapes.MarketTrades
@@ -61,6 +65,7 @@ _Known = (
     | shapes.Heartbeats
     | shapes.Status
     | shapes.Candles
+    | shapes.User
     | shapes.Subscriptions
 )
 _decode = msgspec.json.Decoder(_Known).decode
@@ -272,6 +277,19 @@ def _seconds(text: str) -> int:
     return seconds
 
 
+def _user(event: shapes.UserEvent, messages: list[Message], problems: list[Problem]) -> None:
+    """Take the account's own orders; of its positions in futures only how many there are."""
+    orders = []
+    for wire in event.orders:
+        if not is_product(wire.product_id):
+            problems.append(product_problem(wire.product_id, USER))
+            continue
+        orders.append(advanced_orders.order(wire, problems))
+    held = event.positions if isinstance(event.positions, dict) else {}
+    positions = sum(len(each) for each in held.values() if isinstance(each, list))
+    messages.append(UserOrders(event.type == "snapshot", orders, positions))
+
+
 def _heartbeat(
     event: shapes.HeartbeatEvent, messages: list[Message], problems: list[Problem]
 ) -> None:
@@ -297,7 +315,7 @@ def _subscriptions(
         if channel not in CHANNELS:
             strange.append(channel)
         elif channel in UNFILTERED:
-            channels[channel] = ()  # the wire repeats the channel's name in the place of products
+            channels[channel] = ()  # in the place of products stands its name, or the user's id
         else:
             channels[channel] = tuple(filter(is_product, product_ids))
             strange += [each for each in product_ids if not is_product(each)]
@@ -313,6 +331,7 @@ _BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
     shapes.Heartbeats: _heartbeat,
     shapes.Status: _status,
     shapes.Candles: _candles,
+    shapes.User: _user,
     shapes.Subscriptions: _subscriptions,
 }
 

@@ -123,6 +123,50 @@ class SubscriptionsEvent(msgspec.Struct, gc=False):
     subscriptions: dict[str, list[str]]
 
 
+Told = str | bool | int | None  # all of it is text today
+
+
+class Order(msgspec.Struct, gc=False):
+    """One of the account's own orders, whole (`coinbase.md` §1.6.9)."""
+
+    order_id: str
+    product_id: str
+    client_order_id: Told = None
+    status: Told = None
+    order_side: Told = None
+    order_type: Told = None
+    time_in_force: Told = None
+    limit_price: Told = None
+    stop_price: Told = None
+    avg_price: Told = None
+    cumulative_quantity: Told = None
+    leaves_quantity: Told = None
+    number_of_fills: Told = None
+    filled_value: Told = None
+    total_fees: Told = None
+    total_value_after_fees: Told = None
+    outstanding_hold_amount: Told = None
+    completion_percentage: Told = None
+    post_only: Told = None
+    trigger_status: Told = None
+    cancel_reason: Told = None
+    reject_reason: Told = None
+    product_type: Told = None
+    contract_expiry_type: Told = None
+    risk_managed_by: Told = None
+    retail_portfolio_id: Told = None
+    creation_time: Told = None
+    start_time: Told = None
+    end_time: Told = None
+
+
+class UserEvent(Typed, gc=False):
+    """Orders: 50 at most in a snapshot, of which there may be several; positions in futures."""
+
+    orders: list[Order] = []
+    positions: Any = None
+
+
 class Envelope(msgspec.Struct, tag_field="channel", gc=False):
     """What every numbered frame has."""
 
@@ -176,6 +220,12 @@ class Subscriptions(Envelope, tag="subscriptions", gc=False):
     """The answer to every subscribe and unsubscribe."""
 
     events: list[SubscriptionsEvent]
+
+
+class User(Envelope, tag="user", gc=False):
+    """A frame of ``user``."""
+
+    events: list[UserEvent]
 
 
 class Loose(msgspec.Struct, gc=False):

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from recorder.core.frames import Ended
+from recorder.feed.plan import CANONICAL
 from tests.sim.checks.frames import Row, span
 from tests.sim.evidence import Evidence
 
@@ -20,22 +22,32 @@ def check_intervals(evidence: Evidence) -> Iterator[str]:
             yield f"{span(row)}: the state does not fit the reason"
         if row["end_us"] < row["start_us"]:
             yield f"{span(row)}: ends before it begins"
+    stops_us = {
+        arrival.recv_ns // 1000
+        for _, arrival in evidence.arrivals
+        if isinstance(arrival, Ended) and arrival.cause == "stop"
+    }
     ends = {}
     for track, rows in tracks.items():
-        yield from _check_track(rows)
+        yield from _check_track(rows, stops_us)
         ends[track] = max(row["end_us"] for row in rows)
+    wanted = evidence.run.plan.wanted[-1]
+    channels = {CANONICAL.get(each, each) for each in wanted.channels}
     for track, end_us in ends.items():
-        if end_us != max(ends.values()):
+        # A start does not go on with what is not wanted any more.
+        is_wanted = track[0] in channels and track[1] in (None, *wanted.products)
+        if is_wanted and end_us != max(ends.values()):
             yield f"{track}: told up to {end_us} only, others to {max(ends.values())}"
 
 
-def _check_track(rows: list[Row]) -> Iterator[str]:
+def _check_track(rows: list[Row], stops_us: set[int]) -> Iterator[str]:
+    """One track; where a recorder stopped, the next may have begun without it."""
     rows.sort(key=lambda row: (row["start_us"], row["end_us"]))
     reached_us, before = rows[0]["start_us"], rows[0]
     lines: dict[str, Row] = {}
     gap: Row | None = None
     for row in rows:
-        if row["start_us"] > reached_us:
+        if row["start_us"] > reached_us and reached_us not in stops_us:
             yield f"a hole between {span(before)} and {span(row)}"
         if row["start_us"] < reached_us and row["state"] == "gap":
             yield f"{span(before)} overlaps {span(row)}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from recorder.core.frames import Fetched
 from tests.sim.evidence import Evidence
 
 SHOWN = 5
@@ -34,6 +35,11 @@ class _Exchange(msgspec.Struct):
     trade_id: int
 
 
+class _Archived(msgspec.Struct):
+    trade_id: int
+
+
+_fetched = msgspec.json.Decoder(list[_Archived]).decode
 _advanced = msgspec.json.Decoder(_Advanced).decode
 _exchange = msgspec.json.Decoder(_Exchange).decode
 
@@ -62,7 +68,7 @@ def check_trades(evidence: Evidence) -> Iterator[str]:
 
 
 def _delivered(evidence: Evidence) -> tuple[set[Key], set[Key]]:
-    """The trades of frames that came in order, and those of frames that a fault says are bad."""
+    """The trades that came in order, or were fetched, and those of which a fault says are bad."""
     delivered: set[Key] = set()
     doubtful: set[Key] = set()
     bad = {row["ingest_seq"] for row in evidence.faults if row["kind"] in UNREAD}
@@ -73,6 +79,10 @@ def _delivered(evidence: Evidence) -> tuple[set[Key], set[Key]]:
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
                 continue
             (doubtful if frame.ingest_seq in bad else delivered).update(found)
+    for _, arrival in evidence.arrivals:
+        if isinstance(arrival, Fetched):
+            ids = [each.trade_id for each in _fetched(arrival.trades)]
+            delivered.update((arrival.product_id, each) for each in ids)
     return delivered, doubtful
 
 

@@ -1,0 +1,166 @@
+"""Reading files: only the row groups and columns that are wanted, whatever version wrote them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recorder.core.tables import Table
+from recorder.errors import DataError
+from recorder.store.parts import SCHEMAS, complete
+
+_CHOSEN_BY = (
+    *("product_id", "recv_ns", "kind", "trade_time", "channel", "state"),
+    *("start_time", "end_time", "trade_id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What row groups are skipped by: products, and the range of ``recv_ns``; None is no limit.
+
+    A row group may hold rows outside of it: `read_span` filters, `groups` does not.
+    """
+
+    products: tuple[str, ...] | None = None
+    start_ns: int | None = None
+    end_ns: int | None = None
+
+    def groups(self, metadata: Any) -> list[int]:
+        """The row groups of a file that may hold rows of it."""
+        names = [metadata.schema.column(at).path for at in range(metadata.num_columns)]
+        place = {name: names.index(name) for name in ("product_id", "recv_ns") if name in names}
+        return [
+            group
+            for group in range(metadata.num_row_groups)
+            if self._may_hold(metadata.row_group(group), place)
+        ]
+
+    def _may_hold(self, group: Any, place: dict[str, int]) -> bool:
+        if self.products is not None and "product_id" in place:
+            found = group.column(place["product_id"]).statistics
+            if found is not None and found.has_min_max:
+                low, high = found.min, found.max
+                # A row without product is never one of a product.
+                if not any(low <= product <= high for product in self.products):
+                    return False
+        if "recv_ns" in place:
+            found = group.column(place["recv_ns"]).statistics
+            if found is not None and found.has_min_max:
+                late = self.end_ns is not None and found.min >= self.end_ns
+                early = self.start_ns is not None and found.max < self.start_ns
+                return not (late or early)
+        return True
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file. Raises DataError where it is not whole, and while it is being read."""
+    try:
+        # By handle: the folders of a path must not become columns.
+        with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+            yield parquet
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}). `recorder verify` tells what else is damaged; "
+            "`recorder repair` makes it again where the capture of its hour is kept."
+        ) from error
+
+
+def read_span(
+    path: Path,
+    table: Table,
+    span: Span,
+    wanted: pc.Expression | None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """The wanted rows of one file, as they lie in it."""
+    names = list(columns) if columns is not None else SCHEMAS[table.name].names
+    with opened(path) as parquet:
+        rows = parquet.read_row_groups(
+            span.groups(parquet.metadata), columns=_needed(names, table, wanted)
+        )
+        return _chosen(path, table, rows, wanted, names)
+
+
+def stream_span(
+    path: Path,
+    table: Table,
+    span: Span,
+    wanted: pc.Expression | None,
+    columns: Sequence[str],
+    rows_at_once: int,
+) -> Iterator[pa.Table]:
+    """The wanted rows of one file, as they lie in it, some at a time."""
+    with opened(path) as parquet:
+        groups = span.groups(parquet.metadata)
+        if not groups:
+            return
+        for batch in parquet.iter_batches(
+            rows_at_once, row_groups=groups, columns=_needed(columns, table, wanted)
+        ):
+            yield _chosen(path, table, pa.Table.from_batches([batch]), wanted, columns)
+
+
+def _needed(names: Sequence[str], table: Table, wanted: pc.Expression | None) -> list[str]:
+    """The columns asked for, and those that rows may be chosen by."""
+    if wanted is None:
+        return list(names)
+    known = SCHEMAS[table.name].names
+    return [*names, *(name for name in _CHOSEN_BY if name in known and name not in names)]
+
+
+def _chosen(
+    path: Path,
+    table: Table,
+    rows: pa.Table,
+    wanted: pc.Expression | None,
+    names: Sequence[str],
+) -> pa.Table:
+    try:
+        rows = complete(table, rows, _needed(names, table, wanted))
+        rows = rows.cast(pa.schema([SCHEMAS[table.name].field(name) for name in rows.column_names]))
+    except (KeyError, pa.ArrowException, ValueError) as error:
+        raise DataError(
+            f"{path}: not a file of the table {table.name} ({error}). Move it away; it is not one "
+            "that the recorder wrote."
+        ) from error
+    if wanted is not None:
+        rows = rows.filter(wanted)
+    return rows.select(list(names))
+
+
+def read_file(
+    path: Path, table: Table, wanted: pc.Expression | None, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The rows of one file that are wanted. Raises DataError where it is not whole."""
+    return read_span(path, table, Span(), wanted, columns)
+
+
+def join(table: Table, pieces: Sequence[pa.Table], columns: Sequence[str] | None) -> pa.Table:
+    """The rows of several files in the table's order, which must be one of the columns."""
+    schema = SCHEMAS[table.name]
+    names = list(columns) if columns is not None else schema.names
+    pieces = [piece for piece in pieces if piece.num_rows]
+    if not pieces:
+        return schema.empty_table().select(names)
+    rows = pa.concat_tables(pieces, promote_options="permissive").unify_dictionaries()
+    order = rows.column(table.order).to_numpy()
+    if (order[1:] < order[:-1]).any():
+        rows = rows.take(pc.sort_indices(pa.array(order)))
+    return rows.combine_chunks()
+
+
+def distinct(path: Path, column: str) -> dict[str, int]:
+    """How many rows of one file have each word of a column; rows without a word are left out."""
+    with opened(path) as parquet:
+        values = parquet.read(columns=[column]).column(0).cast(pa.string())
+    counts = values.drop_null().value_counts()
+    return {each["values"]: each["counts"] for each in counts.to_pylist()}

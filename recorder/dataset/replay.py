@@ -1,0 +1,379 @@
+"""Everything that was recorded, once more, in order: several products and channels as one run.
+
+Of every file the next rows are held, never more; what is before the earliest end of these is made
+into events, put in order, and given out. So memory does not grow with the length of a run, and no
+event is sorted by itself.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recorder.core.book import Book
+from recorder.core.messages import Level2
+from recorder.core.tables import LEVEL2, TABLES, Table
+from recorder.dataset.books import held_at
+from recorder.dataset.events import Event, LevelChanges, Made, columns_of, maker_of, message_ends
+from recorder.dataset.files import HOUR_NS, Files, View
+from recorder.dataset.gaps import CHANNELS, Gap
+from recorder.dataset.ranges import TABLE_OF, Range, examine, require
+from recorder.dataset.reading import Span, read_span, stream_span
+from recorder.errors import DataError, UsageError
+
+ROWS_HELD = 1_000_000
+_ROWS_AT_ONCE = (4_096, 65_536)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is replayed: tables of products (None: of all) in [start, end), and its gaps."""
+
+    tables: tuple[Table, ...]
+    products: tuple[str, ...] | None
+    start_ns: int
+    end_ns: int
+    gaps: tuple[Gap, ...]
+    live: bool = True
+
+
+class Replay:
+    """A run through recorded time; each ``iter()`` begins it anew.
+
+    ``books`` holds, where they were asked for, the book of each product as it is after the event
+    that was given last: a `recorder.core.book.Book`, LIVE while it can be trusted.
+    """
+
+    def __init__(self, files: Files, plan: Plan, *, books: bool) -> None:
+        self._files = files
+        self._plan = plan
+        self._keep = books
+        self._books = _Books()
+
+    def __repr__(self) -> str:
+        of = ", ".join(self._plan.products or ("all products",))
+        return f"<replay of {', '.join(table.name for table in self._plan.tables)} of {of}>"
+
+    @property
+    def books(self) -> Mapping[str, Book]:
+        """The books by product; of a product without a snapshot so far there is none."""
+        return self._books.shown
+
+    def __iter__(self) -> Iterator[Event]:
+        self._books = _Books()
+        events = _with_gaps(_events(self._files, self._plan), self._plan.gaps)
+        if not self._keep:
+            return (event for batch in events for event in batch)
+        return self._kept(events)
+
+    def _kept(self, events: Iterable[Sequence[Event]]) -> Iterator[Event]:
+        take = self._books.take
+        for batch in events:
+            for event in batch:
+                if type(event) is LevelChanges or type(event) is Gap:
+                    take(event)
+                yield event
+
+
+class _Books:
+    """The books along a run, by product; inside by connection, as the recorder has them."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, Book] = {}
+        self._books: dict[tuple[str, str], Book] = {}
+        self._first = 2**63
+
+    def take(self, event: "LevelChanges | Gap") -> None:
+        """Follow one event."""
+        if isinstance(event, Gap):
+            if event.channel == LEVEL2.name:
+                for (product_id, _), book in self._books.items():
+                    if event.product_id in (None, product_id):
+                        book.doubt()
+            return
+        self._first = min(self._first, event.ingest_seq)
+        key = (event.product_id, event.connection_id)
+        if key not in self._books:
+            self._books[key] = Book(event.product_id)
+            self.shown.setdefault(event.product_id, self._books[key])
+        book = self._books[key]
+        if event.epoch is None:
+            if book.doubt():
+                self._show_newest(event.product_id)
+            return
+        changes = Level2(
+            event.product_id,
+            event.kind != "update",
+            event.sides,
+            event.prices,
+            event.sizes,
+            None,
+            event.price_texts,
+            event.size_texts,
+        )
+        if event.epoch == book.epoch:
+            book.apply(changes)
+        elif event.kind != "update" or event.epoch >= self._first:
+            # Changes of an epoch without a first row: its snapshot was empty.
+            book.load(changes, event.epoch)
+            self._show_newest(event.product_id)
+
+    def _show_newest(self, product_id: str) -> None:
+        """Of several connections' books the newest that can be trusted is shown."""
+        mine = [book for (of, _), book in self._books.items() if of == product_id]
+        live = [book for book in mine if book.epoch is not None]
+        if live:
+            self.shown[product_id] = max(live, key=lambda book: book.epoch or 0)
+
+
+# --- rows in order -------------------------------------------------------------------------------
+
+
+class _Stream:
+    """The events of some files that follow each other, with those that were made and not given."""
+
+    def __init__(
+        self, table: Table, pieces: Iterator[pa.Table], after: int, *, whole: bool
+    ) -> None:
+        """``whole``: each piece ends with a message; ``after`` is the last number not wanted."""
+        self._make = maker_of(table)
+        self._cut = table is LEVEL2 and not whole
+        self._pieces = pieces
+        self._rest: pa.Table | None = None
+        self._after = after
+        self.made: Made | None = None
+
+    def fill(self) -> bool:
+        """Have events to give; False where there are none any more."""
+        while self.made is None or not len(self.made[0]):
+            rows = next(self._pieces, None)
+            if rows is None:
+                rows, self._rest = self._rest, None
+                if rows is None:
+                    return False
+            elif self._cut:
+                rows = self._messages(rows)
+            if rows is not None and rows.num_rows:
+                self.made = self._ordered(self._make(rows))
+        return True
+
+    def _messages(self, rows: pa.Table) -> pa.Table | None:
+        """Rows up to the end of a message; the next piece may go on with what is left."""
+        if self._rest is not None:
+            rows = pa.concat_tables([self._rest, rows], promote_options="permissive")
+        rows = rows.unify_dictionaries().combine_chunks()
+        ends = message_ends(rows)
+        last = int(ends[-2]) if len(ends) > 1 else 0
+        self._rest = rows.slice(last)
+        return rows.slice(0, last) if last else None
+
+    def _ordered(self, made: Made) -> Made:
+        numbers, received, events = made
+        if (numbers[1:] < numbers[:-1]).any():  # of several products, one behind the other
+            order = np.argsort(numbers, kind="stable")
+            events = [events[at] for at in order.tolist()]
+            numbers, received = numbers[order], received[order]
+        begin = int(np.searchsorted(numbers, self._after, side="right"))
+        return numbers[begin:], received[begin:], events[begin:]
+
+    def last(self) -> int:
+        """The number of the last event that is made."""
+        assert self.made is not None
+        return int(self.made[0][-1])
+
+    def take(self, to: int) -> Made:
+        """Give the events up to a number."""
+        assert self.made is not None
+        numbers, received, events = self.made
+        end = int(np.searchsorted(numbers, to, side="right"))
+        self.made = numbers[end:], received[end:], events[end:]
+        return numbers[:end], received[:end], events[:end]
+
+
+def _events(files: Files, plan: Plan) -> Iterator[Made]:
+    """The events of a plan in order, some at a time.
+
+    Where files go while they are read, the run goes on behind what it gave last.
+    """
+    view = files.now(live=plan.live)
+    after = -(2**63)
+    yield from _books_before(view, plan)
+    hours = view.hours(plan.start_ns, plan.end_ns)
+    attempt = 0
+    while hours:
+        attempt += 1
+        try:
+            for made in _merged(_streams(view, plan, hours[0], after)):
+                yield made
+                after, attempt = int(made[0][-1]), 0
+        except FileNotFoundError as error:
+            files.try_again(attempt, error)
+            view = files.now(live=plan.live)
+            if hours[0] not in view.hours(hours[0] * HOUR_NS, (hours[0] + 1) * HOUR_NS):
+                raise DataError(
+                    f"{error.filename}: gone while it was read, with its whole hour. Somebody "
+                    "prunes this directory; replay what is left of it."
+                ) from error
+            continue
+        del hours[0]
+
+
+def _books_before(view: View, plan: Plan) -> Iterator[Made]:
+    """The books as they stood when the range begins, so that its changes build on something."""
+    if LEVEL2 not in plan.tables:
+        return
+    for product_id in plan.products or ():
+        held = held_at(view, product_id, plan.start_ns - 1)
+        if held is None or held.reason is not None:
+            continue
+        levels = held.levels
+        texts = [levels.column(name).to_pylist() for name in ("price_text", "size_text")]
+        book = LevelChanges(
+            held.ingest_seq,
+            plan.start_ns,
+            product_id,
+            "checkpoint",
+            levels.column("side").to_pylist(),
+            levels.column("price").to_pylist(),
+            levels.column("size").to_pylist(),
+            None,
+            None,
+            held.epoch,
+            None,
+            held.connection_id,
+            *(each if any(each) else None for each in texts),
+        )
+        yield np.array([held.ingest_seq]), np.array([plan.start_ns]), [book]
+
+
+def _merged(streams: list[_Stream]) -> Iterator[Made]:
+    while streams := [stream for stream in streams if stream.fill()]:
+        to = min(stream.last() for stream in streams)
+        taken = [made for stream in streams if len((made := stream.take(to))[0])]
+        if len(taken) == 1:
+            yield taken[0]
+            continue
+        numbers = np.concatenate([made[0] for made in taken])
+        received = np.concatenate([made[1] for made in taken])
+        every = [event for made in taken for event in made[2]]
+        order = np.argsort(numbers, kind="stable")
+        yield numbers[order], received[order], [every[at] for at in order.tolist()]
+
+
+def _streams(view: View, plan: Plan, hour: int, after: int) -> list[_Stream]:
+    """The files of an hour, those that follow each other as one."""
+    lists: list[tuple[Table, tuple[str, ...] | None, list[Path]]] = []
+    for table in plan.tables:
+        if hour >= view.switched:
+            parts = view.parts(table.name, hour, hour, plan.start_ns, plan.end_ns)
+            lists.append((table, plan.products, [part.path for part in parts]))
+        elif table.per_product and plan.products is not None:
+            for product_id in plan.products:
+                paths = view.of_hour(table.name, hour, product_id)
+                lists.append((table, (product_id,), paths))
+        else:
+            paths = view.of_hour(table.name, hour)
+            lists += [(table, plan.products, [path]) for path in paths]
+    lists = [each for each in lists if each[2]]
+    least, most = _ROWS_AT_ONCE
+    at_once = min(max(ROWS_HELD // max(len(lists), 1), least), most)
+    whole = hour >= view.switched
+    return [
+        _Stream(each[0], _rows(plan, *each, None if whole else at_once), after, whole=whole)
+        for each in lists
+    ]
+
+
+def _rows(
+    plan: Plan,
+    table: Table,
+    products: tuple[str, ...] | None,
+    paths: Sequence[Path],
+    at_once: int | None,
+) -> Iterator[pa.Table]:
+    """The rows of files in pieces; of parts, which have one product behind the other, each as one.
+
+    Parts are small: ``at_once`` is None for them.
+    """
+    wanted = (pc.field("recv_ns") >= plan.start_ns) & (pc.field("recv_ns") < plan.end_ns)
+    if products is not None:
+        of = pc.field("product_id")
+        mine = of.isin(list(products))
+        wanted &= mine if table.per_product else mine | of.is_null()
+    span = Span(products if table.per_product else None, plan.start_ns, plan.end_ns)
+    for path in paths:
+        columns = columns_of(table)
+        if at_once is None:
+            rows = read_span(path, table, span, wanted, columns)
+            if rows.num_rows:
+                yield rows.unify_dictionaries().combine_chunks()
+        else:
+            pieces = stream_span(path, table, span, wanted, columns, at_once)
+            yield from (piece for piece in pieces if piece.num_rows)
+
+
+def _with_gaps(events: Iterable[Made], gaps: Sequence[Gap]) -> Iterator[Sequence[Event]]:
+    """Put each gap behind what was received up to its begin."""
+    waiting = sorted(gaps, key=attrgetter("start_ns"))
+    for _, received, batch in events:
+        begin = 0
+        # A gap begins with the microsecond of the last frame before it.
+        while waiting and waiting[0].start_ns + 999 < received[-1]:
+            end = int(np.searchsorted(received, waiting[0].start_ns + 999, side="right"))
+            yield batch[begin:end]
+            yield [waiting.pop(0)]
+            begin = end
+        yield batch[begin:] if begin else batch
+    if waiting:
+        yield waiting
+
+
+def tables_of(channels: Iterable[str]) -> tuple[Table, ...]:
+    """The tables of channels, which go by either name; each once."""
+    chosen = [channels] if isinstance(channels, str) else list(channels)
+    for each in chosen:
+        if each not in TABLE_OF:
+            raise UsageError(f"{each!r} cannot be replayed. Choose of {', '.join(CHANNELS)}.")
+    return tuple(TABLES[name] for name in dict.fromkeys(TABLE_OF[each] for each in chosen))
+
+
+def replay_in(
+    files: Files,
+    products: Iterable[str] | None,
+    span: tuple[int | None, int | None],
+    tables: tuple[Table, ...],
+    *,
+    books: bool,
+    live: bool,
+    allow_gaps: bool,
+) -> Replay:
+    """A run through a range. Raises IncompleteData where it has gaps that are not allowed."""
+    chosen = None if products is None else tuple(dict.fromkeys(products))
+
+    def plan(view: View) -> Plan:
+        of_all = chosen if chosen is not None else (None,)
+        found = [examine(view, table, of, *span) for table in tables for of in of_all]
+        if not allow_gaps:
+            for each in found:
+                require(view, _as_received(each))
+        starts = [each.start_ns for each in found if each.start_ns is not None]
+        ends = [each.end_ns for each in found if each.end_ns is not None]
+        gaps = {gap for each in found for gap in _as_received(each).gaps}
+        start_ns, end_ns = min(starts, default=0), max(ends, default=0)
+        # Intervals end with the microsecond of their last frame.
+        end_ns += 1000 if span[1] is None and ends else 0
+        return Plan(tables, chosen, start_ns, end_ns, tuple(gaps), live)
+
+    return Replay(files, files.consistently(plan, live=live), books=books)
+
+
+def _as_received(found: Range) -> Range:
+    """Trades that came behind the end of a range do not fill its gaps: a run has none of them."""
+    if found.end_ns is None:
+        return found
+    open_ones = [gap for gap, last_ns in found.filled if last_ns >= found.end_ns]
+    return replace(found, gaps=(*found.gaps, *open_ones))

@@ -1,0 +1,249 @@
+"""`recorder.sql`: a data directory as views and macros for DuckDB.
+
+    duckdb -init data/recorder.sql
+
+Views hold everything; macros open only what they are asked for, by paths that are computed. What
+the file says stays true in a session that has read it, whatever is sealed meanwhile:
+
+- Hours that were sealed when it was written are named in it, as ranges of hours by product.
+- Later ones are looked for by their names, from those that were open then up to the present.
+- Which side of the readers' switch a row is read from, a sealed file or a live part, is decided
+  while a query runs, by `current.json`. That tells which switch was in force when the query began:
+  files that were listed before a switch are not judged by what was true only after it.
+
+Columns and types are declared in it, so that no file is opened to learn them, and a file of an
+older version has nulls in what it did not know.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from recorder.core.frames import hour_base
+from recorder.core.tables import COVERAGE, LEVEL2, TABLES, Kind, Table
+from recorder.errors import DataError
+from recorder.store.parts import write_empty_parts
+from recorder.store.paths import SCHEMA_MARK, Root
+from recorder.store.publish import make_folder, publish
+from recorder.store.seal import sealed_before
+
+NAME = "recorder.sql"
+_MODE = 0o644
+_TYPES = {
+    Kind.INT: "BIGINT",
+    Kind.FLOAT: "DOUBLE",
+    Kind.WORD: "VARCHAR",
+    Kind.TEXT: "VARCHAR",
+    Kind.TIME: "TIMESTAMP WITH TIME ZONE",
+}
+_NOTHING = ""  # the product of tables with one file an hour
+
+_LOWEST = -(2**62)  # before every number
+_EMPTY = f"live/{LEVEL2.name}/{SCHEMA_MARK}"
+_LAST = 2_500_000  # an hour after every one that can be: 2255
+
+Spans = list[tuple[int, int]]
+
+
+class _File(msgspec.Struct):
+    table: str
+    product_id: str | None
+
+
+class _Record(msgspec.Struct):
+    files: list[_File]
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+
+
+def publish_views(root: Root) -> None:
+    """Write `recorder.sql` for what is there now, if it says anything new."""
+    write_empty_parts(root)
+    final, text = root.path / NAME, views(root)
+    if final.exists() and final.read_text(encoding="utf-8") == text:
+        return
+    make_folder(root.staging)
+    staged = root.staging / f"{NAME}.{os.getpid()}"
+    staged.write_text(text, encoding="utf-8")
+    publish(staged, final, mode=_MODE)
+
+
+def views(root: Root, empty: Path | None = None) -> str:
+    """The text of `recorder.sql`; ``empty`` is a part without rows, if the directory has none.
+
+    Raises DataError where a commit record or `current.json` cannot be read.
+    """
+    held = _Held(sealed_before(root))
+    for hour in root.committed_hours():
+        if held.switched is not None and hour < held.switched:
+            held.add(hour, _files(root, hour))
+    held.open = [hour for hour in root.part_hours() if hour >= (held.switched or 0)]
+    parts = [_prelude(root, held, empty)]
+    parts += [_scan(table) for table in TABLES.values()]
+    parts += [_view(table, held) for table in TABLES.values()]
+    parts += [_of_product(table) for table in TABLES.values() if table.per_product]
+    parts.append(_text("macros.sql"))
+    return "\n".join(parts)
+
+
+# --- what is there ------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Held:
+    """Sealed hours before the switch, by table and product as spans [first, last]; open hours."""
+
+    switched: int | None
+    hours: Spans = field(default_factory=list)
+    tables: dict[str, dict[str, Spans]] = field(
+        default_factory=lambda: {name: {} for name in TABLES}
+    )
+    open: list[int] = field(default_factory=list)
+
+    def add(self, hour: int, files: Iterable[_File]) -> None:
+        """Take the files of one hour; hours come in order."""
+        _extend(self.hours, hour)
+        for file in files:
+            if file.table in self.tables:
+                spans = self.tables[file.table].setdefault(file.product_id or _NOTHING, [])
+                _extend(spans, hour)
+
+
+def _extend(spans: Spans, hour: int) -> None:
+    if spans and spans[-1][1] >= hour - 1:
+        spans[-1] = (spans[-1][0], hour)
+    else:
+        spans.append((hour, hour))
+
+
+def _files(root: Root, hour: int) -> list[_File]:
+    try:
+        return _decode(root.commit(hour).read_bytes()).files
+    except FileNotFoundError:
+        return []  # removed meanwhile
+    except msgspec.DecodeError as error:
+        raise DataError(
+            f"{root.commit(hour)}: not a commit record ({error}). Run `recorder repair`, or move "
+            "it away; the next start of the recorder seals the hour again from what is kept."
+        ) from error
+
+
+# --- the text -----------------------------------------------------------------------------------
+
+
+def quoted(text: str) -> str:
+    """Text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _spans(spans: Spans) -> str:
+    return "[" + ", ".join(f"[{first}, {last}]" for first, last in spans) + "]::BIGINT[][]"
+
+
+def _held_by_product(products: dict[str, Spans]) -> str:
+    lines = [
+        f"    {{product: {quoted(product)}, hours: {_spans(spans)}}}"
+        for product, spans in sorted(products.items())
+    ]
+    body = "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
+    return f"{body}::STRUCT(product VARCHAR, hours BIGINT[][])[]"
+
+
+def _prelude(root: Root, held: _Held, empty: Path | None) -> str:
+    switched = held.switched or 0
+    values = {
+        "root": quoted(str(root.path.absolute())),
+        "switched": str(switched),
+        "old_before": str(switched - 1 if switched > int(time.time()) // 3600 else switched),
+        "sealed_hours": _spans(held.hours),
+        "hour_seqs": str(hour_base(1) - hour_base(0)),
+        "hour_0": f"({hour_base(0)})",
+        "empty": quoted(str(empty.absolute())) if empty else f"recorder_path({quoted(_EMPTY)})",
+        "views": ", ".join(TABLES),
+        "open_hours": str(held.open),
+        "since": str(max(held.open, default=switched)),
+        "lowest": f"({_LOWEST})",
+    }
+    text = _text("prelude.sql")
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _text(name: str) -> str:
+    return resources.files("recorder.store").joinpath(name).read_text("utf-8")
+
+
+def _scan(table: Table) -> str:
+    """The macro that reads a table's files: sealed for sure, sealed after a look, live."""
+    names = [column.name for column in table.columns]
+    declared = ", ".join(
+        f"{quoted(column.name)}: {{name: {quoted(column.name)}, type: "
+        f"{quoted(_TYPES[column.kind])}, default_value: NULL}}"
+        for column in table.columns
+    )
+    read = f"schema = recorder_columns_{table.name}(), allow_empty = true)"
+    live = ", ".join(names)
+    sealed = ", ".join(
+        "recorder_product_in(filename) AS product_id"
+        if table.per_product and name == "product_id"
+        else name
+        for name in names
+    )
+    sealed += ", recorder_date_in(filename) AS date, recorder_hour_in(filename) AS hour"
+    live += ", recorder_live_date(filename) AS date, recorder_live_hour(filename) AS hour"
+    return f"""\
+CREATE OR REPLACE MACRO recorder_columns_{table.name}() AS MAP {{{declared}}};
+CREATE OR REPLACE MACRO recorder_{table.name}(_old, _new, _begin, _end) AS TABLE
+WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)
+SELECT {sealed}
+FROM read_parquet(list_prepend(recorder_empty(), _old), {read}
+UNION ALL
+SELECT {sealed}
+FROM read_parquet(list_prepend(recorder_empty(), _new), {read}
+WHERE {table.order} < (SELECT seq FROM switch_in_force)
+UNION ALL
+SELECT {live}
+FROM read_parquet([recorder_empty(), recorder_parts('{table.name}')], {read}
+WHERE parse_filename(filename) >= _begin AND parse_filename(filename) < _end
+  AND {table.order} >= (SELECT seq FROM switch_in_force);
+"""
+
+
+def _view(table: Table, held: _Held) -> str:
+    """The view of a whole table; of coverage, as it was told: what it means is in the macros."""
+    name = "recorder_told" if table.name == COVERAGE.name else table.name
+    spans = _held_by_product(held.tables[table.name])
+    product = "'*'" if table.per_product else "''"
+    return f"""\
+-- {table.meaning}
+CREATE OR REPLACE MACRO recorder_held_{table.name}() AS {spans};
+CREATE OR REPLACE VIEW {name} AS
+FROM recorder_{table.name}(
+    recorder_listed('{table.name}', recorder_held_{table.name}(), 0, recorder_old_before() - 1),
+    list_concat(
+        recorder_listed('{table.name}', recorder_held_{table.name}(), recorder_old_before(), {_LAST}),
+        recorder_looked_for('{table.name}', {product}, 0, {_LAST})),
+    recorder_begin_stamp(0), '9');
+"""
+
+
+def _of_product(table: Table) -> str:
+    """The macro of a product's rows in a range of time."""
+    hours = 'recorder_hour("from"), recorder_last_hour("to")'
+    return f"""\
+-- {table.meaning}
+-- Of one product, received in [from, to).
+CREATE OR REPLACE MACRO {table.name}_of(product, "from", "to") AS TABLE
+SELECT * EXCLUDE (date, hour)
+FROM recorder_{table.name}(recorder_old('{table.name}', product, {hours}),
+    recorder_new('{table.name}', product, {hours}),
+    recorder_begin_stamp(recorder_hour("from")), recorder_stamp(recorder_last_hour("to") + 1))
+WHERE product_id = product AND recv_ns >= recorder_ns("from") AND recv_ns < recorder_ns("to");
+"""
