@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from recorder.config import Config, FeedConfig
 from recorder.errors import ConfigError, DataError, RecorderError, UnavailableError
@@ -43,12 +44,17 @@ async def rest_services(feed: FeedConfig) -> AsyncIterator[tuple[Rest, Rest | No
     """The venue's REST service, and the one that missing trades are asked of, if any is."""
     async with AsyncExitStack() as services:
         rest = await services.enter_async_context(Rest(feed.venue, feed.rest_url))
-        if not feed.trades_url:
+        invented = _is_loopback(feed.url) and not _is_loopback(feed.trades_url)
+        if not feed.trades_url or invented:  # real trades must not fill a made-up market's holes
             yield rest, None
         elif (feed.venue, feed.rest_url) == ("exchange", feed.trades_url):
             yield rest, rest  # the limits are those of the address
         else:
             yield rest, await services.enter_async_context(Rest("exchange", feed.trades_url))
+
+
+def _is_loopback(url: str) -> bool:
+    return (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
 
 
 def fetch_from(rest: Rest) -> Fetch:

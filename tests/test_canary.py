@@ -4,6 +4,7 @@ In plain, in base64 at each offset and in hex; in errors, logs and output, in ar
 environment, and in tracebacks that show every local variable.
 """
 
+import asyncio
 import io
 import json
 import logging
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import rich
 import structlog.tracebacks
@@ -23,13 +25,18 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
-from recorder import api, config, logs
+from recorder import api, config, keycheck, logs, recovery
 from recorder.credentials import Credentials, Secret, load
 from recorder.errors import RecorderError
+from recorder.feed import connection
 from recorder.feed.auth import ExchangeSigner, LegacySigner, signer_for
 from recorder.feed.auth_keys import private_key
-from recorder.venue.rest import Failure, RestRules
+from recorder.store.capture import read_blocks
+from recorder.store.paths import Root
+from recorder.venue import Access, Venue
+from recorder.venue.rest import Failure, RestRules, RestVenue
 from recorder.venue.rest_keys import new_key
+from tests.recorders import all_recorded, live_rows, recording, wait_for
 from tests.rest_service import FAST, serving
 
 PLANTED = "PlAnTeD-cAnArY-0123456789abcdef"
@@ -187,6 +194,75 @@ def test_signers_and_credentials_do_not_show_the_key(kind):
     for value in headers.reveal().values():
         assert value == known.name or not value or value not in shown or value.isdigit()
     assert_hidden(shown, secret, *([known.passphrase] if known.passphrase else []))
+
+
+@pytest.mark.parametrize("admitted", [True, False])
+@pytest.mark.parametrize("kind", ["ES256", "EdDSA", "exchange"])
+async def test_a_signed_recording_leaves_no_trace_of_the_key(
+    kind, admitted, tmp_path, monkeypatch, capsys
+):
+    """Neither of the key nor of what was signed with it: in no file and in no line of the log.
+
+    Whether the venue takes the signatures or refuses them, again and again.
+    """
+    known, secret = new_key(kind)
+    monkeypatch.setenv("COINBASE_API_KEY", known.name)
+    monkeypatch.setenv("COINBASE_API_SECRET", secret)
+    monkeypatch.setenv("COINBASE_API_PASSPHRASE", known.passphrase)
+    monkeypatch.setattr(connection, "SIGN_AGAIN_S", 0.1)
+    monkeypatch.setattr(connection, "REFUSED_S", 0.1)
+    protocol = "exchange" if known.exchange else "advanced"
+    access = Access((known,) if admitted else (), everything=True)
+    async with Venue(
+        seed=4, products=("BTC-USD",), depth=0.01, protocol=protocol, keep_sent=True, access=access
+    ) as venue:
+        rules = RestRules(keys=(known,), **FAST)
+        async with RestVenue(lambda: venue.market, rules) as service:
+            more = (
+                'channels = ["level2", "market_trades", "heartbeats"]'
+                if known.exchange
+                else f'user = true\nuser_url = "{venue.url}"\nsign_all = true'
+            )
+            chosen = config.parse(
+                f'data = "{tmp_path}/data"\n[feed]\nvenue = "{protocol}"\nurl = "{venue.url}"\n'
+                f'rest_url = "{service.url}"\ntrades_url = ""\nproducts = ["BTC-USD"]\n{more}\n'
+                "[store]\npart_seconds = 1\n",
+                None,
+            )
+            logs.configure(service=True, level="debug")
+            logs.log().info("config_loaded", **config.describe(chosen))
+            signings = await asyncio.to_thread(keycheck.signings_for, chosen.feed)
+            async with recording(chosen, signings=signings) as running:
+                connections = 1 if known.exchange else 2
+                if admitted:
+                    await wait_for(lambda: all_recorded(running), "every channel")
+                    running._feeds.connections[0].resubscribe("level2", ("BTC-USD",))
+                await wait_for(
+                    lambda: len(venue.records) >= connections + 2 * (not admitted), "the sessions"
+                )
+                await wait_for(lambda: admitted or live_rows(tmp_path / "data", "faults"), "rows")
+            recovery.seal_and_switch(Root(chosen.data), Root(chosen.data).captured_hours())
+            asked = [json.loads(each.text) for kept in venue.records for each in kept.requests]
+    hidden = [secret, *filter(None, [known.passphrase])]
+    for each in asked:
+        hidden += [each[name] for name in ("jwt", "signature") if name in each]
+    assert len(hidden) > 4
+    shown = "".join(capsys.readouterr()) + repr(signings) + repr(running.__dict__)
+    files = [path for path in chosen.data.rglob("*") if path.is_file()]
+    assert {".cap", ".parquet", ".json"} <= {path.suffix for path in files}
+    shown += "".join(map(read, files))
+    assert '"type":"subscribe"' in shown
+    assert_hidden(shown, *hidden)
+
+
+def read(path: Path) -> str:
+    """All that a file holds, whatever it is packed in."""
+    found = path.read_bytes().decode("latin-1")
+    if path.suffix == ".parquet":
+        found += repr(pq.read_table(path).to_pylist()) + repr(pq.read_schema(path).metadata)
+    elif path.suffix == ".cap":
+        found += b"".join(block.payload for block in read_blocks(path)).decode()
+    return found
 
 
 def test_a_process_does_not_show_the_key(tmp_path):

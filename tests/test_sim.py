@@ -1,20 +1,25 @@
 """The simulation in short: some seeds, the same seed twice, and bugs that it has to notice."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from recorder.core.frames import ADVANCED, EXCHANGE
 from tests.sim import plan as plans
+from tests.sim import planted
+from tests.sim.loop import DeadlockError, SimLoop
+from tests.sim.network import Network, Weather
 from tests.sim.plants import BUDGET, PLANTS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SEEDS = 60
-QUICK = ("forgotten-row", "wrong-line", "resync-always", "double-trades", "1000-final")
+QUICK = ("forgotten-row", "wrong-line", "double-trades", "book-stays-live", "1000-final")
 
 
 def run(module: str, *arguments: str, hash_seed: str = "random") -> subprocess.CompletedProcess:
@@ -47,17 +52,18 @@ def test_the_same_seed_is_the_same_run_in_every_process():
 
 
 def test_planted_bugs_are_noticed():
-    """Those that take a moment; all of them by `make planted-sim`."""
+    """Those that take a moment; all of them by `make bugs`."""
     done = run("tests.sim.planted", *QUICK)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nobody" not in done.stdout
 
 
-def test_a_bug_that_nobody_notices_fails_the_hunt():
+def test_a_bug_that_nobody_notices_fails_the_hunt(monkeypatch, capsys):
     """A survivor is told, and the exit code says so."""
-    done = run("tests.sim.planted", "half-checkpoint", "--seeds", "1")
-    assert done.returncode == 1
-    assert "FAILED: half-checkpoint survives 1 seeds" in done.stdout
+    survivor = planted.Catch("hammer", caught=False, seeds=200, by="")
+    monkeypatch.setattr(planted, "hunt_all", lambda *_: [survivor])
+    assert planted.main(["hammer"]) == 1
+    assert "FAILED: hammer survives 200 seeds" in capsys.readouterr().out
 
 
 def test_there_are_enough_bugs():
@@ -90,3 +96,117 @@ def test_together_the_seeds_play_every_fault():
     assert any(plan.stops for plan in made)
     assert any(plan.clock_steps for plan in made)
     assert {plan.protocol for plan in made} == {ADVANCED, EXCHANGE}
+
+
+# --- the world itself -----------------------------------------------------------------------------
+
+
+def play(scene, pieces: bool = True):
+    """Run a scene with a network on simulated time; gives what it gives and the seconds it took."""
+    network = Network(Random(7), Weather((0.01, 0.2), pieces=pieces))
+    loop = SimLoop(network)
+    try:
+        return loop.run_until_complete(scene(network)), loop.now_s
+    finally:
+        loop.close()
+
+
+class Ear(asyncio.Protocol):
+    """An end that remembers."""
+
+    def __init__(self):
+        self.heard = b""
+        self.lost = None
+        self.transport = None
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.heard += data
+
+    def connection_lost(self, exc):
+        self.lost = exc or "closed"
+
+
+async def dialled(network: Network) -> tuple[Ear, Ear]:
+    served = Ear()
+    network.listen(lambda: served)
+    _, client = await network.connect(Ear)
+    return client, served
+
+
+def test_time_passes_only_while_everybody_waits():
+    """An hour is over at once, and who waits for nothing is told."""
+
+    async def scene(_network):
+        await asyncio.sleep(3600)
+
+    async def stuck(_network):
+        await asyncio.Event().wait()
+
+    assert play(scene)[1] == pytest.approx(3600)
+    with pytest.raises(DeadlockError):
+        play(stuck)
+
+
+def test_bytes_arrive_in_order_whatever_happens_on_the_way():
+    """In pieces, late, dripping, stuck and let go again: TCP keeps its promise."""
+    sent = bytes(range(256)) * 20
+
+    async def scene(network):
+        client, served = await dialled(network)
+        link = network.links[0]
+        for begin in range(0, len(sent), 40):
+            served.transport.write(sent[begin : begin + 40])
+            await asyncio.sleep(0.05)
+            match begin:
+                case 400:
+                    link.block()
+                case 1600:
+                    link.free()
+                case 2400:
+                    link.drip(300)
+                case 4000:
+                    link.free()
+        await asyncio.sleep(1)
+        return client.heard
+
+    heard, _ = play(scene)
+    assert heard == sent
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_the_other_end_learns_of_an_end(orderly):
+    """A close comes after the data before it; a reset at once, and both see it."""
+
+    async def scene(network):
+        client, served = await dialled(network)
+        served.transport.write(b"last words")
+        if orderly:
+            served.transport.close()
+        else:
+            network.links[0].reset()
+        await asyncio.sleep(1)
+        return client.heard, client.lost
+
+    (heard, lost), _ = play(scene)
+    assert heard == (b"last words" if orderly else b"")
+    assert lost == "closed" if orderly else isinstance(lost, ConnectionResetError)
+
+
+def test_who_writes_to_one_that_is_gone_is_told():
+    """A half-open connection ends with the first bytes that get through."""
+
+    async def scene(network):
+        _, served = await dialled(network)
+        network.links[0].client.lose(ConnectionResetError())
+        await asyncio.sleep(5)
+        before = served.lost
+        served.transport.write(b"?")
+        await asyncio.sleep(1)
+        return before, served.lost
+
+    (before, after), _ = play(scene)
+    assert before is None
+    assert isinstance(after, ConnectionResetError)

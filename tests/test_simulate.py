@@ -83,11 +83,11 @@ def test_so_many_kills_as_asked_for_are_played():
 
 def test_kills_that_lose_more_than_promised_are_seen():
     """The median of twenty, the 99th percentile of a hundred."""
-    few = [Verdict(plan.make(0), lost=[(1, 0.3)] * 19)]
+    few = [Verdict(plan.make(0), lost=[frames.Loss(1, 0.3)] * 19)]
     assert _wide_share(few) is None
     assert _wide_share(few * 2) == 0.5
-    most = [Verdict(plan.make(0), lost=[(1, 0.24)] * 98)]
-    assert _wide_share([*most, Verdict(plan.make(1), lost=[(1, 0.26)] * 2)]) == 0.99
+    most = [Verdict(plan.make(0), lost=[frames.Loss(1, 0.34, 0.1)] * 98)]
+    assert _wide_share([*most, Verdict(plan.make(1), lost=[frames.Loss(1, 0.26)] * 2)]) == 0.99
     assert _wide_share(most) is None
 
 
@@ -178,12 +178,15 @@ def test_what_a_kill_loses_is_counted_from_the_last_frame_on_disk(sealed):
     captured = evidence.Captured({"c": line}, [], [])
     life = replace(
         sealed.truth.lives[0], spawned_ns=0, ended_ns=20 * 10**9, killed=True, aborted_ns=[],
-        signalled_ns=int(7.25 * 10**9),
+        signalled_ns=int(7.25 * 10**9), waits=[(5 * 10**9, 10**8), (7 * 10**9, 10**9)],
     )  # fmt: skip
-    assert frames.lost_in_window(captured, sent, [life]) == [(2, 0.25)]
+    [loss] = frames.lost_in_window(captured, sent, [life])
+    assert loss == frames.Loss(2, 0.25, 0.0)
     assert list(frames.check_sent(captured, sent, [life], 0.25)) == []
     del line.frames[-1]
-    assert frames.lost_in_window(captured, sent, [life]) == [(3, 1.25)]
+    [loss] = frames.lost_in_window(captured, sent, [life])
+    assert loss == frames.Loss(3, 1.25, 0.9)
+    assert loss.own_s == pytest.approx(0.35)
     assert "outside" in first_problem(frames.check_sent(captured, sent, [life], 1.2), "a")
 
 

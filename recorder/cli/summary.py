@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _SPECIAL_IN_QUOTES = frozenset('"$`!\\')
 _TOLD_FIRST = ("level2", "trades", "ticker", "candles", "heartbeats", "status")
-_ONE_FILE_AN_HOUR = frozenset({"heartbeats", "status", "coverage", "faults"})
+_ONE_FILE_AN_HOUR = frozenset(
+    {"heartbeats", "status", "coverage", "faults", "audits", "user_orders"}
+)
 
 
 def show_recorded(summary: "Summary") -> None:

@@ -5,6 +5,7 @@ from the answer, or be listed there and never deliver, and a snapshot that is lo
 So everything that is asked for has a time by which it must have come:
 
     an answer that lists it, or data     `ANSWER_NS_MAX`
+    data of what begins with data        `DATA_NS_MAX` after the answer
     a book's snapshot                    `SNAPSHOT_NS_MAX`
 
 What is overdue is asked for again, each time after twice the wait, and not for ever. Books are
@@ -19,6 +20,9 @@ ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
 SNAPSHOT_DOUBLINGS_MAX = 2
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
+# What begins with data at once: listed and not delivered, it is overdue.
+BEGIN_WITH_DATA = frozenset({"ticker", "market_trades"})
+DATA_NS_MAX = 60_000_000_000
 TRIES_MAX = 5  # of an answer; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
@@ -34,15 +38,16 @@ class Asking:
     from, of which frames may still be on their way. ``answers_due`` says by when a channel of a
     product must have been served, ``tries`` how often it was asked for in vain; ``heard_ns`` is
     when it was last heard of (its answer, or its data), ``spoken`` those whose data has come since
-    they were asked for, ``silences`` how often their silence has been told since.
+    they were asked for, ``silences`` how often their silence has been told since. ``paused_ns`` is
+    how long the whole connection has been silent, ``heard_paused_ns`` how long by then.
     ``snapshots_due`` says when a product's snapshot that was asked for is overdue, ``in_vain`` how
     often it was so in a row, ``resyncs`` when we last asked for another and how often in a row,
     ``resyncs_due`` when to ask for one that was put off.
     """
 
     __slots__ = (
-        "answers_due", "asked", "former", "heard_ns", "in_vain", "resyncs", "resyncs_due",
-        "silences", "snapshots_due", "spoken", "tries",
+        "answers_due", "asked", "former", "heard_ns", "heard_paused_ns", "in_vain", "paused_ns",
+        "resyncs", "resyncs_due", "silences", "snapshots_due", "spoken", "tries",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -51,6 +56,8 @@ class Asking:
         self.answers_due: dict[Key, int] = {}
         self.tries: dict[Key, int] = {}
         self.heard_ns: dict[Key, int] = {}
+        self.heard_paused_ns: dict[Key, int] = {}
+        self.paused_ns = 0
         self.spoken: set[Key] = set()
         self.silences: dict[Key, int] = {}
         self.snapshots_due: dict[str, int] = {}
@@ -80,6 +87,7 @@ class Asking:
         tries = self.tries.get(key, 0)
         self.answers_due[key] = at_ns + (ANSWER_NS_MAX << min(tries, DOUBLINGS_MAX))
         self.heard_ns.pop(key, None)
+        self.heard_paused_ns.pop(key, None)
         self.spoken.discard(key)
         channel, product_id = key
         if channel == LEVEL2 and product_id is not None:
@@ -90,6 +98,7 @@ class Asking:
         channel, product_id = key
         self.answers_due.pop(key, None)
         self.heard_ns.pop(key, None)
+        self.heard_paused_ns.pop(key, None)
         self.spoken.discard(key)
         if channel == LEVEL2 and product_id is not None:
             self.snapshot_came(product_id)
@@ -112,6 +121,16 @@ class Asking:
             product_id in asked or f"{product_id}C" in asked for asked in products
         )
 
+    def gave_up(self, key: Key) -> bool:
+        """Whether we unsubscribed from this and have not asked for it again."""
+        channel, product_id = key
+        if product_id is None:
+            return False
+        asked = self.asked.get(channel, ())
+        names = (product_id, f"{product_id}C")
+        former = any((channel, each) in self.former for each in names)
+        return former and not any(each in asked for each in names)
+
     # --- answers and data -----------------------------------------------------------------------
 
     def served(self, channels: Mapping[str, Iterable[str]], now_ns: int) -> None:
@@ -124,25 +143,42 @@ class Asking:
                 name = key[1]
                 is_there = name is None or name in names or _usd(name) in names
                 if listed is not None and is_there:
-                    self.answers_due.pop(key, None)
-                    self.heard_ns.setdefault(key, now_ns)
-                elif key not in self.answers_due and self.tries.get(key, 0) < TRIES_MAX:
-                    self.answers_due[key] = now_ns + ANSWER_NS_MAX
+                    self._listed(key, now_ns)
+                elif key in self.heard_ns and self.tries.get(key, 0) < TRIES_MAX:
+                    due_ns = now_ns + ANSWER_NS_MAX  # it was listed, or spoke, and is no more
+                    self.answers_due[key] = min(due_ns, self.answers_due.get(key, due_ns))
+
+    def _listed(self, key: Key, now_ns: int) -> None:
+        """The answer has it. It may never deliver all the same (`coinbase.md` §1.6.2)."""
+        if key in self.heard_ns:
+            if key in self.spoken:
+                self.answers_due.pop(key, None)
+            return
+        self.heard_ns[key] = now_ns
+        self.heard_paused_ns[key] = self.paused_ns
+        self.answers_due.pop(key, None)
+        if key[0] in BEGIN_WITH_DATA:
+            tries = min(self.tries.get(key, 0), DOUBLINGS_MAX)
+            self.answers_due[key] = now_ns + (DATA_NS_MAX << tries)
 
     def came(self, key: Key, now_ns: int) -> int | None:
         """Take data; how long it was silent before, None where that is not known."""
         if self.answers_due or self.tries or self.silences:
             self._answered(key)
-        last_ns = self.heard_ns.get(key)
+        silence_ns = self.silent_ns(key, now_ns) if key in self.spoken else None
         self.heard_ns[key] = now_ns
-        if key in self.spoken:
-            return None if last_ns is None else now_ns - last_ns
+        self.heard_paused_ns[key] = self.paused_ns
         self.spoken.add(key)
-        return None
+        return silence_ns
+
+    def silent_ns(self, key: Key, now_ns: int) -> int:
+        """How long a channel has been silent while its connection was not."""
+        paused_ns = self.paused_ns - self.heard_paused_ns.get(key, 0)
+        return now_ns - self.heard_ns[key] - paused_ns
 
     def pause(self, by_ns: int) -> None:
         """The whole connection was silent for so long: that is no silence of one channel."""
-        self.heard_ns = {key: heard_ns + by_ns for key, heard_ns in self.heard_ns.items()}
+        self.paused_ns += by_ns
 
     def _answered(self, key: Key) -> None:
         channel, product_id = key

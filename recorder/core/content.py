@@ -128,11 +128,12 @@ def _level2(known: Knowledge, message: Level2, place: Place) -> None:
     book = known.books.get((connection_id, product_id))
     if book is None:
         book = known.books[connection_id, product_id] = Book(product_id)
-    if message.snapshot:
+    is_wanted = not place.session.gave_up((LEVEL2, product_id))
+    if message.snapshot and is_wanted:
         place.session.snapshot_came(product_id)
         known.begin((LEVEL2, product_id), place)
     first = _sees(known, LEVEL2, product_id, rows, place)
-    if message.snapshot:
+    if message.snapshot and is_wanted:
         book.load(message, first)
         fields = {"connection_id": connection_id, "product_id": product_id, "levels": rows}
         place.step.facts.append(Fact("book_live", fields))
@@ -236,15 +237,17 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
 
 
 def _miss_trades(known: Knowledge, product_id: str, count: int, place: Place) -> None:
-    """Trades are missing on a connection that lost no frame: a gap since its last trade.
+    """Trades are missing: a gap since the last trade of the connection.
 
-    Those that are missing after a gap, or at the begin of a connection, lie in the gap before.
+    After a gap, or at its begin, since it counts as recording them; what was before is a gap.
     """
     key: Key = (TRADES, product_id)
     session, connection_id = place.session, place.connection_id
-    if key not in session.spoken:
+    since_ns = known.coverage.recording_since(key, connection_id)
+    if since_ns is None:
         return
-    since_ns = session.heard_ns[key]
+    if key in session.spoken:
+        since_ns = session.heard_ns[key]
     missing = Missing(since_ns, "trade_id_gap", messages_missing=count, connection_id=connection_id)
     known.note(
         known.coverage.end(key, connection_id, since_ns, missing), place.ingest_seq, place.step

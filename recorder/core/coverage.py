@@ -44,15 +44,15 @@ class Interval:
 class Recording:
     """A connection records a track since ``start_ns``; the rows it gave since then.
 
-    ``verified``: a loss between them would show. ``cut``: it went on at ``start_ns``, the begin of
-    an hour.
+    ``verified``: a loss between them would show. ``begun_ns``: where ``start_ns`` is the begin of an
+    hour that it went on into, since when it really does.
     """
 
     start_ns: int
     first: int | None = None
     last: int | None = None
     verified: bool = True
-    cut: bool = False
+    begun_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -134,6 +134,12 @@ class Coverage:
         track = self.tracks.get(key)
         return track is not None and connection_id in track.recordings
 
+    def recording_since(self, key: Key, connection_id: str) -> int | None:
+        """Since when a connection records a track, in this hour; None where it does not."""
+        track = self.tracks.get(key)
+        recording = track.recordings.get(connection_id) if track else None
+        return None if recording is None else recording.start_ns
+
     def begin(
         self, key: Key, connection_id: str, at_ns: int, *, verified: bool = True
     ) -> list[Interval]:
@@ -163,9 +169,11 @@ class Coverage:
         track.heard_ns = max(track.heard_ns, at_ns)
         others = [each.start_ns for each in track.recordings.values()]
         alone = min(others, default=end_ns + 1) > end_ns
-        if recording.cut and track.heard_ns < end_ns and alone:
-            back = replace(missing, start_ns=track.heard_ns, detail=TAKEN_BACK)
-            ended += _gap(key, back, end_ns)
+        if recording.begun_ns is not None and alone:
+            heard_ns = max(track.heard_ns, recording.begun_ns)
+            if heard_ns < end_ns:
+                back = replace(missing, start_ns=heard_ns, detail=TAKEN_BACK)
+                ended += _gap(key, back, end_ns)
         track.covered.append((recording.start_ns, end_ns))
         holes, free_ns = track.holes(end_ns)
         track.covered += holes
@@ -196,7 +204,8 @@ class Coverage:
             # By name: a track that comes out of a `Carried` has no other order.
             for connection_id, recording in sorted(track.recordings.items(), key=itemgetter(0)):
                 ended += _recorded(key, connection_id, recording, at_ns)
-                goes_on = Recording(at_ns, verified=recording.verified, cut=True)
+                begun_ns = recording.start_ns if recording.begun_ns is None else recording.begun_ns
+                goes_on = Recording(at_ns, verified=recording.verified, begun_ns=begun_ns)
                 track.recordings[connection_id] = goes_on
             track.covered.clear()
             track.heard_ns = 0

@@ -166,7 +166,7 @@ class Knowledge:
     def begin(self, key: Key, place: Place) -> None:
         """A connection records a channel of a product from here, if it did not yet."""
         connection_id = place.connection_id
-        if self.coverage.records(key, connection_id):
+        if self.coverage.records(key, connection_id) or place.session.gave_up(key):
             return
         verified = place.session.venue == ADVANCED or key[0] == TRADES
         now_ns = place.origin.recv_ns

@@ -28,14 +28,24 @@ def look(known: Knowledge, place: Place) -> None:
 
 def _look_for_answers(known: Knowledge, place: Place) -> None:
     again: dict[str, list[str]] = {}
-    for (channel, product_id), is_last in place.session.unanswered(place.origin.recv_ns):
-        detail = "asked for, and neither an answer nor data came; " + (
-            "asked again" if is_last else "not asked again on this connection"
+    session, connection_id = place.session, place.connection_id
+    for key, again_now in session.unanswered(place.origin.recv_ns):
+        channel, product_id = key
+        listed_ns = session.heard_ns.get(key)
+        what = "neither an answer nor data came" if listed_ns is None else "no data came"
+        detail = f"asked for, and {what}; " + (
+            "asked again" if again_now else "not asked again on this connection"
         )
+        if channel == LEVEL2 and product_id is not None:
+            known.doubt_book(connection_id, product_id, "not_served", place.step)
+        if listed_ns is not None:  # it counted as recorded from the answer on
+            missing = Missing(listed_ns, "not_served", connection_id=connection_id)
+            ended = known.coverage.end(key, connection_id, listed_ns, missing)
+            known.note(ended, place.ingest_seq, place.step)
         known.fault(
             "not_served", detail, place, channel=channel, product_id=product_id, keep_raw=False
         )
-        if is_last:
+        if again_now:
             products = again.setdefault(channel, [])
             products += [product_id] if product_id is not None else []
     for channel, products in again.items():
@@ -56,13 +66,12 @@ def _look_for_silence(known: Knowledge, place: Place) -> None:
     session, now_ns = place.session, place.origin.recv_ns
     silent: list[tuple[Key, int, int]] = []
     for key in session.spoken:
-        last_ns = session.heard_ns[key]
         allowed_ns = _allowed_ns(known, key)
         if allowed_ns is None:
             continue
         allowed_ns <<= min(session.silences.get(key, 0), SILENCES_MAX)
-        if now_ns - last_ns > allowed_ns:
-            silent.append((key, last_ns, allowed_ns))
+        if session.silent_ns(key, now_ns) > allowed_ns:
+            silent.append((key, session.heard_ns[key], allowed_ns))
     for key, last_ns, allowed_ns in sorted(silent, key=lambda each: (each[0][0], each[0][1] or "")):
         _fell_silent(known, key, last_ns, allowed_ns, place)
 

@@ -49,6 +49,8 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     tries: list[tuple[str, str | None, int]] = []
     heard_ns: list[tuple[str, str | None, int]] = []
     silences: list[tuple[str, str | None, int]] = []
+    heard_paused_ns: list[tuple[str, str | None, int]] = []
+    paused_ns: int = 0
     spoken: list[tuple[str, str | None]] = []
 
 
@@ -123,9 +125,10 @@ def trades_from_state(states: dict[str, TradeState]) -> dict[str, TradeIds]:
     }
 
 
-_KEYED = ("numbers", "answers_due", "tries", "heard_ns", "silences")
+_KEYED = ("numbers", "answers_due", "tries", "heard_ns", "heard_paused_ns", "silences")
 _PLAIN = (
     "last_ns", "ordered_ns", "late_run", "distrusted", "unreadable", "looked_ns", "beat",
+    "paused_ns",
 )  # fmt: skip
 
 

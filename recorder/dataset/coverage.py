@@ -1,5 +1,6 @@
 """What was recorded and what was not, with the intervals that are still going on."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,21 +22,19 @@ def coverage_rows(
     channel: str | None,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    *,
+    or_none: bool = False,
 ) -> pa.Table:
     """The rows of `coverage`, by channel, product and time; of one product or channel, or all.
 
-    With a range, the intervals that touch [start, end), as they are.
+    With a range, the intervals that touch [start, end), as they are. ``or_none``: with those of
+    channels that have no products.
     """
-    wanted = None
-    if product_id is not None:
-        wanted = pc.field("product_id") == product_id
-    if channel is not None:
-        same = pc.field("channel") == channel
-        wanted = same if wanted is None else wanted & same
     going_on = [
         track
         for track in _going_on(view)
-        if product_id in (None, track["product_id"]) and channel in (None, track["channel"])
+        if product_id in (None, track["product_id"]) or (or_none and track["product_id"] is None)
+        if channel in (None, track["channel"])
     ]
     hours = view.hours(start_ns, end_ns)
     if end_ns is not None:
@@ -43,7 +42,7 @@ def coverage_rows(
         after = view.hour_after((end_ns - 1) // HOUR_NS)
         hours += [after] if after is not None else []
     paths = [path for hour in hours for path in view.of_hour(COVERAGE.name, hour)]
-    rows = join(COVERAGE, [read_file(path, COVERAGE, wanted) for path in paths], None)
+    rows = join(COVERAGE, [_of(view, each, product_id, channel, or_none) for each in paths], None)
     rows = _taken_back(rows)
     rows = pa.concat_tables([rows, _table(_not_ended(going_on, rows))]).unify_dictionaries()
     rows = rows.filter(_touches(rows, start_ns, end_ns))
@@ -52,6 +51,22 @@ def coverage_rows(
     for name in ("channel", "product_id"):
         plain[name] = plain[name].cast(pa.string())
     return rows.take(pc.sort_indices(pa.table(plain), sort_keys=keys))
+
+
+def _of(
+    view: View, path: Path, product_id: str | None, channel: str | None, or_none: bool
+) -> pa.Table:
+    """The rows of one file; one answer looks at them several times."""
+    key = (path, product_id, channel, or_none)
+    if key not in view.memo:
+        wanted = pc.scalar(True)
+        if product_id is not None:
+            of = pc.field("product_id")
+            wanted = (of == product_id) | of.is_null() if or_none else of == product_id
+        if channel is not None:
+            wanted &= pc.field("channel") == channel
+        view.memo[key] = read_file(path, COVERAGE, wanted)
+    return view.memo[key]
 
 
 def _touches(rows: pa.Table, start_ns: int | None, end_ns: int | None) -> pa.Array:

@@ -105,6 +105,7 @@ class View:
         self.switched = sealed_before(root)
         self.last_ns = 0
         self.tracks: list[dict[str, Any]] = []
+        self.memo: dict[Any, pa.Table] = {}  # small files, read for this answer already
         self._commits: dict[int, dict[str, Any]] = {}
         self._cuts: dict[int, list[Part]] = {}
         if live:
@@ -216,12 +217,13 @@ class View:
 
     def sealed_files(self, table: str, hour: int, product_id: str | None) -> list[Path]:
         """The sealed files of a table of an hour that is committed."""
-        if TABLES[table].per_product and product_id is not None:
-            path = self.root.sealed(TABLES[table], hour, product_id)
-            if path.is_file():
+        one = TABLES[table]
+        if product_id is not None or not one.per_product:
+            path = self.root.sealed(one, hour, product_id if one.per_product else None)
+            if path.is_file():  # the record of many products takes longer to read than the file
                 return [path]
         files = [file for file in self.commit(hour)["files"] if file["table"] == table]
-        if TABLES[table].per_product and product_id is not None:
+        if one.per_product and product_id is not None:
             files = [file for file in files if file["product_id"] == product_id]
         paths = [self.root.path / file["path"] for file in files]
         for path in paths:

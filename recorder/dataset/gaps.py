@@ -111,23 +111,20 @@ def intervals(
     Those of a product are its own and those of channels that have none.
     """
     only = channels[0] if len(channels) == 1 else None
-    rows = coverage_rows(view, None, only, start_ns, end_ns)
+    rows = coverage_rows(view, product_id, only, start_ns, end_ns, or_none=True)
     times = {name: rows.column(name).cast(pa.int64()).to_pylist() for name in _TIMES}
     words = {name: rows.column(name).to_pylist() for name in _WORDS}
-    found = []
-    for at in range(rows.num_rows):
-        of, channel = words["product_id"][at], words["channel"][at]
-        if channel in channels and (product_id is None or of in (None, product_id)):
-            found.append(
-                Interval(
-                    channel,
-                    of,
-                    times["start_time"][at] * 1000,
-                    times["end_time"][at] * 1000,
-                    *(words[name][at] for name in _WORDS[2:]),
-                )
-            )
-    return found
+    return [
+        Interval(
+            words["channel"][at],
+            words["product_id"][at],
+            times["start_time"][at] * 1000,
+            times["end_time"][at] * 1000,
+            *(words[name][at] for name in _WORDS[2:]),
+        )
+        for at in range(rows.num_rows)
+        if words["channel"][at] in channels
+    ]
 
 
 _TIMES = ("start_time", "end_time")

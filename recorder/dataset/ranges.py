@@ -98,7 +98,7 @@ def _told(view: View, found: Range) -> str:
         return "Nothing of it is recorded."
     first, last = min(each.start_ns for each in told), max(each.end_ns for each in told)
     where = " in that range" if here else ""
-    return f"It is recorded{where} from {to_text(first)} to {to_text(last)}."
+    return f"The recording{where} reaches from {to_text(first)} to {to_text(last)}."
 
 
 def all_gaps(
@@ -116,7 +116,7 @@ def all_gaps(
     told = False
     for name in names:
         found = intervals(view, product_id, CHANNELS[name], start_ns, end_ns)
-        told = told or bool(found)
+        told = told or any(each.product_id == product_id for each in found)
         tracks = {each.product_id for each in found}
         if channel is not None and product_id is not None:
             tracks |= {product_id} if not found else set()

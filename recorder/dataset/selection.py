@@ -288,8 +288,8 @@ def _stream(
 ) -> Iterator[pa.Table]:
     """The rows in order, in pieces of an hour at most."""
     wanted, names, span = _wanted(query), _read(query), _span(query, later)
-    for _, paths in _files_by_hour(view, query, later):
-        if len(paths) == 1:
+    for hour, paths in _files_by_hour(view, query, later):
+        if len(paths) == 1 and hour < view.switched:  # a part has one product behind the other
             pieces = stream_span(paths[0], query.table, span, wanted, names, rows_at_once)
             yield from (piece for piece in pieces if piece.num_rows)
         else:

@@ -69,13 +69,12 @@ def tops_in(
     found = complete_range(view, LEVEL2, product_id, start_ns, end_ns, allow_gaps=allow_gaps)
     assert found.start_ns is not None
     assert found.end_ns is not None
-    # Intervals end with the microsecond of their last frame.
-    start_ns, end_ns = found.start_ns, found.end_ns + (1000 if end_ns is None else 0)
+    start_ns, end_ns = found.start_ns, found.end_ns if end_ns is not None else _behind(found.end_ns)
     if start_ns >= end_ns:
         return SCHEMA.empty_table()
-    # A book of the hour before may stand into the range.
-    told = intervals(view, product_id, CHANNELS[LEVEL2.name], start_ns - HOUR_NS, end_ns)
     stretches = list(_stretches(view, product_id, start_ns, end_ns))
+    since_ns = min([start_ns, *(int(each.tops.received[0]) for each in stretches)])
+    told = intervals(view, product_id, CHANNELS[LEVEL2.name], since_ns, end_ns)
     _end_with_coverage(stretches, told)
     received, numbers, values, nulls = _composed(_visible(stretches), start_ns, end_ns)
     reasons = np.full(len(received), None, object)
@@ -193,9 +192,12 @@ def _end_with_coverage(stretches: list[Stretch], told: list[Interval]) -> None:
         if until_ns is None:
             stretch.end_ns = begin_ns  # nothing says that it was recorded
             continue
-        # An interval ends with the microsecond of its last frame, an hour's with the hour.
-        last_ns = until_ns if until_ns % HOUR_NS == 0 else until_ns + 1000
-        stretch.end_ns = min(stretch.end_ns, last_ns)
+        stretch.end_ns = min(stretch.end_ns, _behind(until_ns))
+
+
+def _behind(end_ns: int) -> int:
+    """Where an interval is over: it ends with the microsecond of its last frame, or an hour."""
+    return end_ns if end_ns % HOUR_NS == 0 else end_ns + 1000
 
 
 # --- what is shown -------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from recorder.feed.signing import Asked, Refusals, Signing
 
 BACKOFF_S_FIRST = 0.25
 BACKOFF_S_MAX = 30.0
+GOOD_S = 30.0  # a session of less than this does not end the growing of the waits
 FAILURES_NOTED = 3  # failed dials in a row, and it is written down
 ERROR_S_MAX = 5.0  # an error of the venue so long before a close is taken for its cause
 RETIRE_S_MAX = 5.0
@@ -143,7 +144,7 @@ class Connection:
         self._refusals = Refusals()
 
     async def _connect_once(self) -> bool:
-        """One session from dial to close; returns whether data came."""
+        """One session from dial to close; returns whether it was good: data, and for a while."""
         try:
             socket = await self._unless_stopped(dial(self._url, compression=self._compression))
         except (OSError, WebSocketException, TimeoutError) as error:
@@ -157,7 +158,7 @@ class Connection:
         self._failures = 0
         self._begin_session()
         self._socket, self._reason = socket, ""
-        opened_ns = self._shell.now_ns()
+        opened_s, opened_ns = asyncio.get_running_loop().time(), self._shell.now_ns()
         self.connection_id = session_name(self.line.label, opened_ns)
         first = self._wire.FIRST_SEQUENCE
         self._shell.deliver(
@@ -181,7 +182,8 @@ class Connection:
             self.connection_id, self._socket = None, None
         if self._failure is not None:
             raise self._failure
-        return frames > len(self.line.channels) * 2
+        lasted_s = asyncio.get_running_loop().time() - opened_s
+        return frames > len(self.line.channels) * 2 and lasted_s >= GOOD_S
 
     def _dial_failed(self, error: str) -> None:
         self._failures += 1
@@ -238,17 +240,15 @@ class Connection:
     def resubscribe(self, channel: str, products: tuple[str, ...]) -> None:
         """Unsubscribe and subscribe again, for fresh snapshots; returns at once.
 
-        ``channel`` is the name that the data has. The most traded products come first; one that
-        waits for its turn already is not asked for twice.
+        ``channel`` is the name that the data has. The products come in the order given, the most
+        traded first; one that waits for its turn already is not asked for twice.
         """
         if self._socket is None or self.connection_id is None:
             return
-        rank = {product_id: number for number, product_id in enumerate(self.line.products)}
-        ordered = sorted(products, key=lambda product_id: rank.get(product_id, len(rank)))
         for asked in self.line.channels:
             if CANONICAL.get(asked, asked) != channel:
                 continue
-            due = [(asked, product_id) for product_id in ordered or (None,)]
+            due = [(asked, product_id) for product_id in products or (None,)]
             new = [each for each in due if each not in self._renewing]
             self._renewing.update(new)
             if new:

@@ -17,6 +17,9 @@ SET VARIABLE recorder_duckdb = CASE
     ELSE version()
 END;
 SET TimeZone = 'UTC';
+-- No file is opened to plan a query, so that DuckDB takes every table for a small one, and would do
+-- ASOF joins by comparing all rows with all.
+SET asof_loop_join_threshold = 0;
 
 -- ---- what was sealed when this was written -----------------------------------------------------
 
@@ -93,6 +96,12 @@ CREATE OR REPLACE MACRO recorder_begin_stamp(_hour) AS
 -- Hours that are named here, as far as they lie in [first, last].
 CREATE OR REPLACE MACRO recorder_within(_spans, _first, _last) AS flatten(list_transform(_spans,
     lambda span: range(greatest(span[1], _first), least(span[2], _last) + 1)));
+-- The next hour after one that has anything.
+CREATE OR REPLACE MACRO recorder_after(_hour) AS coalesce(list_min(list_concat(
+    list_transform(list_filter(recorder_sealed_hours(), lambda span: span[2] > _hour),
+                   lambda span: greatest(span[1], _hour + 1)),
+    list_filter(recorder_open_hours(), lambda an_hour: an_hour > greatest(_hour, recorder_switched() - 1))
+)), _hour + 1);
 CREATE OR REPLACE MACRO recorder_listed(_table, _held, _first, _last) AS flatten(list_transform(
     _held,
     lambda each: list_transform(recorder_within(each['hours'], _first, _last),

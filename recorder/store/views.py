@@ -88,7 +88,8 @@ def views(root: Root, empty: Path | None = None) -> str:
     parts += [_scan(table) for table in TABLES.values()]
     parts += [_view(table, held) for table in TABLES.values()]
     parts += [_of_product(table) for table in TABLES.values() if table.per_product]
-    parts.append(_text("macros.sql"))
+    told = _everything(COVERAGE, "recorder_meant")
+    parts.append(_text("macros.sql").replace("{coverage}", told))
     return "\n".join(parts)
 
 
@@ -198,13 +199,15 @@ def _scan(table: Table) -> str:
     )
     sealed += ", recorder_date_in(filename) AS date, recorder_hour_in(filename) AS hour"
     live += ", recorder_live_date(filename) AS date, recorder_live_hour(filename) AS hour"
+    # The sealed rows stand alone: within a WITH, count(*) would read every column.
     return f"""\
 CREATE OR REPLACE MACRO recorder_columns_{table.name}() AS MAP {{{declared}}};
 CREATE OR REPLACE MACRO recorder_{table.name}(_old, _new, _begin, _end) AS TABLE
-WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)
 SELECT {sealed}
 FROM read_parquet(list_prepend(recorder_empty(), _old), {read}
 UNION ALL
+FROM (
+WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)
 SELECT {sealed}
 FROM read_parquet(list_prepend(recorder_empty(), _new), {read}
 WHERE {table.order} < (SELECT seq FROM switch_in_force)
@@ -212,26 +215,30 @@ UNION ALL
 SELECT {live}
 FROM read_parquet([recorder_empty(), recorder_parts('{table.name}')], {read}
 WHERE parse_filename(filename) >= _begin AND parse_filename(filename) < _end
-  AND {table.order} >= (SELECT seq FROM switch_in_force);
+  AND {table.order} >= (SELECT seq FROM switch_in_force)
+);
 """
 
 
 def _view(table: Table, held: _Held) -> str:
-    """The view of a whole table; of coverage, as it was told: what it means is in the macros."""
-    name = "recorder_told" if table.name == COVERAGE.name else table.name
+    """The view of a whole table; that of coverage is made of more than its rows."""
     spans = _held_by_product(held.tables[table.name])
-    product = "'*'" if table.per_product else "''"
+    view = f"CREATE OR REPLACE VIEW {table.name} AS\n{_everything(table)};\n"
     return f"""\
 -- {table.meaning}
 CREATE OR REPLACE MACRO recorder_held_{table.name}() AS {spans};
-CREATE OR REPLACE VIEW {name} AS
-FROM recorder_{table.name}(
-    recorder_listed('{table.name}', recorder_held_{table.name}(), 0, recorder_old_before() - 1),
-    list_concat(
-        recorder_listed('{table.name}', recorder_held_{table.name}(), recorder_old_before(), {_LAST}),
-        recorder_looked_for('{table.name}', {product}, 0, {_LAST})),
-    recorder_begin_stamp(0), '9');
-"""
+{"" if table.name == COVERAGE.name else view}"""
+
+
+def _everything(table: Table, reader: str | None = None) -> str:
+    name, product = table.name, "'*'" if table.per_product else "''"
+    held = f"recorder_listed('{name}', recorder_held_{name}()"
+    return f"""\
+FROM {reader or f"recorder_{name}"}(
+    {held}, 0, recorder_old_before() - 1),
+    list_concat({held}, recorder_old_before(), {_LAST}),
+                recorder_looked_for('{name}', {product}, 0, {_LAST})),
+    recorder_begin_stamp(0), '9')"""
 
 
 def _of_product(table: Table) -> str:

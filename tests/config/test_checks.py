@@ -163,7 +163,8 @@ def test_both_venues_are_known_and_no_other() -> None:
         ("advanced", ("level2", "heartbeats", "candles"), None),
         ("exchange", ("level2_batch", "heartbeats", "status"), None),
         ("advanced", ("heartbeats", "level2_batch"), 'on Advanced Trade it is "level2"'),
-        ("exchange", ("heartbeats", "level2"), 'use "level2_batch"'),
+        ("exchange", ("heartbeats", "level2"), None),
+        ("exchange", ("level2", "level2_batch"), "cannot be told apart"),
         ("exchange", ("heartbeats", "candles"), 'is not a channel of feed.venue "exchange"'),
         ("exchange", ("ticker", "ticker_batch"), "cannot be told apart"),
     ],
@@ -173,6 +174,12 @@ def test_each_venue_has_channels_of_its_own(venue: str, names: tuple, words: str
     found = checks.channels_at(venue, names)
     assert [words in mistake.text for mistake in found] == ([] if words is None else [True])
     assert [mistake.position for mistake in found] == ([] if words is None else [1])
+
+
+def test_own_orders_are_of_advanced_trade() -> None:
+    """The Exchange has its own, by other keys, which are not recorded."""
+    assert checks.user_at("advanced", user=True) == checks.user_at("exchange", user=False) == []
+    assert "advanced" in checks.user_at("exchange", user=True)[0].text
 
 
 @pytest.mark.parametrize("value", [0, 1, "true", None, []])

@@ -3,6 +3,7 @@
 from recorder.core.asking import (
     ANSWER_NS_MAX,
     CALM_NS,
+    DATA_NS_MAX,
     DOUBTED_NS_MAX,
     RESYNC_NS_MIN,
     SNAPSHOT_NS_MAX,
@@ -23,7 +24,9 @@ def test_an_answer_is_due_until_it_or_data_comes() -> None:
             asking.came(TICKER, 200)
         assert asking.unanswered(99 + ANSWER_NS_MAX) == []
         assert asking.unanswered(100 + ANSWER_NS_MAX) == [(("ticker", "ETH-USD"), True)]
-        assert asking.unanswered(10**18) == []
+        # What begins with data must come, too.
+        assert asking.unanswered(199 + DATA_NS_MAX) == []
+        assert asking.unanswered(200 + DATA_NS_MAX) == ([(TICKER, True)] if answer else [])
 
 
 def test_an_alias_is_served_by_its_own_name() -> None:
@@ -32,7 +35,7 @@ def test_an_alias_is_served_by_its_own_name() -> None:
     asking.ask("subscribe", "ticker", ("BTC-USDC", "ETH-USDC"), 100)
     asking.served({"ticker": ["BTC-USD"]}, 200)
     asking.came(("ticker", "ETH-USD"), 200)
-    assert asking.unanswered(10**18) == []
+    assert asking.unanswered(199 + DATA_NS_MAX) == []
 
 
 def test_tries_have_an_end_and_data_begins_anew() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from recorder.core.audit import RUN_MAX
 from recorder.core.book import BookState
-from recorder.core.messages import Resubscribe
-from tests.core.scripts import heartbeat, level2, live, state_of, ticker, trades
+from recorder.core.messages import Reconnect, Resubscribe
+from tests.core.scripts import frame, heartbeat, level2, live, state_of, ticker, trades
+from tests.core.wire.test_advanced_orders import WIRE
 
 
 def test_a_heartbeat_that_jumps() -> None:
@@ -34,6 +35,50 @@ def test_trades_that_are_missing_where_no_frame_is() -> None:
     assert (gap["start_time"], gap["end_time"]) == (since_us, player.now_ns // 1000)
     assert gap["messages_missing"] == 3
     assert player.faults() == ["trade_id_gap"]
+
+
+# --- own orders ----------------------------------------------------------------------------------
+
+
+def test_own_orders_become_rows_of_one_track() -> None:
+    """Whatever the products; positions in futures are counted, and no raw frame is repeated."""
+    player = live()
+    player.ask("user")
+    assert player.pipeline.private
+    positions = {"perpetual_futures_positions": [{}, {}]}
+    event = {"type": "snapshot", "orders": [WIRE, WIRE | {"product_id": "ETH-USD"}]}
+    player.say(frame("user", 1, event | {"positions": positions}))
+    player.say(frame("user", 2, {"type": "update", "orders": [WIRE | {"avg_price": "1e3"}]}))
+    rows = player.rows("user_orders")
+    assert [(row["kind"], row["product_id"], row["avg_price"]) for row in rows] == [
+        ("snapshot", "BTC-USDC", 50000.0),
+        ("snapshot", "ETH-USD", 50000.0),
+        ("update", "BTC-USDC", None),
+    ]
+    assert json.loads(rows[0]["inexact_text"]) == {"limit_price": WIRE["limit_price"]}
+    assert player.pipeline.coverage.records(("user", None), "ws1")
+    assert player.pipeline.messages["user/positions"] == 2
+    assert player.faults() == ["impossible_number"]
+    assert player.rows("faults")[0]["raw"] is None
+
+
+def test_own_orders_are_private_where_nobody_saw_them_asked_for() -> None:
+    """A record that begins in the middle of a connection, and a frame that cannot be read."""
+    for events in ({"type": "snapshot", "orders": []}, {"type": "snapshot", "orders": 5}):
+        player = live()
+        assert not player.pipeline.private
+        player.say(frame("user", 1, events))
+        assert player.pipeline.private
+        assert all(row["raw"] is None for row in player.rows("faults"))
+
+
+def test_a_gap_on_a_connection_with_own_orders_is_mended_by_another() -> None:
+    """What changed in it cannot be asked for; a new connection begins with all open orders."""
+    player = live()
+    player.ask("user")
+    player.say(frame("user", 1, {"type": "snapshot", "orders": [WIRE]}))
+    step = player.say(frame("user", 5, {"type": "update", "orders": [WIRE]}))
+    assert step.requests == [Reconnect("ws1", "sequence_gap")]
 
 
 # --- audits ---------------------------------------------------------------------------------------

@@ -54,8 +54,27 @@ def test_unsubscribing_a_book(products: tuple[str, ...]) -> None:
     assert state_of(player) is BookState.STALE
     assert epochs(player)[-1] is None
     assert [row["state"] for row in player.rows("coverage")] == ["recorded"]
-    player.say(level2(2, "snapshot", BOOK))
+    player.say(level2(2, "snapshot", BOOK))  # was on its way: of no use
+    assert state_of(player) is BookState.STALE
+    player.ask("level2", "BTC-USD")
+    player.say(level2(3, "snapshot", BOOK))
+    assert state_of(player) is BookState.LIVE
     assert [row["reason"] for row in player.rows("coverage")] == [None, "unsubscribed"]
+
+
+def test_what_was_unsubscribed_is_not_recorded_again_before_it_is_asked_for() -> None:
+    """An answer to an earlier request, or a frame on its way, does not begin it anew."""
+    player = live()
+    player.ask("ticker", "BTC-USD")
+    player.say(ticker(1))
+    player.ask("ticker", "BTC-USD", kind="unsubscribe")
+    player.say(answer(2, ticker=["BTC-USD"]))
+    player.say(ticker(3))
+    records = player.pipeline.coverage.records
+    assert not records(("ticker", "BTC-USD"), "ws1")
+    player.ask("ticker", "BTC-USD")
+    player.say(ticker(4))
+    assert records(("ticker", "BTC-USD"), "ws1")
 
 
 def test_other_things_that_were_sent() -> None:
@@ -236,4 +255,4 @@ def test_frames_of_a_product_on_their_way_when_it_is_unsubscribed_are_no_strange
     player.ask("level2", "BTC-USD", kind="unsubscribe")
     player.say(level2(1, "snapshot", BOOK))
     assert player.rows("faults") == []
-    assert state_of(player) is BookState.LIVE
+    assert state_of(player) is BookState.STALE

@@ -10,9 +10,12 @@ import pytest
 from websockets.asyncio.server import serve
 
 from recorder.core.frames import Closed, Frame, Noted, Opened, Sent
+from recorder.credentials import Secret
 from recorder.feed import dial
 from recorder.feed.connection import Connection, session_name
 from recorder.feed.plan import Line, Pace, spread
+from recorder.feed.rest_answers import Clock
+from recorder.feed.signing import Signing, VenueClock
 from tests.recorders import wait_for
 
 
@@ -262,15 +265,15 @@ async def test_a_product_that_was_dropped_is_not_asked_for_again():
         ]
 
 
-async def test_snapshots_are_asked_for_once_and_in_the_order_of_the_line():
-    """The most traded product first; a second wish while the first one waits is the same wish."""
+async def test_snapshots_are_asked_for_once_and_in_the_order_given():
+    """The core says which is the most traded; a second wish while the first one waits is the same wish."""
     async with listened(messages=Pace(4)) as (connection, _, requests):
         for _ in range(5):
             connection.resubscribe("level2", ("ETH-USD", "BTC-USD"))
         await wait_for(lambda: len(requests) == 6, "both", 5)
         await asyncio.sleep(1.3)
         assert [products for _, _, products in asked(requests[2:])] == [
-            ("BTC-USD",), ("BTC-USD",), ("ETH-USD",), ("ETH-USD",),
+            ("ETH-USD",), ("ETH-USD",), ("BTC-USD",), ("BTC-USD",),
         ]  # fmt: skip
 
 
@@ -319,6 +322,95 @@ async def test_a_line_that_goes_unsubscribes_and_closes():
     closed = ear.arrivals[-1]
     assert (closed.code, closed.reason) == (1000, "no product is left")
     assert ear.count(Opened) == 1
+
+
+class Stamp:
+    """A signer whose signatures are counted."""
+
+    scheme = "jwt"
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def members(self, channel, products) -> Secret:
+        self.made += 1
+        return Secret({"jwt": f"signed {self.made}"})
+
+
+@asynccontextmanager
+async def signing_to(answers, clock: VenueClock | None = None):
+    """A connection that signs, to a server that sends an error for requests of ``answers``."""
+    requests: list[dict] = []
+
+    async def handler(socket):
+        async for text in socket:
+            requests.append(json.loads(text))
+            if answers(requests[-1]):
+                await socket.send('{"type":"error","message":"authentication failure"}')
+
+    signing = Signing(Stamp(), "a key", "the test", clock or VenueClock())
+    async with server(handler) as url, connected(url, signing=signing) as (connection, ear):
+        deliver = ear.deliver
+
+        def hear(arrival):  # the core's part: an error of the venue is told to its connection
+            deliver(arrival)
+            if isinstance(arrival, Frame):
+                connection.heard_error(json.loads(arrival.raw)["message"])
+
+        ear.deliver = hear
+        yield connection, ear, requests
+
+
+async def test_every_request_is_signed_afresh_and_noted_without_its_signature():
+    """Subscribe and unsubscribe, each with a signature of its own, and none of it is kept."""
+    async with signing_to(lambda _: False) as (connection, ear, requests):
+        await wait_for(lambda: len(requests) == 2, "the subscriptions", 2)
+        connection.resubscribe("level2", ("BTC-USD",))
+        await wait_for(lambda: len(requests) == 4, "both of the new ones", 2)
+    assert [each.pop("jwt") for each in requests] == [f"signed {n}" for n in (1, 2, 3, 4)]
+    assert [json.loads(each.raw) for each in ear.of(Sent)] == requests
+
+
+async def test_a_refused_signature_is_made_anew_once(monkeypatch):
+    """With the clock compared before; after that it is told, and there is a pause."""
+    monkeypatch.setattr("recorder.feed.connection.SIGN_AGAIN_S", 0.05)
+    monkeypatch.setattr("recorder.feed.connection.REFUSED_S", 0.2)
+    clock, compared = VenueClock(), []
+
+    async def ask():
+        compared.append(len(requests))
+        return Clock(1000.0, 1064.0, 1066.0)
+
+    clock.ask = ask
+    async with signing_to(lambda request: request["channel"] == "level2", clock) as (
+        connection, ear, requests,
+    ):  # fmt: skip
+        await wait_for(lambda: len(requests) == 4, "what was asked for just before, again", 2)
+        assert compared == [2]
+        assert clock.ahead_s == 65.0
+        await wait_for(lambda: ear.count(Noted), "what is told", 2)
+        connection.reconnect("the test")
+        await wait_for(lambda: ear.count(Opened) == 2, "another session", 2)
+    (noted,) = [each for each in ear.of(Noted) if each.kind == "subscription_refused"][:1]
+    assert "authentication failure: the key a key from the test was refused" in noted.detail
+    assert "clock is 65 s ahead of the venue's" in noted.detail
+    assert ("reconnect_waiting", {"line": "ws1", "wait_s": 0.2}) in ear.told
+
+
+async def test_a_refusal_of_what_was_not_signed_names_no_key():
+    """Advanced Trade says the same of a channel that it does not know; told once a session."""
+
+    async def handler(socket):
+        await socket.wait_closed()
+
+    async with server(handler) as url, connected(url) as (connection, ear):
+        await wait_for(lambda: ear.count(Opened), "the session", 2)
+        for _ in range(3):
+            connection.heard_error("authentication failure")
+        connection.heard_error("rate limit exceeded")
+        (noted,) = ear.of(Noted)
+        assert noted.kind == "subscription_refused"
+        assert "it is no key that is refused" in noted.detail
 
 
 async def test_a_line_that_goes_before_it_was_connected():

@@ -1,14 +1,17 @@
 """All connections of a plan, against the real venue: what changes, and what is left alone."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 
-from recorder.core.frames import Closed, Opened
+from recorder.core.frames import Closed, Opened, Sent
 from recorder.core.messages import Reconnect, Resubscribe, SlowDown
+from recorder.credentials import Secret
 from recorder.feed import plan
-from recorder.feed.switchboard import Switchboard
+from recorder.feed.signing import Signing, VenueClock
+from recorder.feed.switchboard import Switchboard, UserFeed
 from recorder.venue import Venue
-from tests.feed.test_connection import Ear
+from tests.feed.test_connection import Ear, server
 from tests.recorders import wait_for
 
 CHANNELS = ("level2", "heartbeats")
@@ -123,6 +126,55 @@ async def test_what_the_core_wants_reaches_its_connection():
         await wait_for(lambda: ear.count(Opened) == sent + 1, "the reconnect")
         assert ear.of(Closed)[0].reason == "late_frames"
         assert board.of(None) is None
+
+
+class Stamp:
+    """A signer whose signatures are counted."""
+
+    scheme = "jwt"
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def members(self, channel, products) -> Secret:
+        self.made += 1
+        return Secret({"jwt": f"{channel} {self.made}"})
+
+
+async def test_own_orders_have_a_connection_that_no_change_of_the_plan_concerns():
+    """Another address, everything on it signed; it stays while lines come and go."""
+    requests: list[tuple[str, dict]] = []
+
+    def heard(name):
+        async def handler(socket):
+            async for text in socket:
+                requests.append((name, json.loads(text)))  # noqa: PERF401  it grows while it is read
+
+        return handler
+
+    async with server(heard("market")) as url, server(heard("user")) as user_url:
+        ear, signing = Ear(), Signing(Stamp(), "a key", "the test", VenueClock())
+        user = UserFeed(user_url, signing)
+        board = Switchboard(ear, url, jitter=lambda: 0.1, user=user)
+        board.carry(PRODUCTS[:2], CHANNELS)
+        assert [line.label for line in board.lines] == ["ws1"]
+        assert [line.label for line in board.every_line] == ["ws1", "user1"]
+        assert board.every_line[1].wanted() == [("heartbeats", None), ("user", None)]
+        running = asyncio.create_task(board.run())
+        await wait_for(lambda: len(requests) == 4, "all requests")
+        board.carry((), ("level2",))
+        await wait_for(lambda: len(board.connections) == 1, "the line has gone")
+        assert board.connections[0].line.label == "user1"
+        board.carry(PRODUCTS[:1], CHANNELS)
+        assert [line.label for line in board.lines] == ["ws1"]
+        await board.stop("the test ends")
+        await asyncio.wait_for(running, 5)
+    assert [each for name, each in requests if name == "user"] == [
+        {"type": "subscribe", "channel": "heartbeats", "jwt": "heartbeats 1"},
+        {"type": "subscribe", "channel": "user", "jwt": "user 2"},
+    ]
+    assert not any("jwt" in each for name, each in requests if name == "market")
+    assert not any(b"jwt" in each.raw for each in ear.of(Sent))
 
 
 async def test_a_change_before_it_runs_and_after_it_stopped():

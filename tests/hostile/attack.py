@@ -173,7 +173,11 @@ def through_recording(seed: int, count: int) -> Found:
         for arrival in enemy.arrivals(count):
             if isinstance(arrival, Frame):
                 sent.append((arrival.connection_id, arrival.raw))
+            began_s = time.thread_time()
             step = recording.take(arrival)
+            took_s = time.thread_time() - began_s
+            if isinstance(arrival, Frame) and took_s > found.longest_s:
+                found.longest_s, found.longest = took_s, arrival.raw[:200]
             found.rows += sum(block.count for block in step.rows)
             for request in step.requests:
                 if isinstance(request, Reconnect):
@@ -192,6 +196,7 @@ def through_recording(seed: int, count: int) -> Found:
     found.frames, found.kept = len(sent), len(kept)
     found.counted = sum(recording.pipeline.messages.values())
     found.faults = recording.pipeline.faults
+    found.labels = recording.pipeline.messages
     if kept != sent:
         found.broken.append(f"seed {seed}: the capture does not hold what came")
     return found
@@ -210,11 +215,12 @@ def play(seed: int, count: int, *, recorded: bool) -> Found:
 def run(frames: int, seed: int, processes: int) -> Found:
     """All parts, side by side."""
     found = Found()
-    parts = range(seed, seed + max(1, frames // CHUNK))
-    count = min(frames, CHUNK)
+    count = max(1, min(frames // 2, CHUNK))  # at least one part of each kind
+    parts = range(seed, seed + max(2, frames // count))
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         jobs = [
-            pool.submit(play, each, count, recorded=each % RECORDED_EVERY == 0) for each in parts
+            pool.submit(play, each, count, recorded=(each - seed) % RECORDED_EVERY == 1)
+            for each in parts
         ]
         for job in jobs:
             found.add(job.result())

@@ -17,12 +17,8 @@ from tests.power.promises import Promised, told_file
 from tests.power.writer import Life, live, recover_all
 
 LIVES_MAX = 3
-CUT_S = (
-    (0.01, 0.5),
-    (0.01, 0.5),
-    (0.01, 0.5),
-    (0.5, 1.2),
-)  # the longer ones get to seal and to clear up
+BEGUN_S_MAX = 10.0
+CUT_S = ((0.01, 0.5), (0.01, 0.5), (0.2, 1.0), (0.5, 2.0))  # the longer ones seal and clear up
 PACES = (
     {"sync_s": 0.04, "turns": 0.2},
     {"sync_s": 0.04, "turns": 0.3},
@@ -55,6 +51,7 @@ def lives_of(seed: int) -> list[Life]:
             number,
             seed,
             cut_s=random.uniform(*random.choice(CUT_S)),
+            early=random.random() < 0.2,
             **random.choice(PACES),
             keep_capture=keep_capture,
             imports=keep_capture and number == 0 and random.random() < 0.15,
@@ -100,6 +97,7 @@ def _one_life(
     promises = told_file(told, life.number)
     promises.touch()
     try:
+        _wait_begun(life, child, promises)
         time.sleep(life.cut_s)
         early = child.ended
         told_bytes = promises.stat().st_size if disk.goes_slowly else None
@@ -116,6 +114,15 @@ def _one_life(
     disk.come_back()
     (disk.path / "data").mkdir(exist_ok=True)
     return problems, told_bytes
+
+
+def _wait_begun(life: Life, child: Child, promises: Path) -> None:
+    """Wait for the first promise, where the life is not to be cut before."""
+    end_s = time.monotonic() + BEGUN_S_MAX
+    while not life.early and promises.stat().st_size == 0 and not child.ended:
+        if time.monotonic() > end_s:
+            return
+        time.sleep(0.001)
 
 
 def _recover(found: Found, data: Path, promised: Promised, plant: Plant | None) -> None:

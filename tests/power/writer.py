@@ -37,8 +37,10 @@ IMPORTED = "imported"  # how the connections of the imported file are called
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One life of the writer: what it does, and when its power goes, in seconds after its start.
+    """One life of the writer: what it does, and when its power goes, in seconds.
 
+    They count from its first promise on, or from its start (``early``), which a busy machine draws
+    out: otherwise too many lives would end before they began.
     It syncs its capture every ``sync_s`` at the longest. ``turns`` is how often the clock is put
     before a full hour: where it is seldom, parts wait for a sync, and not for the hours before.
     """
@@ -46,6 +48,7 @@ class Life:
     number: int
     seed: int
     cut_s: float
+    early: bool
     sync_s: float
     turns: float
     keep_capture: bool

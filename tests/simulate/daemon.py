@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -72,6 +73,19 @@ class Daemon:
         stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def waited_ns(self) -> int:
+        """How long its threads were ready to run and the kernel let others run instead.
+
+        Of the main one, and of the other one that waited longest: a block needs both. 0 where the
+        kernel does not count.
+        """
+        waits = {}
+        for task in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                waits[task.parent.name] = int(task.read_text(encoding="utf-8").split()[1])
+        main = waits.pop(str(self.process.pid), 0)
+        return main + max(waits.values(), default=0)
 
     def orphans(self) -> list[int]:
         """Processes of its session that still live."""

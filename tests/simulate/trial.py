@@ -18,6 +18,7 @@ START_S_MAX = 15.0
 RECOVERY_S_MAX = 2.0  # nothing was recorded yet: there is none
 PART_S_MAX = 5.0
 LEAVE_S_MAX = 3.0
+WAITS_S = 0.05
 
 Book = tuple[list[tuple[str, str]], list[tuple[str, str]]]
 
@@ -29,6 +30,7 @@ class Life:
     ``books`` is the venue's truth if the market was frozen before the end; ``left`` are files in
     staging that an earlier run left and this one, recording already, had not removed; ``orphans``
     are processes of this run that still lived when the next one recorded, or after the last.
+    ``waits`` are times and how long the kernel had let it wait until then, in nanoseconds.
     """
 
     log: Path
@@ -42,6 +44,12 @@ class Life:
     aborted_ns: list[int] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     orphans: int = 0
+    waits: list[tuple[int, int]] = field(default_factory=list)
+
+    def waited_s(self, since_ns: int) -> float:
+        """How long the kernel let it wait from a time on until its end."""
+        before = [waited_ns for at_ns, waited_ns in self.waits if at_ns <= since_ns]
+        return (self.waits[-1][1] - before[-1]) / 1e9 if before else 0.0
 
     @property
     def ended_hard(self) -> bool:
@@ -92,6 +100,7 @@ async def _live(
     """One run from its start to its end."""
     life = Life(daemon.log, daemon.errors, daemon.spawned_ns, run.kill)
     nemeses = [asyncio.create_task(_trouble(each, venue, life)) for each in run.nemeses]
+    nemeses.append(asyncio.create_task(_note_waits(daemon, life)))
     try:
         await _reach(run, daemon, venue, data)
         if daemon.logged("recorder_started"):
@@ -104,9 +113,17 @@ async def _live(
     if run.freeze:
         venue.freeze()
         life.books = {product: venue.book(product) for product in plan.products}
+    life.waits.append((time.time_ns(), daemon.waited_ns()))
     number = signal.SIGKILL if run.kill else signal.SIGTERM
     life.signalled_ns, life.ended_ns, life.exit_code = await daemon.end(number)
     return life
+
+
+async def _note_waits(daemon: Daemon, life: Life) -> None:
+    """Look how long it has to wait for a processor, until cancelled."""
+    while True:
+        life.waits.append((time.time_ns(), daemon.waited_ns()))
+        await asyncio.sleep(WAITS_S)
 
 
 async def _reach(run: plans.Run, daemon: Daemon, venue: Venue, data: Path) -> None:

@@ -9,6 +9,7 @@ from recorder import recovery, replay
 from recorder.store.paths import Root
 from tests.simulate import evidence
 from tests.simulate.checks import books, frames, ledger, rows, runs
+from tests.simulate.checks.frames import Loss
 from tests.simulate.plan import Plan
 from tests.simulate.trial import Truth, play
 
@@ -27,7 +28,7 @@ class Verdict:
     kills: int = 0
     frames: int = 0
     rows: int = 0
-    lost: list[tuple[int, float]] = field(default_factory=list)
+    lost: list[Loss] = field(default_factory=list)
     again_s: list[float] = field(default_factory=list)
     recovery_ms: list[float] = field(default_factory=list)
     orphans: int = 0

@@ -43,6 +43,32 @@ def numbers(root: Root) -> list[bytes]:
     return [arrival.raw for _, arrival in read_arrivals([root.capture])]
 
 
+def test_a_segment_is_closed_to_others_before_what_is_private_is_in_it(tmp_path, monkeypatch):
+    """The one that is being written, and all later ones, those of a refusing disk among them."""
+    root = Root(tmp_path)
+    writer = CaptureWriter(root, HOUR)
+    writer.append(frames(0, 1)[0])
+    writer.flush()
+    (segment,) = tmp_path.glob("capture/*/*.cap")
+    assert segment.stat().st_mode & 0o777 == 0o640
+    modes = []
+    real = os.write
+    monkeypatch.setattr(
+        os,
+        "write",
+        lambda handle, view: modes.append(os.fstat(handle).st_mode) or real(handle, view),
+    )
+    writer.append(frames(1, 2)[0])
+    writer.private = True
+    writer.flush()
+    writer.turn(HOUR + 1)
+    writer.append(Frame((HOUR + 1) * 3600 * 10**9, "ws1", b"{}"))
+    writer.flush()
+    assert {mode & 0o777 for mode in modes} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("capture/*/*.cap")} == {0o600}
+    writer.close()
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE])
 @pytest.mark.parametrize("call", ["open", "write", "fdatasync"])
 def test_what_was_refused_is_written_once_the_disk_takes_it(tmp_path, monkeypatch, call, code):

@@ -18,6 +18,7 @@ from recorder.store.parts import (
     to_arrow,
     write_empty_parts,
     write_file,
+    write_part,
 )
 from recorder.store.paths import CUTS, SCHEMA_MARK, Root
 from tests.roots import footer, live_rows
@@ -52,7 +53,7 @@ def test_the_schema_is_the_declaration(name):
 def test_every_part_has_the_schema_and_the_encodings(recorded, name):
     """zstd, delta for integers and times, dictionaries for the rest, a checksum on every page."""
     parts = [part.path for part in Root(recorded).parts(name)]
-    assert parts or name == "candles"
+    assert parts or name in {"candles", "user_orders"}
     for file in [recorded / "live" / name / SCHEMA_MARK, *parts]:
         assert pq.read_schema(file).equals(SCHEMAS[name], check_metadata=False)
         assert footer(file)["recorder.channel"] == name
@@ -68,6 +69,20 @@ def test_every_part_has_the_schema_and_the_encodings(recorded, name):
                 wanted = "DELTA_BINARY_PACKED" if delta else "RLE_DICTIONARY"
                 assert wanted in chunk.encodings, column.name
         assert file.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_private_table_is_for_its_owner_from_the_first_byte(tmp_path, monkeypatch):
+    """Also in staging, before it is published."""
+    table, modes = TABLES["user_orders"], []
+    real = pq.write_table
+
+    def write_table(arrow, where, **options):
+        modes.append(where.stat().st_mode & 0o777)
+        real(arrow, where, **options)
+
+    monkeypatch.setattr(pq, "write_table", write_table)
+    final = write_part(Root(tmp_path), table, SCHEMAS[table.name].empty_table(), 498_427, 1, 2)
+    assert (modes, final.stat().st_mode & 0o777) == ([0o600], 0o600)
 
 
 def test_a_flipped_bit_in_a_page_is_noticed(recorded, tmp_path):

@@ -626,7 +626,7 @@ def test_the_text_of_a_request() -> None:
         b"ping",
         b"\xff",
         b'{"type":"ping","channel":"level2","product_ids":["BTC-USD"]}',
-        b'{"type":"subscribe","channel":"user"}',
+        b'{"type":"subscribe","channel":"futures_balance_summary"}',
         b'{"type":"subscribe","channel":"../x","product_ids":["BTC-USD"]}',
         b'{"type":"subscribe","channels":["level2"]}',
         b"[" * 100_000,

@@ -1,6 +1,7 @@
 """(a) The capture of a connection is what the venue sent on it; only a broken end may miss some."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tests.simulate.evidence import SECOND_NS, Captured, Line, sent_ns
 from tests.simulate.trial import Life
@@ -101,18 +102,31 @@ def _ns(seconds: float) -> int:
     return int(seconds * SECOND_NS)
 
 
-def lost_in_window(
-    captured: Captured, sent: Sequence[Frames], lives: Sequence[Life]
-) -> list[tuple[int, float]]:
-    """For each run that was killed: (frames lost, age in seconds of the oldest one at the kill).
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a kill lost: frames, the age in seconds of the oldest one at the kill.
+
+    ``waited_s`` of the age are the machine's: the daemon was ready to run, and others ran.
+    """
+
+    frames: int = 0
+    age_s: float = 0.0
+    waited_s: float = 0.0
+
+    @property
+    def own_s(self) -> float:
+        """The age that is the daemon's own."""
+        return max(0.0, self.age_s - self.waited_s)
+
+
+def lost_in_window(captured: Captured, sent: Sequence[Frames], lives: Sequence[Life]) -> list[Loss]:
+    """What each run that was killed has lost.
 
     Nobody knows when a lost frame was received: not before it was sent, nor before the last one
     that is on disk. Frames that were still in the sockets are among them.
     """
     lines = _lines_of(captured, sent)
-    lost: dict[int, tuple[int, float]] = {
-        life.spawned_ns: (0, 0.0) for life in lives if life.killed
-    }
+    lost = {life.spawned_ns: Loss() for life in lives if life.killed}
     for index, frames in enumerate(sent):
         life, line = _life_of(frames, lives), lines.get(index)
         if life is None or not life.killed or _aborted_ns(frames, life) is not None:
@@ -122,7 +136,8 @@ def lost_in_window(
         if (line is not None and line.closed is not None and line.closed.orderly) or not missing:
             continue
         since_ns = max(missing[0], line.frames[-1][0] if line else 0)
-        count, age_s = lost[life.spawned_ns]
-        newer_s = max(0.0, (life.signalled_ns - since_ns) / SECOND_NS)
-        lost[life.spawned_ns] = count + len(missing), max(age_s, newer_s)
+        so_far = lost[life.spawned_ns]
+        age_s = max(0.0, (life.signalled_ns - since_ns) / SECOND_NS)
+        worse = max((so_far.age_s, so_far.waited_s), (age_s, life.waited_s(since_ns)))
+        lost[life.spawned_ns] = Loss(so_far.frames + len(missing), *worse)
     return list(lost.values())
