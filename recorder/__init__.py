@@ -18,7 +18,7 @@ def open(path: str | PathLike[str]) -> "Dataset":  # noqa: A001  what a reader t
 
     >>> db = recorder.open("data")
     >>> db.product_ids()
-    ['BTC-USD', 'ETH-USD']
+    ['BTC-USD']
 
     Raises `recorder.errors.NoInputError` where there is none.
     """

@@ -14,6 +14,7 @@ from recorder.errors import RecorderError
 from recorder.store.paths import Root, hour_text, iso
 from recorder.store.retire import retire
 from recorder.store.seal import seal_hour, sealed_before, switch
+from recorder.store.views import publish_views
 from recorder.verify.books import differing_books
 from recorder.worker import WorkError, work
 
@@ -57,8 +58,10 @@ class Hours:
 
     async def run(self) -> None:
         """Recover, then seal, switch and retire hours as they end; until cancelled."""
+        await self._attempt("views", self._views())
         while not await self._attempt("recovery", self._recover()):  # noqa: ASYNC110  a retry
             await asyncio.sleep(RETRY_S)
+        await self._attempt("views", self._views())
         retire_s = time.monotonic()
         while True:
             if self._ended and await self._attempt("seal", self._seal(self._ended[0])):
@@ -66,6 +69,7 @@ class Hours:
                 await self._attempt("compare", self._compare(hour))
                 await asyncio.sleep(SWITCH_DELAY_S)
                 self._switch(hour + 1)
+                await self._attempt("views", self._views())
             if time.monotonic() >= retire_s:
                 retire_s = time.monotonic() + RETIRE_S
                 await self._attempt("retire", self._retire())
@@ -119,6 +123,10 @@ class Hours:
         """Hold the books at the end of a sealed hour against those the next one began with."""
         for problem in await work(differing_books, self._root, hour):
             self._note("checkpoint_differs", problem)
+
+    async def _views(self) -> None:
+        """Tell DuckDB what is sealed by now."""
+        await asyncio.to_thread(publish_views, self._root)
 
     async def _retire(self) -> None:
         now_s = self._now_ns() / 1e9

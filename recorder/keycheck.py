@@ -13,13 +13,17 @@ would only show as a channel that stays silent. Where none of these hold, no key
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from recorder import api, credentials, logs
+from recorder import credentials, logs
 from recorder.config import Config, FeedConfig
 from recorder.credentials import Credentials
 from recorder.errors import ConfigError, KeyRefusedError, UnavailableError
-from recorder.feed.auth import signer_for
 from recorder.feed.signing import Signing, VenueClock
+
+if TYPE_CHECKING:
+    from recorder.api import KeyReport
+    from recorder.feed.auth import Signer
 
 CHECK_S_MAX = 20.0
 
@@ -59,6 +63,9 @@ def signings_for(feed: FeedConfig) -> Signings:
     why = needs_key(feed)
     if not why and feed.venue == "advanced" and not feed.require_view_only:
         return Signings()
+    from recorder import api  # noqa: PLC0415  heavy, and for who has a key only
+    from recorder.feed.auth import signer_for  # noqa: PLC0415  the same
+
     found = credentials.load(feed.key_file)
     if found is None:
         if why:
@@ -68,20 +75,22 @@ def signings_for(feed: FeedConfig) -> Signings:
         return Signings()  # a key of Advanced Trade, that is there for something else
     clock = VenueClock()
     signer = signer_for(found, feed.venue, None, clock.now)
-    usable = _try(feed, found, clock, needed=bool(why))
-    if not usable:
+    if not _try(feed, found, signer, clock, needed=bool(why)):
         return Signings()
     signing = Signing(signer, found.key, found.source, clock)
     signs_market = feed.venue == "exchange" or feed.sign_all
     return Signings(signing if signs_market else None, signing if feed.user else None, clock)
 
 
-def _try(feed: FeedConfig, found: Credentials, clock: VenueClock, *, needed: bool) -> bool:
+def _try(
+    feed: FeedConfig, found: Credentials, signer: "Signer", clock: VenueClock, *, needed: bool
+) -> bool:
     """Sign a real request with a key; returns whether it is to be used."""
-    service = api.Service(feed.venue, feed.rest_url, feed.key_file, None)
-    signer = signer_for(found, feed.venue, None, clock.now)
+    from recorder import api  # noqa: PLC0415  as above
 
-    async def ask() -> api.KeyReport:
+    service = api.Service(feed.venue, feed.rest_url, feed.key_file, None)
+
+    async def ask() -> "KeyReport":
         try:
             async with asyncio.timeout(CHECK_S_MAX):
                 return await api.examine(service, signer, found, clock)

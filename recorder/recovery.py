@@ -39,6 +39,7 @@ from recorder.store.capture import Damage, Lost, end_of, read_stretches
 from recorder.store.parts import read_cut, read_parts, to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root, hour_text
 from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch
+from recorder.store.views import publish_views
 
 CUT_ROWS = 1_000_000
 DAMAGED = "capture_damaged"  # the kind of the fault, and the reason of the gaps
@@ -111,6 +112,7 @@ def rebuild(
             progress(index + 1, len(hours))
     if hours:
         switch(target, hours[-1] + 1)
+        publish_views(target)
     return [hour_text(hour) for hour in hours]
 
 
@@ -149,6 +151,7 @@ def seal_and_switch(root: Root, hours: Sequence[int]) -> list[Commit]:
     commits = [seal_hour(root, hour) for hour in hours]
     if hours:
         advance(root, max(hours) + 1)
+        publish_views(root)
     return commits
 
 

@@ -30,6 +30,7 @@ from recorder.store.paths import CUTS, Root, hour_from_text, hour_text
 from recorder.store.publish import empty, make_folder, publish, publish_json, sync_file, sync_folder
 from recorder.store.retire import remove_days, retire
 from recorder.store.seal import sealed_before, switch
+from recorder.store.views import publish_views
 from recorder.verify import Finding, Report, findings, verify
 from recorder.verify.directory import held_hours
 from recorder.verify.sealed import read_record
@@ -288,6 +289,7 @@ class _Mending:
         wanted = _switch_for(self._root)
         if wanted is not None and wanted != sealed_before(self._root):
             switch(self._root, wanted)
+        publish_views(self._root)
 
     def write_down(self) -> None:
         """Leave a record of the repair beside what it set aside."""
@@ -343,6 +345,8 @@ def prune(
         if older_than_s is not None:
             days = remove_days(root, now_s - older_than_s, dry_run=dry_run)
             report.removed += [line for line in days if line not in report.removed]
+            if days and not dry_run:
+                publish_views(root)
         return report
 
 

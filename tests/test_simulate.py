@@ -72,13 +72,13 @@ def test_killed_and_restarted_it_holds_every_promise(played, seed):
 
 
 def test_so_many_kills_as_asked_for_are_played():
-    """Seeds from 0 on until there are enough of them."""
-    asked, verdicts = Namespace(seed=None, kills=3, seeds=1), list[Verdict]()
+    """Seeds from the first on until there are enough of them."""
+    asked, verdicts = Namespace(seed=None, kills=3, seeds=1, first=5), list[Verdict]()
     played = []
     for seed in _seeds(asked, verdicts):
         played.append(seed)
         verdicts.append(Verdict(plan.make(seed), kills=2))
-    assert played == [0, 1]
+    assert played == [5, 6]
 
 
 def test_kills_that_lose_more_than_promised_are_seen():

@@ -21,6 +21,7 @@ from rich.markup import escape
 from recorder.cli import api, auth, care, demo, look, record, venue
 from recorder.cli import backfill as backfilling
 from recorder.cli import plan as planning
+from recorder.cli import sql as querying
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
 
@@ -71,7 +72,15 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "seal": record.seal,
         },
     ),
-    ("Look", {"book": look.book, "coverage": look.coverage, "products": look.products}),
+    (
+        "Look",
+        {
+            "book": look.book,
+            "coverage": look.coverage,
+            "products": look.products,
+            "sql": querying.sql,
+        },
+    ),
     (
         "Care",
         {

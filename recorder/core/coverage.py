@@ -44,8 +44,8 @@ class Interval:
 class Recording:
     """A connection records a track since ``start_ns``; the rows it gave since then.
 
-    ``verified``: a loss between them would show. ``begun_ns``: where ``start_ns`` is the begin of an
-    hour that it went on into, since when it really does.
+    ``verified``: a loss between them would show. ``begun_ns``: where ``start_ns`` is the begin of
+    an hour that it went on into, since when it really does.
     """
 
     start_ns: int

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from recorder.dataset import inventory
 from recorder.dataset.bars import bars_in, length_ns
-from recorder.dataset.books import NEWEST_NS, BookView, book_at
+from recorder.dataset.books import NEWEST_NS, BookView, book_in
 from recorder.dataset.coverage import coverage_rows
 from recorder.dataset.events import (
     Candle,
@@ -34,12 +34,12 @@ from recorder.dataset.events import (
 )
 from recorder.dataset.files import Files, View
 from recorder.dataset.gaps import Gap
-from recorder.dataset.inventory import HourSummary, ProductSummary, refuse_unknown
+from recorder.dataset.inventory import HourSummary, ProductSummary
 from recorder.dataset.ranges import all_gaps
 from recorder.dataset.readable import Answer, Readable
 from recorder.dataset.replay import Replay, replay_in, tables_of
 from recorder.dataset.selection import Options, Selection, query_of
-from recorder.dataset.times import Time, bounds, to_ns, to_text
+from recorder.dataset.times import Time, bounds, to_ns
 from recorder.dataset.tops import tops_in
 from recorder.errors import IncompleteData, NoInputError, UsageError
 
@@ -104,9 +104,11 @@ class Dataset:
         ``to_polars``, ``to_arrow``, ``to_duckdb`` and ``batches`` read, each anew.
 
         >>> changes = db.level2("BTC-USD", "2026-11-10T19:00:10Z", "2026-11-10T19:00:12Z")
-        >>> changes.to_pandas()[["kind", "side", "price", "size"]].head(3)
-             kind side     price      size
-        0  update  bid  65000.00  0.500000
+        >>> changes.to_pandas()[["kind", "side", "price", "size"]]
+             kind side     price  size
+        0  update  bid  65000.00  0.75
+        1  update  ask  65001.00  0.00
+        2  update  ask  65000.75  1.50
         """
         return self.select("level2", product_id, start, end, **options)
 
@@ -123,8 +125,13 @@ class Dataset:
         snapshot repeated it or it was fetched, counts at its `trade_time`. So a gap that such
         trades fill is none.
 
-        >>> db.trades("BTC-USD", columns=["trade_id", "price", "size"], exact=True)
+        >>> trades = db.trades("BTC-USD", columns=["trade_id", "price", "size"], exact=True)
+        >>> trades
         <trades of BTC-USD>
+        >>> trades.to_pandas().head(2)
+           trade_id    price size
+        0       101  65000.5  0.1
+        1       102    65001  0.1
         """
         return self.select("trades", product_id, start, end, **options)
 
@@ -214,7 +221,7 @@ class Dataset:
         newest part; its ``detail`` says so.
 
         >>> db.coverage("BTC-USD", "level2").column("state").to_pylist()
-        ['recorded', 'gap', 'recorded', 'recorded']
+        ['recorded', 'gap', 'recorded']
         """
         span = bounds(start, end)
         return self._files.consistently(
@@ -236,7 +243,7 @@ class Dataset:
 
         >>> for gap in db.gaps("BTC-USD", "level2"):
         ...     print(gap)
-        level2 BTC-USD  2026-11-10T19:00:20Z to 2026-11-10T19:00:21Z  sequence_gap
+        level2 BTC-USD  2026-11-10T19:00:20Z to 2026-11-10T19:00:25Z  sequence_gap (1 message ...
         """
         span = bounds(start, end)
         return self._files.consistently(lambda view: all_gaps(view, product_id, channel, *span))
@@ -245,7 +252,7 @@ class Dataset:
         """The products that anything is recorded of, in alphabetical order.
 
         >>> db.product_ids()
-        ['BTC-USD', 'ETH-USD']
+        ['BTC-USD']
         """
         return self._files.consistently(inventory.product_ids)
 
@@ -253,15 +260,15 @@ class Dataset:
         """What is recorded of each product.
 
         >>> [(each.product_id, each.hours) for each in db.products()]
-        [('BTC-USD', 2), ('ETH-USD', 2)]
+        [('BTC-USD', 1)]
         """
         return self._files.consistently(inventory.products)
 
     def hours(self, start: Time | None = None, end: Time | None = None) -> list[HourSummary]:
         """The hours with anything recorded that [start, end) touches, oldest first.
 
-        >>> [(each.start.hour, each.state, sorted(each.products)) for each in db.hours()]
-        [(19, 'sealed', ['BTC-USD', 'ETH-USD']), (20, 'open', ['BTC-USD', 'ETH-USD'])]
+        >>> [(each.start.hour, each.state, each.products) for each in db.hours()]
+        [(19, 'open', {'BTC-USD': 13})]
         """
         span = bounds(start, end)
         return self._files.consistently(lambda view: inventory.hours(view, *span))
@@ -276,25 +283,12 @@ class Dataset:
 
         >>> book = db.book("BTC-USD", at="2026-11-10T19:00:10Z", depth=1)
         >>> book.valid, book.bids, book.asks
-        (True, [('65000', '0.5')], [('65001', '0.5')])
+        (True, [('65000', '0.5')], [('65001', '0.25')])
         """
         at_ns = NEWEST_NS if at is None else to_ns(at)
         if depth is not None and depth < 1:
             raise UsageError(f"depth is {depth}; give a number from 1 on, or None for every level")
-
-        def answer(view: View) -> BookView:
-            found = book_at(view, product_id, at_ns, depth)
-            if found is None:
-                refuse_unknown(view, product_id)
-                upto = "" if at is None else f" up to {to_text(at_ns)}"
-                known = ", ".join(sorted(inventory.known_products(view))[:20])
-                raise NoInputError(
-                    f"No book of {product_id} is recorded{upto}. Recorded: {known}. "
-                    "`gaps()` tells from when on, and what is missing."
-                )
-            return found
-
-        return self._files.consistently(answer)
+        return self._files.consistently(lambda view: book_in(view, product_id, at_ns, depth))
 
     def top_of_book(
         self,
@@ -312,9 +306,11 @@ class Dataset:
         why; a side that is empty is null alone. A row is the state after a whole message.
 
         >>> tops = db.top_of_book("BTC-USD", "2026-11-10T19:00:10Z", "2026-11-10T19:00:12Z")
-        >>> tops.to_pandas()[["best_bid", "best_ask"]].head(2)
-           best_bid  best_ask
-        0   65000.0   65001.0
+        >>> tops.to_pandas()[["best_bid", "best_bid_size", "best_ask", "best_ask_size"]]
+           best_bid  best_bid_size  best_ask  best_ask_size
+        0   65000.0           0.50  65001.00           0.25
+        1   65000.0           0.75  65001.00           0.25
+        2   65000.0           0.75  65000.75           1.50
         """
         span = bounds(start, end)
 
@@ -342,9 +338,11 @@ class Dataset:
         is rounded outwards to them. Where nothing was traded prices are null. ``complete`` is False
         where a gap touches a bar, and at both ends where the recording does not reach.
 
-        >>> db.bars("1m", "BTC-USD", allow_gaps=True).to_pandas()[["trades", "complete"]]
-           trades  complete
-        0      10     False
+        >>> bars = db.bars("10s", "BTC-USD", "2026-11-10T19:00:10Z", "2026-11-10T19:00:30Z")
+        >>> bars.to_pandas()[["open", "high", "low", "close", "volume", "trades", "complete"]]
+              open     high       low     close  volume  trades  complete
+        0  65001.0  65001.0  65000.25  65000.25     0.3       2      True
+        1      NaN      NaN       NaN       NaN     0.0       0      True
         """
         width_ns = length_ns(every)
         span = bounds(start, end)
@@ -378,7 +376,8 @@ class Dataset:
         ...     match event:
         ...         case Trade(price=price, size=size):
         ...             print(price, size, run.books["BTC-USD"].best_bid())
-        65000.5 0.1 65000.0
+        65001.0 0.1 65000.0
+        65000.25 0.2 65000.0
         """
         return replay_in(
             self._files,

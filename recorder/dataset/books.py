@@ -11,8 +11,10 @@ from recorder.core.numbers import plain
 from recorder.core.tables import LEVEL2
 from recorder.dataset.files import HOUR_MAX, HOUR_NS, View
 from recorder.dataset.gaps import CHANNELS, Interval, intervals
+from recorder.dataset.inventory import known_products, refuse_unknown
 from recorder.dataset.reading import Span, join, read_span
 from recorder.dataset.times import to_datetime, to_text
+from recorder.errors import NoInputError
 
 COLUMNS = (
     "side", "price", "size", "book_epoch", "ingest_seq", "connection_id", "recv_ns", "price_text",
@@ -55,6 +57,23 @@ class Held:
     reason: str | None
 
 
+def book_in(view: View, product_id: str, at_ns: int, depth: int | None) -> BookView:
+    """The book after everything received up to a time.
+
+    Raises NoInputError where no whole book is recorded up to then.
+    """
+    found = book_at(view, product_id, at_ns, depth)
+    if found is not None:
+        return found
+    refuse_unknown(view, product_id)
+    upto = "" if at_ns == NEWEST_NS else f" up to {to_text(at_ns)}"
+    some = ", ".join(sorted(known_products(view))[:20])
+    raise NoInputError(
+        f"No book of {product_id} is recorded{upto}. Recorded: {some}. `gaps()` tells from when "
+        "on, and what is missing."
+    )
+
+
 def book_at(view: View, product_id: str, at_ns: int, depth: int | None) -> BookView | None:
     """The book after everything received up to a time; None where no whole book is recorded."""
     held = held_at(view, product_id, at_ns)
@@ -84,7 +103,8 @@ def held_at(view: View, product_id: str, at_ns: int) -> Held | None:
         stale = stale or not live
         if epoch is None:
             continue
-        built = rows.filter(pc.equal(rows.column("book_epoch"), epoch))
+        same = pc.equal(rows.column("book_epoch"), epoch)
+        built = rows if pc.all(same, skip_nulls=False).as_py() else rows.filter(same)
         connection_id = str(built.column("connection_id")[-1].as_py())
         reason = "the newest changes came while the book was not valid" if stale else None
         if reason is None:
@@ -107,7 +127,7 @@ def _rows(view: View, product_id: str, hour: int, at_ns: int) -> pa.Table:
     wanted = pc.field("product_id") == product_id
     if end_ns is not None and end_ns // HOUR_NS <= hour:
         wanted &= pc.field("recv_ns") < end_ns
-    span = Span((product_id,), None, end_ns)
+    span = Span((product_id,), None, end_ns, whole=True)
     if hour < view.switched:
         paths = view.of_hour(LEVEL2.name, hour, product_id)
     else:

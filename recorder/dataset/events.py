@@ -155,6 +155,9 @@ _ROW_EVENTS: dict[str, Any] = {
     HEARTBEATS.name: Heartbeat,
     STATUS.name: Status,
 }
+REPLAYED = (LEVEL2.name, *_ROW_EVENTS)
+"""The tables whose rows become events."""
+
 # Fields that have another name than their column: whole microseconds, as the column has them.
 _COLUMN_OF = {"trade_us": "trade_time", "start_us": "start_time", "event_us": "event_time"}
 _LEVEL2_COLUMNS = (

@@ -28,12 +28,12 @@ def text_columns(table: Table, columns: list[str]) -> list[str]:
     return sorted(beside & known)
 
 
-def texts(table: Table, rows: pa.Table, name: str) -> pa.Array:
+def texts(rows: pa.Table, name: str) -> pa.Array:
     """A column's values as text: the wire's where it is kept, else the shortest."""
     shortest = _one(pc.cast(rows.column(name), pa.string()))
     if f"{name}_text" in rows.column_names:
         return pc.coalesce(_one(rows.column(f"{name}_text").cast(pa.string())), shortest)
-    if "inexact_text" not in rows.column_names or table.name != "ticker":
+    if "inexact_text" not in rows.column_names:
         return shortest
     inexact = rows.column("inexact_text")
     if inexact.null_count == len(inexact):
@@ -47,7 +47,7 @@ def to_decimals(table: Table, rows: pa.Table) -> pa.Table:
     for name in exact_columns(table):
         if name in rows.column_names:
             at = rows.column_names.index(name)
-            decimals = texts(table, rows, name).cast(DECIMAL)
+            decimals = texts(rows, name).cast(DECIMAL)
             rows = rows.set_column(at, pa.field(name, DECIMAL), decimals)
     return rows
 
@@ -55,9 +55,7 @@ def to_decimals(table: Table, rows: pa.Table) -> pa.Table:
 def to_objects(table: Table, rows: pa.Table) -> dict[str, list[Decimal | None]]:
     """The same as Python's decimals, without zeros that the text has not."""
     return {
-        name: [
-            None if text is None else Decimal(text) for text in texts(table, rows, name).to_pylist()
-        ]
+        name: [None if text is None else Decimal(text) for text in texts(rows, name).to_pylist()]
         for name in exact_columns(table)
         if name in rows.column_names
     }

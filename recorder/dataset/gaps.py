@@ -29,6 +29,7 @@ CHANNELS = {
     "candles": ("candles",),
     "heartbeats": ("heartbeats",),
     "status": ("status",),
+    "user_orders": ("user",),
 }
 
 

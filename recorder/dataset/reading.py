@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from recorder.core.tables import Table
 from recorder.errors import DataError
 from recorder.store.parts import SCHEMAS, complete
 
+_Bounds = tuple[Any, Any] | None
 _CHOSEN_BY = (
     *("product_id", "recv_ns", "kind", "trade_time", "channel", "state"),
     *("start_time", "end_time", "trade_id"),
@@ -24,38 +26,66 @@ _CHOSEN_BY = (
 class Span:
     """What row groups are skipped by: products, and the range of ``recv_ns``; None is no limit.
 
-    A row group may hold rows outside of it: `read_span` filters, `groups` does not.
+    ``whole``: it says all that a row must be like, so where a row group lies within it nothing has
+    to be chosen from it row by row.
     """
 
     products: tuple[str, ...] | None = None
     start_ns: int | None = None
     end_ns: int | None = None
+    whole: bool = False
 
     def groups(self, metadata: Any) -> list[int]:
         """The row groups of a file that may hold rows of it."""
-        names = [metadata.schema.column(at).path for at in range(metadata.num_columns)]
-        place = {name: names.index(name) for name in ("product_id", "recv_ns") if name in names}
         return [
             group
-            for group in range(metadata.num_row_groups)
-            if self._may_hold(metadata.row_group(group), place)
+            for group, products, times in _statistics(metadata)
+            if self._may_hold(products, times)
         ]
 
-    def _may_hold(self, group: Any, place: dict[str, int]) -> bool:
-        if self.products is not None and "product_id" in place:
-            found = group.column(place["product_id"]).statistics
-            if found is not None and found.has_min_max:
-                low, high = found.min, found.max
-                # A row without product is never one of a product.
-                if not any(low <= product <= high for product in self.products):
-                    return False
-        if "recv_ns" in place:
-            found = group.column(place["recv_ns"]).statistics
-            if found is not None and found.has_min_max:
-                late = self.end_ns is not None and found.min >= self.end_ns
-                early = self.start_ns is not None and found.max < self.start_ns
-                return not (late or early)
-        return True
+    def _may_hold(self, products: _Bounds, times: _Bounds) -> bool:
+        if self.products is not None and products is not None:
+            low, high = products
+            # A row without product is never one of a product.
+            if not any(low <= product <= high for product in self.products):
+                return False
+        late = times is not None and self.end_ns is not None and times[0] >= self.end_ns
+        early = times is not None and self.start_ns is not None and times[1] < self.start_ns
+        return not (late or early)
+
+    def held(self, metadata: Any) -> set[int]:
+        """The row groups of a file whose rows all lie within it."""
+        return {
+            group
+            for group, products, times in _statistics(metadata)
+            if self.whole and self._holds(products, times)
+        }
+
+    def _holds(self, products: _Bounds, times: _Bounds) -> bool:
+        if self.products is not None:
+            if products is None or products[0] != products[1]:
+                return False
+            if products[0] not in self.products:
+                return False
+        if self.start_ns is not None and (times is None or times[0] < self.start_ns):
+            return False
+        return self.end_ns is None or (times is not None and times[1] < self.end_ns)
+
+
+def _statistics(metadata: Any) -> Iterator[tuple[int, _Bounds, _Bounds]]:
+    """The ranges of products and times of each row group; None where they are not known.
+
+    Rows without a product do not count in such a range, so it is none where there are any.
+    """
+    names = [metadata.schema.column(at).path for at in range(metadata.num_columns)]
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        bounds: list[_Bounds] = []
+        for name in ("product_id", "recv_ns"):
+            found: Any = group.column(names.index(name)).statistics if name in names else None
+            known = found is not None and found.has_min_max and not found.null_count
+            bounds.append((found.min, found.max) if known else None)
+        yield number, bounds[0], bounds[1]
 
 
 @contextmanager
@@ -84,10 +114,15 @@ def read_span(
     """The wanted rows of one file, as they lie in it."""
     names = list(columns) if columns is not None else SCHEMAS[table.name].names
     with opened(path) as parquet:
-        rows = parquet.read_row_groups(
-            span.groups(parquet.metadata), columns=_needed(names, table, wanted)
-        )
-        return _chosen(path, table, rows, wanted, names)
+        groups, held = span.groups(parquet.metadata), span.held(parquet.metadata)
+        pieces = []
+        for as_they_are, some in groupby(groups, held.__contains__):
+            by = None if as_they_are else wanted
+            rows = parquet.read_row_groups(list(some), columns=_needed(names, table, by))
+            pieces.append(_chosen(path, table, rows, by, names))
+        if not pieces:
+            return SCHEMAS[table.name].empty_table().select(names)
+        return pa.concat_tables(pieces)
 
 
 def stream_span(
@@ -103,6 +138,8 @@ def stream_span(
         groups = span.groups(parquet.metadata)
         if not groups:
             return
+        if span.held(parquet.metadata) >= set(groups):
+            wanted = None
         for batch in parquet.iter_batches(
             rows_at_once, row_groups=groups, columns=_needed(columns, table, wanted)
         ):
@@ -155,7 +192,7 @@ def join(table: Table, pieces: Sequence[pa.Table], columns: Sequence[str] | None
     order = rows.column(table.order).to_numpy()
     if (order[1:] < order[:-1]).any():
         rows = rows.take(pc.sort_indices(pa.array(order)))
-    return rows.combine_chunks()
+    return rows
 
 
 def distinct(path: Path, column: str) -> dict[str, int]:

@@ -212,7 +212,10 @@ def _shown(query: Query, rows: pa.Table) -> pa.Table:
 def _span(query: Query, later: Sequence[int]) -> Span:
     products = None if query.product_id is None else (query.product_id,)
     if query.table is not TRADES:
-        return Span(products, query.start_ns, query.end_ns)
+        timed = "recv_ns" in SCHEMAS[query.table.name].names
+        return Span(products, query.start_ns, query.end_ns, whole=timed)
+    if query.start_ns is None and query.end_ns is None:
+        return Span(products, whole=True)
     # Trades that came later count at their own time, by a clock that is not ours.
     start_ns = None if query.start_ns is None else query.start_ns - FLIGHT_NS
     return Span(products, start_ns, None if later else query.end_ns)

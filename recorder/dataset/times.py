@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, date, datetime, time
 
+import numpy as np
+
 from recorder.errors import UsageError
 
 # An int of at least this many counts in this unit, in nanoseconds.
@@ -48,8 +50,10 @@ def _to_ns(moment: object) -> int:
             return _from_datetime(moment) + int(getattr(moment, "nanosecond", 0))
         case date():
             return _from_datetime(datetime.combine(moment, time(), UTC))
-        case _ if type(moment).__name__ == "datetime64":
-            return int(moment.astype("datetime64[ns]").astype(int))  # type: ignore[attr-defined]
+        case np.integer():
+            return _to_ns(int(moment))
+        case np.datetime64():
+            return int(moment.astype("datetime64[ns]").astype(np.int64))
     raise UsageError(
         f"{moment!r} is no time. Give text such as 2026-11-21T19:30:00 (UTC), a datetime, or an "
         "int of seconds to nanoseconds since 1970."

@@ -142,7 +142,7 @@ def _read(view: View, product_id: str, hour: int, end_ns: int) -> pa.Table:
         paths = view.of_hour(LEVEL2.name, hour, product_id)
     else:
         paths = [part.path for part in view.parts(LEVEL2.name, hour, hour, None, end_ns)]
-    span = Span((product_id,), None, end_ns)
+    span = Span((product_id,), None, end_ns, whole=True)
     read = [read_span(path, LEVEL2, span, wanted, _COLUMNS) for path in paths]
     return join(LEVEL2, read, _COLUMNS)
 

@@ -85,7 +85,7 @@ CREATE OR REPLACE MACRO in_gap(product, _channel, t) AS EXISTS (
 CREATE OR REPLACE MACRO recorder_book_stretches(product, _first, _last) AS TABLE
 SELECT epoch_us(start_time) * 1000 AS stretch_begin_ns, epoch_us(end_time) * 1000 AS stretch_end_ns,
        connection_id AS stretch_connection
-FROM recorder_meant(recorder_old('coverage', '', _first, recorder_after(_last)),
+FROM recorder_meant(recorder_old('coverage', recorder_held_coverage(), '', _first, recorder_after(_last)),
                     recorder_new('coverage', '', _first, recorder_after(_last)),
                     recorder_begin_stamp(_first), recorder_stamp(recorder_after(_last) + 1))
 WHERE channel = 'level2' AND product_id = product AND state IN ('recorded', 'unverified');
@@ -93,7 +93,7 @@ WHERE channel = 'level2' AND product_id = product AND state IN ('recorded', 'unv
 -- ---- books -------------------------------------------------------------------------------------
 
 CREATE OR REPLACE MACRO recorder_changes(product, _first, _last) AS TABLE
-FROM recorder_level2(recorder_old('level2', product, _first, _last),
+FROM recorder_level2(recorder_old('level2', recorder_held_level2(), product, _first, _last),
                      recorder_new('level2', product, _first, _last),
                      recorder_begin_stamp(_first), recorder_stamp(_last + 1))
 WHERE product_id = product;
@@ -133,6 +133,7 @@ ORDER BY side DESC, level;
 
 -- Whether the recorder trusted the book of a product at t.
 CREATE OR REPLACE MACRO book_valid(product, t) AS EXISTS (
+    SELECT connection_id
     FROM recorder_changes(product, recorder_hour(t) - 1, recorder_hour(t))
     WHERE recv_ns <= recorder_ns(t)
     GROUP BY connection_id
@@ -175,8 +176,8 @@ WITH sizes AS MATERIALIZED (
 ), lives AS (
     SELECT epoch, greatest(came_ns, recorder_ns("from")) AS begin_ns,
            -- It ends with the microsecond of its last frame, or goes on in the next hour.
-           max(least(over_ns, if(stretch_end_ns % 3600000000000 = 0, over_ns,
-                                 stretch_end_ns + 1000))) AS end_ns
+           arg_max(if(stretch_end_ns % 3600000000000 = 0, over_ns,
+                      least(over_ns, stretch_end_ns + 1000)), stretch_begin_ns) AS end_ns
     FROM books JOIN recorder_book_stretches(product, recorder_hour("from") - 1,
                                             recorder_last_hour("to"))
       ON stretch_connection = line AND came_ns >= stretch_begin_ns AND came_ns < stretch_end_ns + 1000
@@ -309,7 +310,7 @@ SELECT time_bucket("interval"::INTERVAL, coalesce(trade_time, recv_time)) AS sta
        sum(price * size) / nullif(sum(size), 0) AS vwap,
        coalesce(sum(size) FILTER (taker_side = 'BUY'), 0) AS bought, count(*) AS trades
 FROM recorder_trades(
-    recorder_old('trades', product, recorder_hour("from") - 1, recorder_hour("to") + 24),
+    recorder_old('trades', recorder_held_trades(), product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_new('trades', product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_begin_stamp(recorder_hour("from") - 1), recorder_stamp(recorder_hour("to") + 25))
 WHERE product_id = product

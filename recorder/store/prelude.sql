@@ -110,10 +110,11 @@ CREATE OR REPLACE MACRO recorder_looked_for(_table, _product, _first, _last) AS 
     list_filter(recorder_open_hours(), lambda an_hour: an_hour >= greatest(_first, recorder_switched())
         AND an_hour <= _last),
     lambda an_hour: recorder_file(_table, _product, an_hour));
--- The files of a product: those that are sealed for sure, and those that may be by now.
-CREATE OR REPLACE MACRO recorder_old(_table, _product, _first, _last) AS list_transform(
-    recorder_within(recorder_sealed_hours(), _first, least(_last, recorder_old_before() - 1)),
-    lambda an_hour: recorder_file(_table, recorder_literal(_product), an_hour));
+-- The files of a product: those that are sealed for sure and must be there, and those that may be
+-- there by now.
+CREATE OR REPLACE MACRO recorder_old(_table, _held, _product, _first, _last) AS recorder_listed(
+    _table, list_filter(_held, lambda each: each['product'] = _product),
+    _first, least(_last, recorder_old_before() - 1));
 CREATE OR REPLACE MACRO recorder_new(_table, _product, _first, _last) AS list_concat(
     list_transform(
         recorder_within(recorder_sealed_hours(), greatest(_first, recorder_old_before()), _last),

@@ -33,6 +33,8 @@ from recorder.store.publish import make_folder, publish
 from recorder.store.seal import sealed_before
 
 NAME = "recorder.sql"
+MEANINGS = {name: table.meaning for name, table in TABLES.items()}  # of every view
+EMPTY = f"live/{LEVEL2.name}/{SCHEMA_MARK}"  # a file without rows: one must always be there
 _MODE = 0o644
 _TYPES = {
     Kind.INT: "BIGINT",
@@ -44,7 +46,6 @@ _TYPES = {
 _NOTHING = ""  # the product of tables with one file an hour
 
 _LOWEST = -(2**62)  # before every number
-_EMPTY = f"live/{LEVEL2.name}/{SCHEMA_MARK}"
 _LAST = 2_500_000  # an hour after every one that can be: 2255
 
 Spans = list[tuple[int, int]]
@@ -63,9 +64,15 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 
 def publish_views(root: Root) -> None:
-    """Write `recorder.sql` for what is there now, if it says anything new."""
+    """Write `recorder.sql` for what is there now, if it says anything new.
+
+    Where a record cannot be read, which `recorder verify` tells, the one that is there stays.
+    """
     write_empty_parts(root)
-    final, text = root.path / NAME, views(root)
+    try:
+        final, text = root.path / NAME, views(root)
+    except DataError:
+        return
     if final.exists() and final.read_text(encoding="utf-8") == text:
         return
     make_folder(root.staging)
@@ -85,8 +92,8 @@ def views(root: Root, empty: Path | None = None) -> str:
             held.add(hour, _files(root, hour))
     held.open = [hour for hour in root.part_hours() if hour >= (held.switched or 0)]
     parts = [_prelude(root, held, empty)]
-    parts += [_scan(table) for table in TABLES.values()]
-    parts += [_view(table, held) for table in TABLES.values()]
+    for table in TABLES.values():
+        parts += [_scan(table), _view(table, held)]
     parts += [_of_product(table) for table in TABLES.values() if table.per_product]
     told = _everything(COVERAGE, "recorder_meant")
     parts.append(_text("macros.sql").replace("{coverage}", told))
@@ -165,7 +172,7 @@ def _prelude(root: Root, held: _Held, empty: Path | None) -> str:
         "sealed_hours": _spans(held.hours),
         "hour_seqs": str(hour_base(1) - hour_base(0)),
         "hour_0": f"({hour_base(0)})",
-        "empty": quoted(str(empty.absolute())) if empty else f"recorder_path({quoted(_EMPTY)})",
+        "empty": quoted(str(empty.absolute())) if empty else f"recorder_path({quoted(EMPTY)})",
         "views": ", ".join(TABLES),
         "open_hours": str(held.open),
         "since": str(max(held.open, default=switched)),
@@ -189,7 +196,7 @@ def _scan(table: Table) -> str:
         f"{quoted(_TYPES[column.kind])}, default_value: NULL}}"
         for column in table.columns
     )
-    read = f"schema = recorder_columns_{table.name}(), allow_empty = true)"
+    read = f"schema = recorder_columns_{table.name}()"
     live = ", ".join(names)
     sealed = ", ".join(
         "recorder_product_in(filename) AS product_id"
@@ -201,23 +208,24 @@ def _scan(table: Table) -> str:
     live += ", recorder_live_date(filename) AS date, recorder_live_hour(filename) AS hour"
     # The sealed rows stand alone: within a WITH, count(*) would read every column.
     return f"""\
+-- {table.meaning}
 CREATE OR REPLACE MACRO recorder_columns_{table.name}() AS MAP {{{declared}}};
 CREATE OR REPLACE MACRO recorder_{table.name}(_old, _new, _begin, _end) AS TABLE
 SELECT {sealed}
-FROM read_parquet(list_prepend(recorder_empty(), _old), {read}
+FROM read_parquet(list_prepend(recorder_empty(), _old), {read})
 UNION ALL
 FROM (
 WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)
 SELECT {sealed}
-FROM read_parquet(list_prepend(recorder_empty(), _new), {read}
+FROM read_parquet(list_prepend(recorder_empty(), _new), {read}, allow_empty = true)
 WHERE {table.order} < (SELECT seq FROM switch_in_force)
 UNION ALL
 SELECT {live}
-FROM read_parquet([recorder_empty(), recorder_parts('{table.name}')], {read}
+FROM read_parquet([recorder_empty(), recorder_parts('{table.name}')], {read}, allow_empty = true)
 WHERE parse_filename(filename) >= _begin AND parse_filename(filename) < _end
   AND {table.order} >= (SELECT seq FROM switch_in_force)
 );
-"""
+"""  # noqa: S608
 
 
 def _view(table: Table, held: _Held) -> str:
@@ -225,7 +233,6 @@ def _view(table: Table, held: _Held) -> str:
     spans = _held_by_product(held.tables[table.name])
     view = f"CREATE OR REPLACE VIEW {table.name} AS\n{_everything(table)};\n"
     return f"""\
--- {table.meaning}
 CREATE OR REPLACE MACRO recorder_held_{table.name}() AS {spans};
 {"" if table.name == COVERAGE.name else view}"""
 
@@ -249,8 +256,9 @@ def _of_product(table: Table) -> str:
 -- Of one product, received in [from, to).
 CREATE OR REPLACE MACRO {table.name}_of(product, "from", "to") AS TABLE
 SELECT * EXCLUDE (date, hour)
-FROM recorder_{table.name}(recorder_old('{table.name}', product, {hours}),
+FROM recorder_{table.name}(
+    recorder_old('{table.name}', recorder_held_{table.name}(), product, {hours}),
     recorder_new('{table.name}', product, {hours}),
     recorder_begin_stamp(recorder_hour("from")), recorder_stamp(recorder_last_hour("to") + 1))
 WHERE product_id = product AND recv_ns >= recorder_ns("from") AND recv_ns < recorder_ns("to");
-"""
+"""  # noqa: S608

@@ -214,6 +214,12 @@ ROOMS = [
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
     Room(
+        "queries",
+        "store.paths store.parts store.views errors",
+        "duckdb",
+        "SQL over the files, which DuckDB reads by itself",
+    ),
+    Room(
         "venue",
         "store.capture store.ndjson store.paths errors",
         "websockets aiohttp sortedcontainers msgspec cryptography",
@@ -221,7 +227,7 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live listing replay dataset venue verify repair errors api filling",
+        "config logs live listing replay dataset queries venue verify repair errors api filling",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

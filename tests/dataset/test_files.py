@@ -227,3 +227,32 @@ def test_a_commit_record_that_cannot_be_read_is_told(tmp_path, without_sync, con
     with pytest.raises(DataError, match="not a commit record"):
         recorder.open(tmp_path).products()
     recorded.recording.capture.close()
+
+
+def test_a_recording_without_gaps_never_seems_to_have_one(tmp_path, without_sync):
+    """At any moment between cuts, turns, seals and switches: whole, and ever more."""
+    recorded = Recorded(tmp_path, rate=1)
+    recorded.connect()
+    db = recorder.open(tmp_path)
+    seen = {"level2": 0, "trades": 0, "ticker": 0}
+
+    def look() -> None:
+        for name, before in seen.items():
+            rows = db.select(name, "BTC-USD").to_arrow()
+            assert rows.num_rows >= before
+            seen[name] = rows.num_rows
+        assert db.gaps() == []
+        assert db.book("BTC-USD").valid
+        assert db.top_of_book("ETH-USD").to_arrow().column("best_bid").null_count == 0
+
+    for turn in range(4):
+        for _ in range(2):
+            recorded.run(0.3)
+            look()
+        recorded.turn(seal=False)
+        look()
+        if turn % 2:
+            recorded.seal()
+            look()
+    recorded.stop()
+    look()

@@ -266,7 +266,7 @@ async def test_a_product_that_was_dropped_is_not_asked_for_again():
 
 
 async def test_snapshots_are_asked_for_once_and_in_the_order_given():
-    """The core says which is the most traded; a second wish while the first one waits is the same wish."""
+    """The core says what is the most traded; a second wish while one waits is the same wish."""
     async with listened(messages=Pace(4)) as (connection, _, requests):
         for _ in range(5):
             connection.resubscribe("level2", ("ETH-USD", "BTC-USD"))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from tests.planted.hunts import HUNTS, Catch, why_no_hunt
 from tests.planted.plants import PLANTS
 from tests.power.disk import private_mounts
+from tests.power.forked import leave_in_order
 from tests.power.writer import warm_up
 
 CONTROL = {"order": 1, "power": 12, "kill": 12, "readers": 10}
@@ -22,7 +23,7 @@ BY_MAX = 90
 def main(arguments: Sequence[str] | None = None) -> int:
     """Hunt; the exit code is 1 if a bug survives, or something is found where there is none."""
     asked = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, leave_in_order)
     began_s = time.monotonic()
     able = _able(asked.only or list(HUNTS))
     warm_up()

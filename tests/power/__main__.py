@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.power.disk import fast_folder, private_mounts, unmount_below, why_not
-from tests.power.forked import Child
+from tests.power.forked import Child, leave_in_order
 from tests.power.judge import LOST, UNREADABLE
 from tests.power.trial import Found, try_seed
 from tests.power.writer import warm_up
@@ -29,7 +29,7 @@ CUT_S_MAX = 10.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Cut; the exit code is 1 if anything did not hold."""
     asked = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, leave_in_order)
     kinds = ["ext4", "xfs"] if asked.fs == "both" else [asked.fs]
     if asked.fs != "kill":
         reasons = {kind: why_not(kind) for kind in kinds}

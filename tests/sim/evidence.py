@@ -215,11 +215,12 @@ def _ledger(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def digest(run: Run) -> str:
     """One number for everything that a run came to: files, log events, what was done to it."""
-    whole = hashlib.sha256()
+    whole, here = hashlib.sha256(), str(run.root).encode()
     for path in sorted(run.root.rglob("*")):
         name = str(path.relative_to(run.root))
         if path.is_file() and not PASSED_OVER.search(name):
-            whole.update(name.encode() + b"\0" + SEALED_AT.sub(b"", path.read_bytes()))
+            content = SEALED_AT.sub(b"", path.read_bytes()).replace(here, b"")
+            whole.update(name.encode() + b"\0" + content)
     assert run.logged is not None
     whole.update(repr(run.logged.events).replace(str(run.root), "").encode())
     whole.update(repr((run.witness.notes, run.again_s, run.ended_s, run.turns)).encode())

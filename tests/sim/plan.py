@@ -58,7 +58,8 @@ class Plan:
     start on. ``products_max`` go on a connection. ``stops``: (when the recorder is stopped, for how
     long). ``clock_steps``: (when, by how much) its wall clock is set. ``refusals``: (when, for how
     long) its disk refuses. ``delisted``: (when, which product) is traded no more. ``archive``:
-    missing trades are asked of the venue's archive.
+    missing trades are asked of the venue's archive. ``strict``: the venue enforces its limits by
+    address, and counts what arrives at once after a stall.
     """
 
     seed: int
@@ -80,6 +81,7 @@ class Plan:
     refusals: tuple[tuple[float, float], ...]
     delisted: tuple[tuple[float, str], ...]
     archive: bool
+    strict: bool
 
 
 def make(seed: int, protocol: str | None = None) -> Plan:
@@ -108,6 +110,7 @@ def make(seed: int, protocol: str | None = None) -> Plan:
         refusals=_refusals(random),
         delisted=_delisted(random, products),
         archive=random.random() < 0.5,
+        strict=random.random() < 0.5,
     )
 
 

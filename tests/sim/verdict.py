@@ -1,6 +1,5 @@
 """Plays a seed and judges it."""
 
-import atexit
 import gc
 import os
 import shutil
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from recorder.store.parts import write_empty_parts
@@ -74,7 +74,8 @@ class Verdict:
 def _empty_root() -> Path:
     """A data directory with the empty parts, which cost more to write than to link."""
     folder = Path(tempfile.mkdtemp(prefix="sim-empty-", dir=_parent()))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    # A worker of a pool ends without what `atexit` holds.
+    Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=0)
     write_empty_parts(Root(folder))
     return folder
 

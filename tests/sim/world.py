@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -13,6 +13,7 @@ from recorder import config as settings
 from recorder.core.book import BookState
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
+from recorder.venue.server import LIMITS
 from tests.sim import plan as plans
 from tests.sim.archive import Archive
 from tests.sim.loop import DeadlockError, SimLoop
@@ -30,6 +31,7 @@ from tests.sim.witness import WatchedRecorder, WatchedVenue, Witness, watch
 # before is asked for again after 30 s (`SNAPSHOT_NS_MAX`). Who was asked for often waits longer
 # (`RESYNC_NS_MIN`, doubled): that is reckoned for each run, from what it asked for.
 AGAIN_S_MAX = 45.0
+STRICT = {"connects_a_second_max": 8, "per_address": True}
 PUT_OFF_S = 10.0  # a book that is asked for again and again waits twice as long each time
 LOOK_S = 0.5
 WATCH_S = 3.0
@@ -142,6 +144,7 @@ class _World:
         venue = WatchedVenue(
             self._witness, plan.seed, plan.products, plan.rate, plan.depth,
             protocol=plan.protocol, compression=plan.compression,
+            limits=replace(LIMITS[plan.protocol], **STRICT) if plan.strict else None,
         )  # fmt: skip
         with watch(venue):
             async with venue:

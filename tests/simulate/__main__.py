@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+from tests.power.forked import leave_in_order
 from tests.simulate import plan as plans
 from tests.simulate.verdict import Verdict, try_plan
 
@@ -20,7 +21,7 @@ SHARES = {20: 0.5, 100: 0.99}  # so many kills have a median, a 99th percentile 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the seeds asked for; the exit code is 1 if anything did not hold."""
     asked = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends the daemons too
+    signal.signal(signal.SIGTERM, leave_in_order)  # ends the daemons too
     parent = Path(tempfile.mkdtemp(prefix="simulate-"))
     verdicts: list[Verdict] = []
     for seed in _seeds(asked, verdicts):
@@ -51,9 +52,9 @@ def _seeds(asked: argparse.Namespace, verdicts: Sequence[Verdict]) -> Iterator[i
     if asked.seed is not None:
         yield asked.seed
     elif asked.kills is None:
-        yield from range(asked.seeds)
+        yield from range(asked.first, asked.first + asked.seeds)
     else:
-        for seed in count():
+        for seed in count(asked.first):
             if sum(verdict.kills for verdict in verdicts) >= asked.kills:
                 return
             yield seed
@@ -70,8 +71,9 @@ def _wide_share(verdicts: Sequence[Verdict]) -> float | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.simulate", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20, help="play seeds 0 … N-1 (20)")
-    parser.add_argument("--kills", type=int, help="play seeds from 0 on until so many kills")
+    parser.add_argument("--seeds", type=int, default=20, help="play so many seeds (20)")
+    parser.add_argument("--kills", type=int, help="play seeds until there were so many kills")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
     parser.add_argument("--seed", type=int, help="play this one only")
     parser.add_argument("--rate", type=float, help="frames a second, instead of the seed's own")
     return parser

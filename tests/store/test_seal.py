@@ -52,7 +52,7 @@ def test_sealed_rows_are_the_live_rows(once):
     assert sealed_rows(once) == live_rows(once)
     rows = sealed_rows(once)
     check_order(rows)
-    assert {name for name, found in rows.items() if found} == set(TABLES) - {"candles", "user_orders"}
+    assert {name for name, found in rows.items() if found} == {*TABLES} - {"candles", "user_orders"}
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

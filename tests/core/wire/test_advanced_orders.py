@@ -86,8 +86,8 @@ def test_every_column_of_the_table_is_filled() -> None:
     declared = {column.name for column in USER_ORDERS.columns if column.derived is None}
     origin = {"kind", "sequence", "ingest_seq", "connection_id", "recv_ns", "exchange_ns"}
     assert declared - origin - {"inexact_text"} == set(VALUES)
-    assert advanced_orders.NUMBERS == tuple(name for name, _ in ORDER_NUMBERS)
-    assert advanced_orders.TIMES == tuple(name for name, _ in ORDER_TIMES)
+    assert tuple(name for name, _ in ORDER_NUMBERS) == advanced_orders.NUMBERS
+    assert tuple(name for name, _ in ORDER_TIMES) == advanced_orders.TIMES
     texts = {name for name, _ in (*ORDER_AMOUNTS, *ORDER_WORDS)}
     assert texts <= set(advanced_orders.TEXTS)
 

@@ -1,0 +1,216 @@
+"""SQL over a data directory: DuckDB in memory, with the views and macros of `recorder.sql`.
+
+The views are made for the directory as it is now, wherever it lies and whatever its `recorder.sql`
+says. Statements that could write a file are refused.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from recorder.errors import DataError, NoInputError, UsageError
+from recorder.store.parts import write_empty_parts
+from recorder.store.paths import Root
+from recorder.store.views import EMPTY, MEANINGS, views
+
+TABLES = MEANINGS
+ROWS_AT_ONCE = 1000
+_TRIES = 3
+# What can be done in memory alone. PREPARE is not: it could hold anything.
+_ALLOWED = {
+    *("SELECT", "EXPLAIN", "SET", "VARIABLE_SET", "PRAGMA", "CALL", "MULTI", "RELATION"),
+    *("CREATE", "CREATE_FUNC", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE", "MERGE_INTO"),
+}
+_explained = re.compile(
+    r"\s*EXPLAIN\b\s*(?:ANALYZE\b\s*)?(?:\([^)]*\)\s*)?(.*)", re.IGNORECASE | re.DOTALL
+).match
+_outside = re.compile(r"\s*(?:IMPORT|CREATE\b.*\bSECRET)\b", re.IGNORECASE).match
+_gone = re.compile(r"Cannot open file|No files found that match").search
+_macro = re.compile(r"^CREATE OR REPLACE MACRO (?!recorder_)(\w+)\((.*?)\)", re.MULTILINE).finditer
+_comment = re.compile(r"-- ?(.*)").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a statement gave: columns as (name, type), and the rows as they come."""
+
+    columns: list[tuple[str, str]]
+    rows: Iterator[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A macro of `recorder.sql`: its name, its parameters, what it gives."""
+
+    name: str
+    parameters: tuple[str, ...]
+    meaning: str
+
+
+class Queries:
+    """A session over a data directory. Close it, or use it in a ``with``."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises NoInputError where there is no such directory, DataError where it is damaged."""
+        if not path.is_dir():
+            raise NoInputError(
+                f"{path}: no such directory. Name one that `recorder run`, `import` or `demo` has "
+                "written."
+            )
+        self._root = Root(path)
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._text = ""
+        self._con = duckdb.connect()
+        self._renew()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget everything; answers that have not been read to their end are gone."""
+        self._con.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def statements(self, text: str) -> list[str]:
+        """The statements of a text, in their order.
+
+        Raises UsageError where it is no SQL.
+        """
+        try:
+            return [each.query for each in self._con.extract_statements(text)]
+        except duckdb.Error as error:
+            raise UsageError(_told(error)) from error
+
+    def run(self, statement: str) -> Answer:
+        """Run one statement.
+
+        Raises:
+            UsageError: it is wrong, or would write.
+            DataError: what it reads is damaged, or gone.
+        """
+        self._refuse_writing(statement)
+        for attempt in range(_TRIES):
+            self._renew()
+            try:
+                self._con.execute(statement)
+                columns = [(each[0], str(each[1])) for each in self._con.description or ()]
+                # The first rows are read here, so that a file that has just gone is met here.
+                first = self._con.fetchmany(ROWS_AT_ONCE) if columns else []
+            except duckdb.IOException as error:
+                if attempt == _TRIES - 1 or not _gone(str(error)):
+                    raise DataError(_damaged(error)) from error
+            except duckdb.Error as error:
+                raise _failure(error) from error
+            else:
+                return Answer(columns, self._rows(first))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _rows(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        while rows:
+            yield from rows
+            try:
+                rows = self._con.fetchmany(ROWS_AT_ONCE)
+            except duckdb.Error as error:
+                raise _failure(error) from error
+
+    def macros(self) -> list[Macro]:
+        """The macros for readers, in the order of `recorder.sql`."""
+        found = []
+        for match in _macro(self._text):
+            parameters = tuple(
+                name.strip().strip('"').lstrip("_") for name in match[2].split(",") if name.strip()
+            )
+            found.append(Macro(match[1], parameters, _above(self._text, match.start())))
+        return found
+
+    def columns(self, view: str) -> list[tuple[str, str]]:
+        """The columns of a view as (name, type). Raises UsageError where there is none."""
+        name = '"' + view.replace('"', '""') + '"'
+        return [(row[0], row[1]) for row in self.run(f"DESCRIBE {name}").rows]
+
+    def _renew(self) -> None:
+        """Make the views again where the directory has changed since."""
+        text = views(self._root, self._empty())
+        if text != self._text:
+            self._con.execute(text)
+            self._text = text
+
+    def _empty(self) -> Path | None:
+        """A part without rows, where the directory has none; it is not ours to write there."""
+        if (self._root.path / EMPTY).exists():
+            return None
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="recorder-sql-")
+            write_empty_parts(Root(Path(self._scratch.name)))
+        return Path(self._scratch.name) / EMPTY
+
+    def _refuse_writing(self, statement: str) -> None:
+        explained = _explained(statement)
+        for each in self.statements(explained[1] if explained else statement):
+            kind = self._kind(each)
+            if kind not in _ALLOWED or _outside(each):
+                raise UsageError(
+                    f"{kind.replace('_', ' ')} is not done here, where nothing is written. Print "
+                    "rows with --csv or --json, or use `duckdb -init` with the directory's "
+                    "recorder.sql."
+                )
+
+    def _kind(self, statement: str) -> str:
+        try:
+            return str(self._con.extract_statements(statement)[0].type.name)
+        except ValueError:
+            return statement.split(maxsplit=1)[0].upper()
+
+
+def _above(text: str, place: int) -> str:
+    """The comment right above a place, up to its first full stop."""
+    lines: list[str] = []
+    for line in reversed(text[:place].splitlines()):
+        comment = _comment(line)
+        if comment is None:
+            break
+        lines.insert(0, comment[1])
+    paragraphs = " ".join(lines).split("  ")[0]
+    return re.split(r"(?<=\.)\s", paragraphs, maxsplit=1)[0]
+
+
+def _failure(error: duckdb.Error) -> BaseException:
+    """What a person has to know: the statement is wrong, or the data are."""
+    if isinstance(error, duckdb.InterruptException):
+        return KeyboardInterrupt()
+    wrong = (
+        duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException,
+        duckdb.SyntaxException, duckdb.ConversionException, duckdb.OutOfRangeException,
+        duckdb.NotImplementedException, duckdb.DataError, duckdb.ProgrammingError,
+    )  # fmt: skip
+    damaged = isinstance(error, duckdb.IOException | duckdb.SerializationException)
+    if isinstance(error, wrong) and not damaged:
+        return UsageError(_told(error))
+    return DataError(_damaged(error))
+
+
+def _told(error: duckdb.Error) -> str:
+    """DuckDB's message on one line, with what to do."""
+    message = " ".join(str(error).partition("\n\nLINE ")[0].split())
+    if "Table function cannot contain subqueries" in message or "lateral join column" in message:
+        message += (
+            ". Products and times must be constants here: SET VARIABLE t = (SELECT ...); and then "
+            "getvariable('t')."
+        )
+    if "does not exist" in message and "Table" in message:
+        message = f"{message.rstrip('.')} The tables are {', '.join(TABLES)}."
+    return message
+
+
+def _damaged(error: duckdb.Error) -> str:
+    message = " ".join(str(error).partition("\n\nLINE ")[0].split())
+    return f"{message.rstrip('.')}. `recorder verify` tells what is damaged, and what to do."
