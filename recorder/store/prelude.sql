@@ -62,15 +62,20 @@ CREATE OR REPLACE MACRO recorder_file(_table, _product, _hour) AS
         || if(_product = '', '', '-' || _product)
         || recorder_in_text(_hour, '-%Y%m%dT%H.parquet'));
 
-CREATE OR REPLACE MACRO recorder_product_in(_name) AS split_part(_name, '/', -4)[9:];
+-- What the path of a file tells. By patterns: DuckDB leaves out files by these, and by split_part
+-- only where it is asked for one thing.
+CREATE OR REPLACE MACRO recorder_product_in(_name) AS
+    regexp_extract(_name, '/product=([^/]*)/date=[^/]*/hour=[^/]*/[^/]*$', 1);
 CREATE OR REPLACE MACRO recorder_date_in(_name) AS
-    try_cast(split_part(_name, '/', -3)[6:] AS DATE);
+    try_cast(regexp_extract(_name, '/date=([^/]*)/hour=[^/]*/[^/]*$', 1) AS DATE);
 CREATE OR REPLACE MACRO recorder_hour_in(_name) AS
-    try_cast(split_part(_name, '/', -2)[6:] AS INTEGER);
+    try_cast(regexp_extract(_name, '/hour=([^/]*)/[^/]*$', 1) AS INTEGER);
 CREATE OR REPLACE MACRO recorder_live_date(_name) AS
-    try_strptime(parse_filename(_name)[:8], '%Y%m%d')::DATE;
+    try_strptime(regexp_extract(_name, '/(\d{8})\d\d-[^/]*$', 1), '%Y%m%d')::DATE;
 CREATE OR REPLACE MACRO recorder_live_hour(_name) AS
-    try_cast(parse_filename(_name)[9:10] AS INTEGER);
+    try_cast(regexp_extract(_name, '/\d{8}(\d\d)-[^/]*$', 1) AS INTEGER);
+CREATE OR REPLACE MACRO recorder_live_stamp(_name) AS
+    regexp_extract(_name, '/(\d{10})-[^/]*$', 1);
 
 -- ---- files -------------------------------------------------------------------------------------
 

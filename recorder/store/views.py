@@ -222,7 +222,7 @@ WHERE {table.order} < (SELECT seq FROM switch_in_force)
 UNION ALL
 SELECT {live}
 FROM read_parquet([recorder_empty(), recorder_parts('{table.name}')], {read}, allow_empty = true)
-WHERE parse_filename(filename) >= _begin AND parse_filename(filename) < _end
+WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
   AND {table.order} >= (SELECT seq FROM switch_in_force)
 );
 """  # noqa: S608
