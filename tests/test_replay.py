@@ -7,11 +7,21 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recorder import recovery, replay
-from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Arrival, Closed, Frame, Opened, Sent
+from recorder.core.frames import (
+    FIRST_OFFSET,
+    HOUR_NS,
+    Arrival,
+    Closed,
+    Frame,
+    Opened,
+    Sent,
+    hour_of_seq,
+)
 from recorder.errors import DataError, LockedError, NoInputError, StorageError
 from recorder.recording import Recording
 from recorder.store.capture import read_arrivals
@@ -130,6 +140,20 @@ def test_the_real_recording_in_parts_and_without_times(tmp_path):
     assert (again.gaps, again.faults) == (0, 0)
 
 
+def recordings(coverage: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Rows of coverage by recording: an import begins another after an hour of nothing."""
+    by_hour: dict[int, list[dict[str, Any]]] = {}
+    for row in coverage:
+        by_hour.setdefault(hour_of_seq(row["noted_seq"]), []).append(row)
+    found: list[list[dict[str, Any]]] = []
+    for hour in sorted(by_hour):
+        if hour - 1 in by_hour:
+            found[-1] += by_hour[hour]
+        else:
+            found.append(by_hour[hour])
+    return found
+
+
 @needs_captures
 @pytest.mark.parametrize("capture", EXCHANGE, ids=lambda path: path.name[:8])
 def test_the_real_recordings_of_the_exchange(tmp_path, capture):
@@ -145,7 +169,8 @@ def test_the_real_recordings_of_the_exchange(tmp_path, capture):
         assert (got.bids, got.asks, got.sha256) == (book["bids"], book["asks"], book["sha256"])
     rows = sealed_rows(tmp_path)
     check_order(rows)
-    check_coverage(rows)
+    for told in recordings(rows["coverage"]):
+        check_coverage({"coverage": told})
     states = {(row["channel"], row["state"]) for row in rows["coverage"] if row["state"] != "gap"}
     assert states <= {
         ("level2", "unverified"),

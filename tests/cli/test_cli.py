@@ -18,6 +18,7 @@ from recorder.cli import app
 COMMANDS = (
     "api",
     "auth",
+    "backfill",
     "book",
     "check-config",
     "coverage",
@@ -29,6 +30,7 @@ COMMANDS = (
     "repair",
     "run",
     "seal",
+    "sql",
     "venue",
     "verify",
 )

@@ -62,16 +62,16 @@ def _part_early() -> None:
 
 def _commit_early() -> None:
     """The commit record is published before the files that it names."""
-    waiting: list[tuple[Path, Path]] = []
+    waiting: list[tuple[Path, Path, int]] = []
     publish_commit = seal._publish_commit
 
     def commit_first(root: Root, commit: seal.Commit) -> None:
         publish_commit(root, commit)
-        for staged, final in waiting:
-            publish.publish(staged, final)
+        for staged, final, mode in waiting:
+            publish.publish(staged, final, mode=mode)
         waiting.clear()
 
-    seal.publish = lambda staged, final: waiting.append((staged, final))
+    seal.publish = lambda staged, final, *, mode: waiting.append((staged, final, mode))
     seal._publish_commit = commit_first
 
 
