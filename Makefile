@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 EVERY  ?= 10
 CUTS   ?= 200
+JOBS   ?= auto
 
 .PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile lock clean
 
@@ -28,8 +29,8 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: setup      ## all tests
-	$(BIN)/python -m pytest
+test: setup      ## all tests, on every core (JOBS=1: one after the other)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: setup lint types test  ## what CI runs
 

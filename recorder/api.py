@@ -16,7 +16,7 @@ from recorder.errors import ConfigError, KeyRefusedError, UsageError
 from recorder.feed.auth import JwtSigner, Scheme, Signer, signer_for
 from recorder.feed.products import Venue
 from recorder.feed.rest import URLS, Rest
-from recorder.feed.rest_errors import KEYS_PAGE, clock_fault
+from recorder.feed.rest_errors import KEYS_PAGE, clock_fault, not_done
 from recorder.feed.signing import VenueClock
 from recorder.feed.transport import Answer
 
@@ -127,7 +127,18 @@ def ask(
         pairs.append((name, value))
     if body:
         _check_body(verb, body)
+    if not _is_text(body, *(text for pair in pairs for text in pair)):
+        raise UsageError("the query or the body holds bytes that are not UTF-8")
     return Ask(verb, path, tuple(pairs), body.encode())
+
+
+def _is_text(*texts: str) -> bool:
+    """Whether all of it can be sent: what a shell gives may hold bytes that are no text."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_body(verb: str, body: str) -> None:
@@ -187,8 +198,11 @@ def send(service: Service, ask: Ask, *, every_page: bool = False, signed: bool =
 
 async def _one(rest: Rest, ask: Ask, query: tuple[tuple[str, str], ...]) -> tuple[Reply, Answer]:
     answer = await rest.answer(ask.method, ask.path, query, body=ask.body)
+    body = answer.decoded()
     error = None if answer.good else rest.explain(answer, ask.method, ask.path)
-    return Reply(answer.status, answer.decoded(), error), answer
+    if answer.good and isinstance(body, dict) and body.get("success") is False:
+        error = not_done(rest.host, ask.method, ask.path, body)
+    return Reply(answer.status, body, error), answer
 
 
 async def _all_pages(rest: Rest, ask: Ask) -> Reply:
@@ -205,6 +219,12 @@ async def _all_pages(rest: Rest, ask: Ask) -> Reply:
         query = (*(pair for pair in ask.query if pair[0] != cursor[0]), cursor)
         reply, answer = await _one(rest, ask, query)
         whole = _joined(whole, reply.body)
+    else:
+        error = UsageError(
+            f"there are more than {_PAGES_MAX} pages, and the others were not asked for: ask for "
+            "less, by the query, or in larger pages"
+        )
+        return Reply(reply.status, whole, error)
     return Reply(reply.status, reply.body if reply.error else whole, reply.error)
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from recorder import logs
 from recorder.core.frames import Arrival, Fetched
-from recorder.core.trades import Hole, TradeIds, size, within, without
+from recorder.core.trades import JUMP_MAX, Hole, TradeIds, size, within, without
 from recorder.errors import RecorderError, VenueUnavailableError
 
 LOOK_S = 2.0
@@ -174,7 +174,8 @@ class Backfill:
             lacking = within(self._lacking.get(product_id, ()), ids.holes)
             self._lacking[product_id] = lacking
             before = self._seen_s.get(product_id, [])
-            present = without(ids.holes, lacking)
+            # A wider one is no loss but another count, or years; `recorder backfill` fills it.
+            present = [each for each in without(ids.holes, lacking) if size([each]) <= JUMP_MAX]
             seen_s[product_id] = [(each, _seen_s(before, each, now_s)) for each in present]
         self._seen_s = seen_s
         return [

@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from recorder.core import state as states
-from recorder.core.frames import Carried
+from recorder.core.frames import FIRST_OFFSET, Carried, offset_of_seq
 from recorder.core.messages import Level2
 from recorder.core.rows import levels_from
 from recorder.core.tables import LEVEL2
@@ -41,8 +42,9 @@ def read_books(root: Root, hour: int) -> Books:
 
 def first_mark(root: Root, hour: int) -> Carried | None:
     """What an hour's capture begins with; None where that cannot be read."""
-    for _, arrival in read_hour(root.segments(hour)):
-        return arrival if isinstance(arrival, Carried) else None
+    for ingest_seq, arrival in read_hour(root.segments(hour)):
+        first = offset_of_seq(ingest_seq) == FIRST_OFFSET
+        return arrival if first and isinstance(arrival, Carried) else None
     return None
 
 
@@ -83,16 +85,34 @@ def begins_with_books(root: Root, hour: int) -> bool:
 def read_books_at_end(root: Root, hour: int) -> Books:
     """The books at the end of a sealed hour, by (connection, product), from its rows.
 
-    Only those whose last row was trusted. Raises DataError where a file cannot be read.
+    Only those that were recorded up to it, and whose last row was trusted. Raises DataError where
+    a file cannot be read.
     """
     commit = read_commit(root, hour)
     files = commit.files if commit is not None else ()
     books: Books = {}
     for file in files:
-        if file.table == LEVEL2.name and file.product_id is not None:
+        if file.table != LEVEL2.name or file.product_id is None:
+            continue
+        if _is_valid_at_end(root.path / file.path):
             found = books_after(read_parts(LEVEL2, [root.path / file.path]))
             books |= {(line, file.product_id): book for line, book in found.items()}
     return books
+
+
+def _is_valid_at_end(path: Path) -> bool:
+    """Whether a sealed file of level2 says that its book was recorded up to the end.
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            metadata = pq.read_schema(file).metadata or {}
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}). `recorder verify` tells what is whole."
+        ) from error
+    return bool(metadata.get(b"recorder.book_valid_at_end") == b"true")
 
 
 def books_after(rows: pa.Table) -> dict[str, Level2]:

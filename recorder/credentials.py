@@ -29,6 +29,7 @@ KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_A
 KEY_FILE_CREDENTIAL = "coinbase"
 FILE_BYTES_MAX = 64 * 1024
 _HIDDEN = "***"
+_UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy it again"
 _HOW = (
     "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
     "read them"
@@ -109,6 +110,12 @@ def load(
     return _of_three(found, "the environment")
 
 
+def environment_without() -> dict[str, str]:
+    """Give the environment as a process that needs no key is to have it."""
+    kept = os.environ.keys() - {KEY, SECRET, PASSPHRASE}
+    return {name: os.environ[name] for name in kept}
+
+
 def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | None:
     """Make credentials of the three names; an empty value is none."""
     given = {name: value for name, value in found.items() if value.reveal().strip()}
@@ -116,6 +123,9 @@ def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | No
         return None
     if SECRET not in given:
         raise ConfigError(f"{source} has no {SECRET}, only {' and '.join(given)}; give both")
+    for name in (KEY, PASSPHRASE):
+        if name in given and not given[name].reveal().strip().isprintable():
+            raise ConfigError(f"{source} has a {name} with {_UNPRINTABLE}")
     key = given[KEY].reveal().strip() if KEY in given else ""
     return Credentials(key, given[SECRET], given.get(PASSPHRASE), source)
 
@@ -141,6 +151,8 @@ def _members(content: Secret[str]) -> tuple[str, Secret[str]] | str:
     name = document.get("name") or document.get("id")
     if not isinstance(name, str):
         return 'has no "name" or "id"'
+    if not name.strip().isprintable():
+        return f'has a "name" with {_UNPRINTABLE}'
     if not isinstance(document.get("privateKey"), str) or not document["privateKey"].strip():
         return 'has no "privateKey"'
     return name.strip(), Secret(document["privateKey"])

@@ -150,6 +150,38 @@ def test_pages_are_joined(kind, path, many, monkeypatch):
         assert reply.body["has_next"] is False
 
 
+def test_more_pages_than_anybody_wants_are_told_of(monkeypatch):
+    """What came is given, and that it is not all is an error."""
+    known, secret = new_key("EdDSA")
+    use(monkeypatch, known, secret)
+    monkeypatch.setattr(api, "_PAGES_MAX", 2)
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        reply = api.send(chosen, api.ask(chosen, "GET", "accounts?limit=1"), every_page=True)
+    assert len(reply.body["accounts"]) == 3
+    assert isinstance(reply.error, UsageError)
+    assert "more than 2 pages" in str(reply.error)
+
+
+def test_a_200_that_is_none_is_an_error(monkeypatch):
+    """Orders are refused so: a script must not take it for done."""
+    known, secret = new_key("EdDSA", can_trade=True)
+    use(monkeypatch, known, secret)
+    refused = (
+        b'{"success":false,"error_response":{"error":"INSUFFICIENT_FUND","message":"too little"}}'
+    )
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        service.failures.extend([Failure(200, refused), Failure(200, b'{"success":false}')])
+        reply, other = (
+            api.send(chosen, api.ask(chosen, "POST", "orders", body="{}")) for _ in range(2)
+        )
+    assert isinstance(reply.error, VenueRefusedError)
+    assert "that it was not done: INSUFFICIENT_FUND: too little. Correct" in str(reply.error)
+    assert reply.body["success"] is False
+    assert isinstance(other.error, VenueRefusedError)
+
+
 def test_an_error_on_a_later_page_is_an_error(monkeypatch):
     known, secret = new_key("EdDSA")
     use(monkeypatch, known, secret)
@@ -225,6 +257,8 @@ def test_every_refusal_says_what_to_do(failure, error, why):
         (("GET", "a?b"), "'b' is no key=value"),
         (("GET", "a", None, "{}"), "a GET has no body"),
         (("POST", "a", None, "{"), "the body is not JSON"),
+        (("POST", "a", None, '"\udcff"'), "bytes that are not UTF-8"),
+        (("GET", "a", ["b=\udcff"]), "bytes that are not UTF-8"),
     ],
 )
 def test_what_cannot_be_sent_is_refused(arguments, why):

@@ -247,3 +247,10 @@ async def test_a_day_of_trades_is_held_a_page_at_a_time(
     assert taken == 300_000
     assert bench.trades["BTC-USD"].holes == []
     assert bench.waited == 300
+
+
+async def test_a_hole_of_millions_is_not_filled_beside_a_recording(bench: Bench) -> None:
+    """It is another count of ids, or years: asking would not end."""
+    bench.trades["BTC-USD"] = TradeIds(1, 10**12, [(50, 74), (100, 10**12 - 1)])
+    assert await bench.backfill.fill_due() == 1
+    assert bench.trades["BTC-USD"].holes == [(100, 10**12 - 1)]

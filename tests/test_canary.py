@@ -8,6 +8,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -25,7 +26,8 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
-from recorder import api, config, keycheck, logs, recovery
+from recorder import api, config, credentials, keycheck, logs, recovery, worker
+from recorder.cli.embedded import embedded_venue
 from recorder.credentials import Credentials, Secret, load
 from recorder.errors import RecorderError
 from recorder.feed import connection
@@ -296,6 +298,34 @@ def test_a_process_does_not_show_the_key(tmp_path):
             shown += ran.stdout + ran.stderr
     assert known.name in shown
     assert_hidden(shown, secret)
+
+
+def environment_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text(errors="replace")
+
+
+def own_environment() -> str:
+    return environment_of(os.getpid())
+
+
+def children() -> list[int]:
+    tasks = Path("/proc/self/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+async def test_processes_of_ours_do_not_inherit_the_key(monkeypatch):
+    """Where a key is in the environment: neither who seals hours nor the venue of the demo."""
+    secrets = []
+    for name in (credentials.KEY, credentials.SECRET, credentials.PASSPHRASE):
+        monkeypatch.setenv(name, f"{PLANTED}-{name}")
+        secrets.append(f"{PLANTED}-{name}")
+    monkeypatch.setenv("RECORDER_TEST", "inherited")
+    shown = await worker.work(own_environment)
+    with embedded_venue(rate=1.0, seed=1):
+        (pid,) = children()
+        shown += environment_of(pid)
+    assert shown.count("RECORDER_TEST=inherited") == 2
+    assert_hidden(shown, *secrets)
 
 
 def test_a_running_process_does_not_show_the_key_to_others(tmp_path):

@@ -161,6 +161,20 @@ def test_half_a_key_is_told(values, why):
         load(None, getenv(**values))
 
 
+@pytest.mark.parametrize("name", ["COINBASE_API_KEY", "COINBASE_API_PASSPHRASE"])
+@pytest.mark.parametrize("value", ["a\nb", "a\x01b", "a\udcffb", "a\x00"])
+def test_what_cannot_stand_in_a_header_is_told_without_being_shown(name, value):
+    values = dict.fromkeys(NAMES, "x") | {name: value}
+    with pytest.raises(ConfigError, match=f"the environment has a {name} with a line break") as no:
+        load(None, getenv(**values))
+    assert value not in str(no.value)
+
+
+def test_a_key_file_with_a_name_that_is_none(tmp_path):
+    with pytest.raises(DataError, match='has a "name" with a line break'):
+        load(key_file(tmp_path, name="a\nb"), getenv())
+
+
 def test_empty_variables_are_no_key():
     assert load(None, getenv(**dict.fromkeys(NAMES, ""))) is None
 

@@ -32,7 +32,7 @@ Scheme = Annotated[
 Query = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="Add to the query; repeat for more.")
 ]
-BODY_BYTES_MAX = 1024 * 1024
+BODY_CHARACTERS_MAX = 1024 * 1024
 
 
 def api(
@@ -83,12 +83,10 @@ def api(
     ask = requests.ask(service, method, path, query, _body(body))
     if ask.changes:
         shown = _shown(service, ask)
+        doing = "Sending" if allow_write else "Not sent:"
+        terminal.messages().print(f"{doing} {shown}", soft_wrap=True)
         if not allow_write:
-            raise UsageError(
-                f"this may change something, and was not sent:\n{shown}\n"
-                "Add --allow-write to send it."
-            )
-        terminal.messages().print(f"Sending {shown}", soft_wrap=True)
+            raise UsageError("this may change something. Add --allow-write to send it.")
     reply = requests.send(service, ask, every_page=paginate, signed=not no_auth)
     if isinstance(reply.body, str):
         if reply.body.strip():
@@ -114,13 +112,18 @@ def _body(given: str | None) -> str:
     """Read the body from where it was said to be."""
     if given is None:
         return ""
-    if given == "-":
-        return sys.stdin.read(BODY_BYTES_MAX)
-    if not given.startswith("@"):
+    if given != "-" and not given.startswith("@"):
         return given
+    name = "stdin" if given == "-" else terminal.plain(given[1:])
     try:
-        with Path(given[1:]).open(encoding="utf-8") as file:
-            return file.read(BODY_BYTES_MAX)
+        if given == "-":
+            content = sys.stdin.read(BODY_CHARACTERS_MAX + 1)
+        else:
+            with Path(given[1:]).open(encoding="utf-8") as file:
+                content = file.read(BODY_CHARACTERS_MAX + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise NoInputError(f"cannot read {terminal.plain(given[1:])}: {reason}") from None
+        raise NoInputError(f"cannot read {name}: {reason}") from None
+    if len(content) > BODY_CHARACTERS_MAX:
+        raise UsageError(f"{name} is longer than a body may be (1 MiB)")
+    return content

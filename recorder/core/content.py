@@ -209,15 +209,20 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
     ids = known.trades.get(product_id)
     if ids is None:
         ids = known.trades[product_id] = TradeIds()
+    elsewhere = known.elsewhere.get(product_id)
     new: list[Trade] = []
     repeated: list[int] = []
     holes = 0
     for trade in message.trades:
+        if ids.is_far(trade.trade_id):
+            holes += _jumped(known, ids, trade, place)
         is_new, missing = ids.take(trade.trade_id)
-        if is_new:
-            new.append(trade)
-        else:
+        if not is_new:
             repeated.append(trade.trade_id)
+        elif elsewhere is not None and elsewhere.holds(trade.trade_id):
+            known.messages["market_trades/in later hours"] += 1
+        else:
+            new.append(trade)
         if missing:
             holes += missing
             detail = f"trade ids {trade.trade_id - missing} … {trade.trade_id - 1} are missing"
@@ -234,6 +239,22 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
         kind = "snapshot" if message.snapshot else "update"
         rows = trades_rows(product_id, kind, new, place.origin, first)
         place.step.rows.append(rows)
+
+
+def _jumped(known: Knowledge, ids: TradeIds, trade: Trade, place: Place) -> int:
+    """An id is far from the recorded ones; returns how many are missing in between, if it counts.
+
+    One alone may be wrong, and a hole up to it would never be filled.
+    """
+    recorded = f"{ids.first} … {ids.last}, which are recorded"
+    count = 0
+    if ids.odd is not None and ids.last is not None and ids.goes_on(trade.trade_id):
+        count = max(0, ids.odd - ids.last - 1)
+        detail = f"trade ids go on from {ids.odd}, far from {recorded}; nothing between is fetched"
+    else:
+        detail = f"trade id {trade.trade_id} is far from {recorded}; kept, and not relied on"
+    known.fault("trade_id_jump", detail, place, channel=TRADES, product_id=trade.product_id)
+    return count
 
 
 def _miss_trades(known: Knowledge, product_id: str, count: int, place: Place) -> None:

@@ -63,7 +63,8 @@ class Knowledge:
     each channel of a product speaks, ``audits`` counts how tickers fit the books, ``statuses`` is
     what the venue last said of each product. ``idle_since_ns`` is when the recording before ended,
     where this one only takes trades that were missing; else None. ``private``: what is recorded has
-    the account's own orders among it, or will have.
+    the account's own orders among it, or will have. ``elsewhere`` are trades that later hours hold,
+    while earlier ones are imported.
     """
 
     def __init__(self) -> None:
@@ -80,6 +81,7 @@ class Knowledge:
         self.statuses: dict[str, str] = {}
         self.idle_since_ns: int | None = None
         self.private = False
+        self.elsewhere: dict[str, TradeIds] = {}
 
     def session(self, connection_id: str, recv_ns: int) -> Session:
         """The session of a connection; one whose opening is not in the record begins here."""

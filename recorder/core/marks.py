@@ -155,6 +155,7 @@ def started(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> Non
     known.statuses.clear()
     known.coverage = Coverage()
     known.trades = states.trades_from_state(before.trades)
+    known.elsewhere = states.trades_from_state(before.elsewhere)
     known.idle_since_ns = before.ended_ns if before.idle else None
     down: list[Interval] = []
     for channel, product_id in before.wanted:
@@ -184,6 +185,7 @@ def _restore(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> No
     known.coverage = states.coverage_from_state(before.tracks)
     known.flows = states.flows_from_state(before.flows)
     known.statuses = dict(before.statuses)
+    known.elsewhere = states.trades_from_state(before.elsewhere)
     known.idle_since_ns = before.ended_ns if before.idle else None
     numbers = count(ingest_seq)
     for each in before.books:

@@ -190,6 +190,18 @@ class Resubscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Unsubscribe these again, if they are not wanted: the venue did not say that it took it.
+
+    Without products, the whole channel, whose subscription names none.
+    """
+
+    connection_id: str
+    channel: str
+    product_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnect:
     """Close this connection and open another."""
 
@@ -205,7 +217,7 @@ class SlowDown:
     reason: str
 
 
-Request = Resubscribe | Reconnect | SlowDown
+Request = Resubscribe | Unsubscribe | Reconnect | SlowDown
 
 
 @dataclass(frozen=True, slots=True)

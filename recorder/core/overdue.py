@@ -1,4 +1,4 @@
-"""What did not come: answers, snapshots, and channels of a product that fell silent.
+"""What did not come or did not end: answers, snapshots, and channels of a product that fell silent.
 
 Looked for about once a second, as the frames of the connection come: one that is silent altogether
 has a deadline of its own (`Session.deadline_ns`). Each is written down and asked for again.
@@ -7,7 +7,7 @@ has a deadline of its own (`Session.deadline_ns`). Each is written down and aske
 from recorder.core.asking import Key
 from recorder.core.coverage import Interval, Missing
 from recorder.core.knowledge import Knowledge, Place
-from recorder.core.messages import HEARTBEATS, LEVEL2
+from recorder.core.messages import HEARTBEATS, LEVEL2, Unsubscribe
 
 ONLINE = ("", "online")  # a product in another state is silent with good cause
 BEATS_NS_MAX = 10_000_000_000  # heartbeats come every second
@@ -19,6 +19,8 @@ def look(known: Knowledge, place: Place) -> None:
     session, now_ns = place.session, place.origin.recv_ns
     if session.answers_due:
         _look_for_answers(known, place)
+    if session.leaving:
+        _look_for_what_is_left(known, place)
     if session.snapshots_due:
         _look_for_snapshots(known, place)
     if session.resyncs_due:
@@ -50,6 +52,26 @@ def _look_for_answers(known: Knowledge, place: Place) -> None:
             products += [product_id] if product_id is not None else []
     for channel, products in again.items():
         _ask_again(known, channel, products, "not_served", place)
+
+
+def _look_for_what_is_left(known: Knowledge, place: Place) -> None:
+    """What we unsubscribed from goes on, and counts to the venue's cap, if that was refused."""
+    again: dict[str, list[str]] = {}
+    for (channel, product_id), again_now in place.session.not_left(place.origin.recv_ns):
+        detail = "unsubscribed, and no answer says so; " + (
+            "unsubscribed again" if again_now else "left alone until the next connection"
+        )
+        known.fault(
+            "not_unsubscribed", detail, place,
+            channel=channel, product_id=product_id, keep_raw=False,
+        )  # fmt: skip
+        if again_now:
+            products = again.setdefault(channel, [])
+            products += [product_id] if product_id is not None else []
+    place.step.requests += [
+        Unsubscribe(place.connection_id, channel, tuple(products))
+        for channel, products in again.items()
+    ]
 
 
 def _look_for_snapshots(known: Knowledge, place: Place) -> None:

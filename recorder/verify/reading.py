@@ -11,9 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recorder.core.tables import Table
-from recorder.store.parts import SCHEMAS, write_file
-
-_WRITTEN_BY_ITSELF = {"recorder.schema_version", "recorder.channel", "recorder.rows"}
+from recorder.store.parts import SCHEMAS
 
 Numbers = NDArray[np.int64]
 
@@ -48,28 +46,6 @@ def read_through(path: Path, table: Table) -> Read:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise NotWholeError(f"cannot be read: {_first_line(error)}") from error
-
-
-def is_as_written(path: Path, table: Table) -> bool:
-    """Whether a file has the very bytes that its rows are written as.
-
-    Page checksums do not cover the rest of a file: headers, statistics, the footer. True also where
-    another version of the library wrote it, so that its bytes may be others.
-    """
-    content = path.read_bytes()
-    file = pq.ParquetFile(pa.BufferReader(content))
-    if file.metadata.created_by != f"parquet-cpp-arrow version {pa.__version__}":
-        return True
-    rows = file.read()
-    said = {key.decode(): value.decode() for key, value in (rows.schema.metadata or {}).items()}
-    footer = {
-        key.removeprefix("recorder."): value
-        for key, value in said.items()
-        if key.startswith("recorder.") and key not in _WRITTEN_BY_ITSELF
-    }
-    again = pa.BufferOutputStream()
-    write_file(again, table, rows.cast(SCHEMAS[table.name]), footer)
-    return bool(again.getvalue().to_pybytes() == content)
 
 
 def _read(file: Any, table: Table) -> Read:

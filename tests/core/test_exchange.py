@@ -5,7 +5,7 @@ from typing import Any
 
 from recorder.core.book import BookState
 from recorder.core.frames import EXCHANGE, HOUR_NS
-from recorder.core.messages import Resubscribe
+from recorder.core.messages import Resubscribe, SlowDown
 from tests.core.scripts import HOUR_10_NS, Player, state_of
 
 TIME = "2026-08-25T12:00:00.198001Z"
@@ -157,3 +157,18 @@ def test_an_hour_replays_alone() -> None:
     for each in (player, fresh):
         each.say(ticker(40))
     assert player.faults()[-1:] == fresh.faults()[-1:] == ["number_back"]
+
+
+def test_a_client_that_asks_too_much_is_told_so() -> None:
+    """`ErrSlowRead` means us (`coinbase.md` §2.4.10); `ErrSlowConsume` is about reading."""
+    for text, requests in (
+        ('"message":"ErrSlowRead"', [SlowDown("ws1", "ErrSlowRead")]),
+        (
+            '"message":"error","reason":"slow read: too many messages"',
+            [SlowDown("ws1", "error: slow read: too many messages")],
+        ),
+        ('"message":"ErrSlowConsume"', []),
+    ):
+        player = opened()
+        assert player.say(b'{"type":"error",%s}' % text.encode()).requests == requests
+        assert player.faults() == ["venue_error"]

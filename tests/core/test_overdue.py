@@ -3,10 +3,12 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from recorder.core.asking import TRIES_MAX
 from recorder.core.book import BookState
 from recorder.core.flow import LEARNED_NS
-from recorder.core.messages import Resubscribe
+from recorder.core.messages import Resubscribe, Unsubscribe
 from tests.core.scripts import (
     BOOK,
     UPDATE,
@@ -42,6 +44,32 @@ def test_what_is_not_served() -> None:
     waits = [after - before for before, after in pairwise(asked_s)]
     assert all(after > 1.8 * before for before, after in pairwise(waits))
     assert len(asked_s) == TRIES_MAX - 1
+
+
+@pytest.mark.parametrize("channel", ["ticker", "market_trades"])
+def test_what_is_listed_and_never_delivers(channel: str) -> None:
+    """What begins with data is doubted a minute after the answer; it was never recorded."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask(channel, "BTC-USD")
+    player.say(answer(0, heartbeats=["heartbeats"], **{channel: ["BTC-USD"]}))
+    listed_us = player.now_ns // 1000
+    requests = []
+    for number in range(1, 70):
+        step = player.say(heartbeat(number), after_ms=1000)
+        requests += step.requests
+        if step.requests:
+            found_us = player.now_ns // 1000
+    assert requests == [Resubscribe("ws1", channel, ("BTC-USD",), "not_served")]
+    (fault,) = player.rows("faults")
+    assert fault["detail"] == "asked for, and no data came; asked again"
+    assert 60 <= (found_us - listed_us) / 1e6 <= 62
+    player.end()
+    mine = [row for row in player.rows("coverage") if row["channel"] == channel]
+    assert {row["state"] for row in mine} == {"gap"}
+    assert mine[-1]["reason"] == "not_served"
+    assert mine[0]["start_time"] == listed_us
 
 
 def test_data_is_an_answer() -> None:
@@ -158,3 +186,23 @@ def test_a_connection_that_is_silent_altogether_has_no_silent_channel() -> None:
     assert silent_after(player, number + 1, 50) == []
     assert player.faults() == []
     assert silent_after(player, number + 51, 20) != []
+
+
+def test_an_unsubscription_that_was_refused() -> None:
+    """The venue goes on to list it: told, and unsubscribed again, until an answer says so."""
+    player = live()
+    player.ask("heartbeats")
+    player.ask("ticker", "BTC-USD", "ETH-USD")
+    both = ["BTC-USD", "ETH-USD"]
+    player.say(answer(1, heartbeats=["heartbeats"], level2=["BTC-USD"], ticker=both))
+    player.ask("ticker", "BTC-USD", "ETH-USD", kind="unsubscribe")
+    requests = []
+    for number in range(2, 14):
+        requests += player.say(heartbeat(number), after_ms=1000).requests
+    assert requests == [Unsubscribe("ws1", "ticker", ("BTC-USD", "ETH-USD"))]
+    player.ask("ticker", "BTC-USD", "ETH-USD", kind="unsubscribe")
+    player.say(answer(14, heartbeats=["heartbeats"], level2=["BTC-USD"]))
+    for number in range(15, 60):
+        assert player.say(heartbeat(number), after_ms=1000).requests == []
+    assert player.faults() == ["not_unsubscribed"] * 2
+    assert {row["product_id"] for row in player.rows("faults")} == {"BTC-USD", "ETH-USD"}

@@ -10,12 +10,12 @@ from random import Random
 from typing import Any
 
 from recorder import config as settings
-from recorder.core.book import BookState
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
 from recorder.venue.server import LIMITS
 from tests.sim import plan as plans
 from tests.sim.archive import Archive
+from tests.sim.lacks import lacks
 from tests.sim.loop import DeadlockError, SimLoop
 from tests.sim.nemesis import Nemesis
 from tests.sim.network import Network
@@ -297,7 +297,7 @@ class _World:
         bound_s = began_s + AGAIN_S_MAX
         while calm_s <= bound_s:
             now_s = self._witness.now_s()
-            missing = self.missing()
+            missing = lacks(self._recorder, venue, self._wanted, self._delisted)
             bound_s = max(bound_s, self._put_off_s())
             if missing:
                 venue.thaw()
@@ -324,30 +324,6 @@ class _World:
             times_s[-1] + PUT_OFF_S * 2 ** min(len(times_s) - 1, 5) for times_s in asked.values()
         ]
         return max(waits, default=0.0) + CALM_S
-
-    def missing(self) -> list[str]:
-        """What is not recorded now."""
-        assert self._recorder is not None
-        pipeline = self._recorder._recording.pipeline
-        wanted = {
-            key
-            for line in self._recorder._lines
-            for key in line.wanted()
-            if key[1] not in self._delisted
-        }
-        tracks = pipeline.coverage.tracks
-        found = [
-            f"{channel} of {product_id or 'all'} is not recorded"
-            for channel, product_id in sorted(wanted, key=str)
-            if (channel, product_id) not in tracks or not tracks[channel, product_id].recordings
-        ]
-        live = {
-            product_id
-            for (_, product_id), book in pipeline.books.items()
-            if book.state is BookState.LIVE
-        }
-        stale = [each for each in self._traded() if each not in live]
-        return found + [f"the book of {each} is not LIVE" for each in stale]
 
     def _traded(self) -> list[str]:
         """The products that are wanted and can be had."""

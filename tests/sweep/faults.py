@@ -32,6 +32,10 @@ class Faults:
         """Count from here on."""
         self.armed = True
 
+    def disarm(self) -> None:
+        """Let everything pass, uncounted, from here on."""
+        self.armed = False
+
     def call(self, name: str) -> None:
         """Take note of a call; fails it where it is its turn."""
         if not self.armed:
