@@ -23,7 +23,6 @@ ELSEWHERE = {
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",
     "cli/venue.py": "tests/cli/test_embedded.py runs the command as a process",
-    "dataset/books.py": "tests/dataset/test_dataset.py and test_tops.py",
     "dataset/coverage.py": "tests/test_live.py and tests/dataset/test_gaps.py",
     "dataset/events.py": "tests/dataset/test_replay.py compares every field with the rows",
     "dataset/ranges.py": "tests/dataset/test_gaps.py and test_fills.py",
