@@ -9,6 +9,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Replay:
         self._books = Books(self._plan.ends)
         events = _with_gaps(_events(self._files, self._plan), self._plan.gaps)
         if not self._keep:
-            return (event for batch in events for event in batch)
+            return chain.from_iterable(events)
         return self._kept(events)
 
     def _kept(self, events: Iterable[Sequence[Event]]) -> Iterator[Event]:
