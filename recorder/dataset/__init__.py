@@ -204,8 +204,8 @@ class Dataset:
         **options: Unpack[Options],
     ) -> Selection:
         """Rows of any table, by name, in [start, end); without a product those of all."""
-        query = query_of(table, _named(product_id), bounds(start, end), options)
-        return Selection(self._files, query)
+        product_id = inventory.product_or_all(product_id)
+        return Selection(self._files, query_of(table, product_id, bounds(start, end), options))
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class Dataset:
         >>> db.coverage("BTC-USD", "level2").column("state").to_pylist()
         ['recorded', 'gap', 'recorded']
         """
-        product_id, span = _named(product_id), bounds(start, end)
+        product_id, span = inventory.product_or_all(product_id), bounds(start, end)
         return self._files.consistently(
             lambda view: coverage_rows(view, product_id, channel, *span)
         )
@@ -246,7 +246,7 @@ class Dataset:
         ...     print(gap)
         level2 BTC-USD  2026-11-10T19:00:20Z to 2026-11-10T19:00:25Z  sequence_gap (1 message ...
         """
-        product_id, span = _named(product_id), bounds(start, end)
+        product_id, span = inventory.product_or_all(product_id), bounds(start, end)
         return self._files.consistently(lambda view: all_gaps(view, product_id, channel, *span))
 
     def product_ids(self) -> list[str]:
@@ -314,11 +314,10 @@ class Dataset:
         1   65000.0           0.75  65001.00           0.25
         2   65000.0           0.75  65000.75           1.50
         """
-        inventory.is_product(product_id)
-        span = bounds(start, end)
+        of, span = inventory.is_product(product_id), bounds(start, end)
 
         def answer(view: View) -> pa.Table:
-            return tops_in(view, product_id, *span, allow_gaps=allow_gaps)
+            return tops_in(view, of, *span, allow_gaps=allow_gaps)
 
         return Answer(f"top of book of {product_id}", self._files, answer, live=live)
 
@@ -347,12 +346,11 @@ class Dataset:
         0  65001.0  65001.0  65000.25  65000.25     0.3       2      True
         1      NaN      NaN       NaN       NaN     0.0       0      True
         """
-        inventory.is_product(product_id)
-        width_ns = length_ns(every)
+        of, width_ns = inventory.is_product(product_id), length_ns(every)
         span = bounds(start, end)
 
         def answer(view: View) -> pa.Table:
-            return bars_in(view, width_ns, product_id, *span, allow_gaps=allow_gaps)
+            return bars_in(view, width_ns, of, *span, allow_gaps=allow_gaps)
 
         return Answer(f"{every} bars of {product_id}", self._files, answer, live=live)
 
@@ -392,10 +390,6 @@ class Dataset:
             live=live,
             allow_gaps=allow_gaps,
         )
-
-
-def _named(product_id: str | None) -> str | None:
-    return None if product_id is None else inventory.is_product(product_id)
 
 
 def open_dataset(path: str | PathLike[str]) -> Dataset:

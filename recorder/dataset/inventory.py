@@ -87,6 +87,11 @@ def is_product(product_id: object) -> str:
     )
 
 
+def product_or_all(product_id: str | None) -> str | None:
+    """A product's id, or None for all of them."""
+    return None if product_id is None else is_product(product_id)
+
+
 def refuse_unknown(view: View, product_id: str) -> None:
     """Raise NoInputError, with what may be meant, for a product of which nothing is recorded."""
     known = known_products(view)
