@@ -9,6 +9,7 @@ import recorder
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, IncompleteData, NoInputError, UsageError
 from recorder.store.parts import SCHEMAS
+from recorder.store.paths import CUTS
 from tests.dataset.made import HOUR, HOUR_NS, HOUR_START_NS, SECOND_NS, Recorded
 from tests.frames_made import PRODUCTS
 
@@ -31,6 +32,10 @@ def test_nothing_is_read_before_a_way_out_is_taken(hours, monkeypatch):
         db.trades("BTC-USD", "2026-11-11", "2026-11-10")
     with pytest.raises(TypeError, match=r"'allow_gap' is no option. The options are columns, live"):
         db.trades("BTC-USD", allow_gap=True)
+    for wrong in (5, ["BTC-USD"], b"BTC-USD", "BTC-USD\0", "\udcff", "A" * 300, ("BTC-USD",)):
+        for ask in (db.level2, db.heartbeats, db.book, db.top_of_book, db.coverage, db.gaps):
+            with pytest.raises(UsageError, match=r"is no product\. Give one id as text"):
+                ask(wrong)
     for wrong in ("yesterday", 1.5, None.__class__, True, b"2026"):
         with pytest.raises(UsageError, match="is no time"):
             db.trades("BTC-USD", start=wrong)
@@ -85,6 +90,32 @@ def test_batches_go_on_when_the_hour_is_sealed_and_its_parts_go(tmp_path, withou
         got += batch.column("ingest_seq").to_pylist()
     assert got[: len(want)] == want
     assert len(set(got)) == len(got)
+    recorded.recording.capture.close()
+
+
+@pytest.mark.parametrize("sealed", [0, 1])
+@pytest.mark.parametrize("product", ["BTC-USD", None])
+def test_batches_are_of_one_moment_however_long_they_take(tmp_path, without_sync, sealed, product):
+    """Hours that are sealed meanwhile are found there; what came since belongs to the next call."""
+    recorded = Recorded(tmp_path)
+    recorded.connect()
+    for hour in range(3):
+        recorded.run(0.3)
+        recorded.turn(seal=hour < sealed)
+    db = recorder.open(tmp_path)
+    for table in ("level2", "trades", "heartbeats"):
+        selection = db.select(table, None if table == "heartbeats" else product)
+        want = selection.to_arrow()
+        batches = selection.batches(100)
+        got = [next(batches)]
+        recorded.run(0.3)
+        recorded.turn()
+        for hour in range(HOUR, recorded.hour):
+            for name in (*TABLES, CUTS):
+                for part in recorded.root.parts(name, hour):
+                    part.path.unlink()
+        got += batches
+        assert pa.Table.from_batches(got, want.schema).to_pylist() == want.to_pylist()
     recorded.recording.capture.close()
 
 
