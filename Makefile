@@ -7,7 +7,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile sample lock clean
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile sample lock clean clients
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -74,6 +74,13 @@ planted: setup   ## plant bugs in the store and see that each is caught
 
 sample: setup    ## make data/sample again
 	$(BIN)/python -m tests.sample
+# Each client has dependencies of its own that fit nobody else's, so each gets an environment.
+clients: setup   ## clients of others listen to a replay: Coinbase's own and ccxt, from PyPI
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in advanced_py:coinbase-advanced-py==1.8.4 ccxt_pro:ccxt==4.5.90; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check "$${each#*:}" || exit 1; \
+	done && RECORDER_CLIENTS="$$folder" $(BIN)/python -m pytest tests/test_clients.py
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -20,6 +20,8 @@ ELSEWHERE = {
     "progress.py": "values without code; tests/test_live.py reads them",
     "checkpoints.py": "tests/test_recovery.py and test_repair.py begin hours with it",
     "summaries.py": "tests/test_replay.py compares every figure of it with expected.json",
+    "broadcast/tabled.py": "tests/broadcast/test_server.py and test_rerecorded.py tell from tables",
+    "broadcast/tape.py": "tests/broadcast/test_server.py tells tapes of every kind",
     "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all",
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",

@@ -28,6 +28,7 @@ COMMANDS = (
     "products",
     "prune",
     "repair",
+    "replay",
     "run",
     "seal",
     "sql",

@@ -244,6 +244,18 @@ ROOMS = [
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
     Room(
+        "rebuild",
+        "core.frames core.tables store dataset.files errors recovery",
+        "pyarrow numpy",
+        "tables made again, and held against what readers have",
+    ),
+    Room(
+        "broadcast",
+        "core store checkpoints dataset errors venue.door venue.wire",
+        "websockets msgspec",
+        "joins capture, tables and the venue's door: a recording told again",
+    ),
+    Room(
         "queries",
         "store.paths store.parts store.views errors",
         "duckdb",
@@ -257,7 +269,8 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live listing replay dataset queries venue verify repair errors api filling",
+        "config logs live listing replay dataset queries venue verify repair errors api filling "
+        "broadcast rebuild",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
