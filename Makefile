@@ -74,6 +74,7 @@ planted: setup   ## plant bugs in the store and see that each is caught
 
 sample: setup    ## make data/sample again
 	$(BIN)/python -m tests.sample
+
 # Each client has dependencies of its own that fit nobody else's, so each gets an environment.
 clients: setup   ## clients of others listen to a replay: Coinbase's own and ccxt, from PyPI
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \

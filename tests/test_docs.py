@@ -468,6 +468,8 @@ def run(path: Path) -> dict[str, Any]:
     blocks = sorted([*fences(path, "python"), *fences(path, "sql")], key=lambda each: each.line)
     namespace: dict[str, Any] = {"__name__": path.stem}
     with duckdb.connect() as con:
+        if path == READING:
+            con.execute(Path("data/recorder.sql").read_text(encoding="utf-8"))
         for fence in blocks:
             where = f"{path.name}:{fence.line}"
             if fence.words[0] == "python":
