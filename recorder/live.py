@@ -78,7 +78,7 @@ def record(
         if seal_on_exit:
             sealing.mend_all(root)
             recovery.publish_missing(root.path)
-            hours = [hour for hour in root.captured_hours() if not recovery.is_sealed(root, hour)]
+            hours = recovery.unsealed(root)
             commits = recovery.seal_and_switch(root, hours)
             summary.sealed += [hour_text(commit.hour) for commit in commits]
         return summary

@@ -8,7 +8,6 @@ with `Carried`, so that each can be replayed alone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -36,7 +35,7 @@ from recorder.core.session import Late, Session
 from recorder.core.tables import TABLES
 from recorder.core.trades import TradeIds, all_merged
 from recorder.core.wire.venues import decode_any
-from recorder.store.capture import Lost, end_of, read_hour, read_stretches
+from recorder.store.capture import Lost, end_of, nothing_whole, read_hour, read_stretches
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.importing import take_back
 from recorder.store.parts import Cut, read_cut, to_arrow, write_cut, write_open, write_part
@@ -194,16 +193,6 @@ def _take_trades(frame: Frame, sessions: dict[str, Session], trades: dict[str, T
             ids = trades.setdefault(message.product_id, TradeIds())
             for trade in message.trades:
                 ids.take(trade.trade_id)
-
-
-def nothing_whole(path: Path) -> str | None:
-    """What to say of a segment that a start puts aside, since not one block of it is whole.
-
-    None where there is none, or it has no byte: a process died before it wrote the first block.
-    """
-    size = path.stat().st_size if path.exists() else 0
-    detail = f"nothing of {path.name} can be read ({size} bytes), and no part has its rows"
-    return detail if size else None
 
 
 def end_lost(root: Root) -> None:

@@ -162,6 +162,11 @@ def advance(root: Root, hour: int) -> None:
         switch(root, hour)
 
 
+def unsealed(root: Root) -> list[int]:
+    """The hours that have capture, or parts alone, and are not sealed whole; oldest first."""
+    return [hour for hour in _held(root) if not is_sealed(root, hour)]
+
+
 def is_sealed(root: Root, hour: int, until: Until | None = None) -> bool:
     """Whether a commit record covers all of an hour's capture."""
     commit = read_commit(root, hour)

@@ -7,6 +7,7 @@ next start, or sealing by hand.
 
 import os
 import shutil
+from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from recorder import recovery, replay, sealing
-from recorder.core.frames import FIRST_OFFSET
+from recorder.core.frames import FIRST_OFFSET, hour_of_seq
 from recorder.core.tables import TABLES
 from recorder.recording import Recording, look_before
 from recorder.store.capture import read_hour
@@ -37,10 +38,21 @@ def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, "fdatasync", lambda _handle: None)
 
 
-@pytest.fixture(scope="module", params=["stopped", "killed"])
-def source(request, tmp_path_factory) -> Path:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> Callable[[str], Path]:
+    """Three hours recorded, ended in order or not (``stopped``, ``killed``)."""
+    made: dict[str, Path] = {}
+
+    def source(ended: str) -> Path:
+        if ended not in made:
+            made[ended] = record(tmp_path_factory.mktemp(ended), stopped=ended == "stopped")
+        return made[ended]
+
+    return source
+
+
+def record(path: Path, *, stopped: bool) -> Path:
     """Three hours that one connection lives through, a second one at the end; nothing is sealed."""
-    path = tmp_path_factory.mktemp(request.param)
     root = Root(path)
     write_empty_parts(root)
     made = Made(4, HOUR_START_NS + 3600 * SECOND_NS - SECOND_NS, rate=4, depth=0.0005)
@@ -58,14 +70,14 @@ def source(request, tmp_path_factory) -> Path:
     made.wait(3598)
     take(made.run(1.8))
     take([*made.close("c1"), *made.open("c2"), *made.run(0.5)])
-    if request.param == "stopped":
+    if stopped:
         recording.stop(recording.last_ns)
     recording.flush()
     recording.capture.close()
     return path
 
 
-# --- what can be done to a segment ------------------------------------------------------------------
+# --- what can be done to a segment ----------------------------------------------------------------
 
 
 def block_begins(content: bytes) -> list[int]:
@@ -138,6 +150,7 @@ class Case(NamedTuple):
     hour: int
     parts: str  # all, some, none, or all and the hours before are sealed
     then: str
+    ended: str
 
 
 def plant(root: Root, case: Case, random: Random) -> None:
@@ -182,7 +195,7 @@ def go_on(root: Root, then: str) -> None:
     replay.seal(root.path, include_current=True)
 
 
-# --- what must hold ---------------------------------------------------------------------------------
+# --- what must hold -------------------------------------------------------------------------------
 
 
 def readable(root: Root) -> set[int]:
@@ -194,8 +207,6 @@ def readable(root: Root) -> set[int]:
 
 
 def frame_of(ingest_seq: int, begins: list[int]) -> int:
-    from bisect import bisect_right
-
     return begins[bisect_right(begins, ingest_seq) - 1]
 
 
@@ -233,8 +244,7 @@ def check(path: Path, before: Rows, all_rows: Rows, begins: list[int], held: set
     for table, row in lost:
         at = row["recv_time"]
         track = tracks.get(key_of(table, row), [])
-        if not track:
-            assert False, ("no coverage", table, key_of(table, row))
+        assert track, ("no coverage", table, key_of(table, row))
         gaps = [each for each in track if each["state"] == "gap"]
         gapped = any(each["start_time"] <= at <= each["end_time"] for each in gaps)
         outside = at < track[0]["start_time"] or at > track[-1]["end_time"]
@@ -243,39 +253,74 @@ def check(path: Path, before: Rows, all_rows: Rows, begins: list[int], held: set
     assert (again.rows, again.hours) == (0, [])
 
 
-def cases() -> list[Case]:
-    every = [
-        Case(damage, hour, parts, then)
+def cases(seed: int) -> list[Case]:
+    """Each damage: of which hour, with which parts, and what then, is drawn."""
+    random = Random(seed)
+    drawn = [
+        Case(
+            damage,
+            random.choice((BEGUN, AMID, NEWEST)),
+            random.choice(("all", "some", "none", "sealed before")),
+            random.choice(("start", "later", "seal")),
+            random.choice(("stopped", "killed")),
+        )
         for damage in DAMAGES
-        for hour in (BEGUN, AMID, NEWEST)
-        for parts in ("all", "some", "none", "sealed before")
-        for then in ("start", "later", "seal")
     ]
-    return every
+    # Of an hour of which nothing at all is left, not even its folder, nobody knows.
+    return [case for case in drawn if (case.damage, case.parts) != ("no folder", "none")]
 
 
-CASES = cases()
-
-
-@pytest.mark.parametrize(
-    "number", range(len(CASES)), ids=lambda n: "-".join(map(str, CASES[n])).replace(" ", "_")
+FOUND = (
+    Case("zeros", NEWEST, "all", "later", "stopped"),  # was a hole in the coverage, and no fault
+    Case("empty", NEWEST, "all", "start", "killed"),  # intervals overlapped
+    Case("first block", NEWEST, "none", "seal", "stopped"),  # trades twice, and no gap
+    Case("first block", NEWEST, "some", "seal", "stopped"),  # neither fault nor gap
+    Case("last block", AMID, "none", "start", "killed"),  # the hour that went on had no end
 )
-def test_case(source, tmp_path, number):
-    case = CASES[number]
-    begins, all_rows = whole(source)
+
+
+def named(case: Case) -> str:
+    return "-".join(map(str, case)).replace(" ", "_")
+
+
+@pytest.mark.parametrize("case", [*FOUND, *cases(seed=1)], ids=named)
+def test_what_is_left_is_used_and_what_is_lost_is_told(sources, tmp_path, case):
+    """No row twice, no hole and no overlap in coverage, a gap over all that is gone."""
+    source = sources(case.ended)
     path = tmp_path / "a"
     shutil.copytree(source, path)
     root = Root(path)
-    plant(root, case, Random(number))
+    plant(root, case, Random(named(case)))
     before, held = live_rows(path), readable(root)
     go_on(root, case.then)
-    check(path, before, all_rows, begins, held)
+    all_frames, all_rows = sorted(readable(Root(source))), live_rows(source)
+    check(path, before, all_rows, all_frames, held)
 
 
-_WHOLE: dict[Path, tuple] = {}
+def test_a_start_tells_of_a_segment_of_which_nothing_is_whole(sources, tmp_path):
+    """It begins at the same offset: the file is put aside, and a fault says what it was."""
+    path = tmp_path / "a"
+    shutil.copytree(sources("killed"), path)
+    root = Root(path)
+    plant(root, Case("zeros", NEWEST, "none", "start", "killed"), Random(0))
+    go_on(root, "start")
+    faults = [row for row in sealed_rows(path)["faults"] if row["kind"] == "capture_damaged"]
+    assert ["0000000016777216.cap can be read" in row["detail"] for row in faults] == [True]
+    assert list(root.segments(NEWEST)[0].path.parent.glob("*.torn-*"))
 
 
-def whole(source: Path) -> tuple:
-    if source not in _WHOLE:
-        _WHOLE[source] = sorted(readable(Root(source))), live_rows(source)
-    return _WHOLE[source]
+def test_the_books_of_an_hour_whose_end_is_lost_are_nobodys(sources, tmp_path):
+    """The next hour says that its books are not there, and takes none that is older."""
+    path = tmp_path / "a"
+    shutil.copytree(sources("stopped"), path)
+    root = Root(path)
+    plant(root, Case("middle block", BEGUN, "none", "seal", "stopped"), Random(0))
+    plant(root, Case("a tail of zeros", AMID, "none", "seal", "stopped"), Random(0))
+    go_on(root, "seal")
+    rows = sealed_rows(path)
+    check_order(rows)
+    check_coverage(rows)
+    of_hour = [row for row in rows["level2"] if hour_of_seq(row["ingest_seq"]) == AMID]
+    assert of_hour
+    assert {row["book_epoch"] for row in of_hour} == {None}
+    assert "checkpoint_missing" in {row["kind"] for row in rows["faults"]}

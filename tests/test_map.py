@@ -19,6 +19,8 @@ ELSEWHERE = {
     "hours.py": "tests/test_live.py turns and seals hours; tests/simulate does under kills",
     "progress.py": "values without code; tests/test_live.py reads them",
     "checkpoints.py": "tests/test_recovery.py and test_repair.py begin hours with it",
+    "lost_rows.py": "tests/test_sealing.py loses rows of every table with and without capture",
+    "store/sound.py": "tests/test_sealing.py damages parts in every way, with and without digests",
     "summaries.py": "tests/test_replay.py compares every figure of it with expected.json",
     "broadcast/tabled.py": "tests/broadcast/test_server.py and test_rerecorded.py tell from tables",
     "broadcast/tape.py": "tests/broadcast/test_server.py tells tapes of every kind",

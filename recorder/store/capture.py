@@ -230,6 +230,16 @@ def read_hour(
             yield ingest_seq, arrival
 
 
+def nothing_whole(path: Path) -> str | None:
+    """What to say of a segment that a start puts aside, since not one block of it is whole.
+
+    None where there is none, or it has no byte: a process died before it wrote the first block.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    detail = f"nothing of {path.name} can be read ({size} bytes), and no part has its rows"
+    return detail if size else None
+
+
 def read_arrivals(paths: Sequence[Path]) -> Iterator[tuple[int, Arrival]]:
     """The arrivals of capture segments, or of folders of them, each with its ``ingest_seq``."""
     segments: list[Segment] = []
