@@ -142,10 +142,14 @@ def mend(root: Root, hour: int, until: Until | None = None) -> list[Note]:
     lost = "its rows were made again" if again else "what is lost is in `faults`"
     told = [f"{path.relative_to(root.path)} {problem}" for path, problem in files]
     told += [_told(root, hour, each) for each in found]
-    notes = [("part_set_aside", f"{each}; {lost}") for each in told[:NOTES_MAX]]
+    shown = [f"{each}; {lost}" for each in told[:NOTES_MAX]]
     if len(told) > NOTES_MAX:
-        notes.append(("part_set_aside", f"and {len(told) - NOTES_MAX} more of {hour_text(hour)}"))
-    return notes
+        shown.append(f"and {len(told) - NOTES_MAX} more of {hour_text(hour)}")
+    return [_note("part_set_aside", each) for each in shown]
+
+
+def _note(kind: str, detail: str) -> Note:
+    return kind, detail
 
 
 def _told(root: Root, hour: int, each: Unsound) -> str:

@@ -64,6 +64,26 @@ def root(tmp_path):
     return record_hours(tmp_path / "data")
 
 
+class _Commit:
+    """Of an hour in which nothing was."""
+
+    files = ()
+    rows = bytes = 0
+
+
+def sealing_nothing(monkeypatch):
+    """Hours are sealed without a look at them; the list tells which."""
+    sealed = []
+
+    def seal(_root, hour):
+        sealed.append(hour)
+        return _Commit(), []
+
+    monkeypatch.setattr(beside, "seal_sound", seal)
+    monkeypatch.setattr(beside, "differing_books", lambda *_: [])
+    return sealed
+
+
 LATER = Until(OPEN + 1, FIRST_OFFSET)
 
 
@@ -118,9 +138,7 @@ async def test_a_switch_that_is_damaged_meanwhile_is_set_aside_and_made_again(ro
 async def test_hours_that_wait_are_sealed_without_a_minute_between(root, monkeypatch):
     """After an outage, or a jump of the clock: the switch is for readers, the next seal is not."""
     monkeypatch.setattr(beside, "SWITCH_DELAY_S", 3600.0)
-    sealed = []
-    monkeypatch.setattr(beside, "seal_sound", lambda _root, hour: (sealed.append(hour) or _Commit(), []))
-    monkeypatch.setattr(beside, "differing_books", lambda *_: [])
+    sealed = sealing_nothing(monkeypatch)
     async with at_work(root, LATER) as running:
         running.hours.ended(range(OPEN + 1, OPEN + 6))
         await running.until(lambda: len(sealed) == 5)
@@ -131,9 +149,7 @@ async def test_later_hours_are_sealed_while_recovery_fails_and_nobody_is_switche
 ):
     """Readers would not see the hours that are still to be recovered."""
     monkeypatch.setattr(beside.sealing, "recover", refusing(None, -1))
-    sealed = []
-    monkeypatch.setattr(beside, "seal_sound", lambda _root, hour: (sealed.append(hour) or _Commit(), []))
-    monkeypatch.setattr(beside, "differing_books", lambda *_: [])
+    sealed = sealing_nothing(monkeypatch)
     before = sealed_before(root)
     async with at_work(root, LATER) as running:
         running.hours.ended([OPEN + 1, OPEN + 2])
@@ -142,13 +158,6 @@ async def test_later_hours_are_sealed_while_recovery_fails_and_nobody_is_switche
         assert sealed == [OPEN + 2]
         assert sealed_before(root) == before
         assert running.kinds == ["hour_unfinished"]
-
-
-class _Commit:
-    """Of an hour in which nothing was."""
-
-    files = ()
-    rows = bytes = 0
 
 
 async def test_parts_stay_for_their_readers_after_a_late_switch(root, monkeypatch):

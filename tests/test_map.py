@@ -16,7 +16,6 @@ ELSEWHERE = {
     "__main__.py": "tests/cli/test_cli.py runs it as a process",
     "errors.py": "each is tested where it is raised; exit codes in tests/cli/test_cli.py",
     "daemon.py": "tests/test_live.py runs it; tests/sim in a world of faults",
-    "hours.py": "tests/test_live.py turns and seals hours; tests/simulate does under kills",
     "progress.py": "values without code; tests/test_live.py reads them",
     "checkpoints.py": "tests/test_recovery.py and test_repair.py begin hours with it",
     "lost_rows.py": "tests/test_sealing.py loses rows of every table with and without capture",

@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import recorder
+from recorder.store.paths import Root
+from recorder.store.views import publish_views
 from recorder.verify import verify
 from tests import sample
 from tests.test_docs import READING, README, run
@@ -45,6 +47,7 @@ def test_the_script_makes_it_again_to_the_byte(tmp_path):
 def test_the_queries_work_on_it(path, tmp_path, monkeypatch):
     """Whoever has cloned the project can try them."""
     shutil.copytree(sample.PLACE, tmp_path / "data")
+    publish_views(Root(tmp_path / "data"))  # says where the directory lies: `recorder repair` does
     monkeypatch.chdir(tmp_path)
     run(path)
 

@@ -63,37 +63,29 @@ KINDS = (
 
 def spoil(path: Path, kind: str, random: Random, others: list[Path]) -> None:
     """Damage a file in one way."""
-    content = bytearray(path.read_bytes())
+    content = path.read_bytes()
     length, at = len(content), random.randrange(len(content))
-    match kind:
-        case "empty":
-            content.clear()
-        case "torn":
-            del content[at:]
-        case "short":
-            del content[-1:]
-        case "zero":
-            content[:] = bytes(length)
-        case "zeros within":
-            content[at : at + 64] = bytes(len(content[at : at + 64]))
-        case "zero tail":
-            content[at:] = bytes(length - at)
-        case "bit":
-            content[at] ^= 1 << random.randrange(8)
-        case "garbage tail":
-            content += random.randbytes(500)
-        case "zeros behind":
-            content += bytes(500)
-        case "garbage":
-            content[:] = random.randbytes(length)
-        case "repeated tail":
-            content += content[-300:]
-        case "another":
-            content[:] = random.choice(others).read_bytes()
-        case "gone":
-            path.unlink()
-            return
-    overwrite(path, bytes(content))
+    if kind == "gone":
+        path.unlink()
+        return
+    bit = bytes([content[at] ^ 1 << random.randrange(8)])
+    overwrite(
+        path,
+        {
+            "empty": b"",
+            "torn": content[:at],
+            "short": content[:-1],
+            "zero": bytes(length),
+            "zeros within": (content[:at] + bytes(64) + content[at + 64 :])[:length],
+            "zero tail": content[:at] + bytes(length - at),
+            "bit": content[:at] + bit + content[at + 1 :],
+            "garbage tail": content + random.randbytes(500),
+            "zeros behind": content + bytes(500),
+            "garbage": random.randbytes(length),
+            "repeated tail": content + content[-300:],
+            "another": random.choice(others).read_bytes(),
+        }[kind],
+    )
 
 
 def without_notes(rows):

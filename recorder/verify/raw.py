@@ -83,8 +83,8 @@ def check_raw(
     told_of = "`coverage` and `faults` say so" if ledgered else None
     if commit is not None and commit.capture_sha256 is not None and raw.kept:
         same = commit.capture_sha256 in raw.sealed_sha256
-        if same and told_of is None:
-            told_of = "it was so when the hour was sealed, from parts that had its rows"
+        sealed_so = "it was so when the hour was sealed, from parts that had its rows"
+        told_of = told_of or (sealed_so if same else None)
         if not same and not raw.lost and raw.end >= commit.capture_end:
             problem = "was sealed from another capture than the one that is there"
             report.find(COMMIT, root.commit(hour), hour, problem, REPAIR)
