@@ -71,7 +71,9 @@ def sweep_session(folder: Path, every: int) -> Tally:
 
     def play_one(place: Path, faults: Faults) -> list[str]:
         try:
-            check(place, play(place, faults.arm), wanted, faults.code)
+            done = play(place, faults.arm)
+            faults.disarm()
+            check(place, done, wanted, faults.code)
         except Exception as error:  # noqa: BLE001  each is told, and the sweep goes on
             return [f"{type(error).__name__}: {error}"]
         return []
