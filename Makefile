@@ -57,7 +57,7 @@ bugs: setup      ## plant bugs in the recorder and see that the simulation notic
 kills: setup     ## seeded kills and restarts: SEEDS=n, KILLS=n at 2,000 frames/s, SEED=n to play one again
 	$(BIN)/python -m tests.simulate --seeds $(or $(SEEDS),50) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS) --rate 2000)
 
-sweep: setup     ## fail every file-system call of a session once: EVERY=n for each nth only
+sweep: setup     ## fail every file-system call of the store and of the daemon: EVERY=n for each nth only
 	$(BIN)/python -m tests.sweep --every $(EVERY)
 
 power: setup     ## cut the power under the writer: CUTS=n (root, loop mounts)

@@ -136,6 +136,7 @@ class _World:
         self._wanted = run.plan.wanted[0]
         self._delisted: set[str] = set()
         self._recorder: WatchedRecorder | None = None
+        self._stopping = False
         self._running: asyncio.Task[Any] | None = None
 
     async def live(self) -> None:
@@ -204,9 +205,11 @@ class _World:
         assert self._recorder is not None
         assert self._running is not None
         self._witness.refusing = False  # a disk that refuses then ends the process, as it should
+        self._stopping = True
         self._recorder.stop()
         began_s = self._witness.now_s()
         await self._running
+        self._stopping = False
         took_s = self._witness.now_s() - began_s
         if took_s > STOP_S_MAX:
             self._witness.complain("3", f"a stop took {took_s:.1f} s")
@@ -253,6 +256,8 @@ class _World:
         """Let the disk refuse, as planned."""
         for at_s, seconds in self._plan.refusals:
             await asyncio.sleep(max(0.0, at_s - self._witness.now_s()))
+            if self._stopping:
+                continue  # it would end the process with an error, as it should
             self._witness.note(f"the disk refuses for {seconds:.1f} s")
             self._witness.refusing = True
             await asyncio.sleep(seconds)
