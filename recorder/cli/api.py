@@ -12,7 +12,8 @@ from recorder.cli import terminal
 from recorder.errors import NoInputError, UsageError
 
 if TYPE_CHECKING:
-    from recorder.api import Ask, Service
+    from recorder.api import Service
+    from recorder.written import Ask
 
 Config = Annotated[
     Path | None,
@@ -100,8 +101,7 @@ def api(
 
 def _shown(service: "Service", ask: "Ask") -> str:
     """A request for a person: where to, and its body laid out."""
-    query = "&".join(f"{name}={value}" for name, value in ask.query)
-    line = f"{ask.method} {service.url}{ask.path}{f'?{query}' if query else ''}"
+    line = f"{ask.method} {service.url}{ask.path}{f'?{ask.query}' if ask.query else ''}"
     if not ask.body:
         return terminal.plain(line)
     body: Any = json.loads(ask.body)

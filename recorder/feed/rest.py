@@ -29,7 +29,14 @@ from recorder.feed.rest_answers import (
     RestTrade,
     TradesPage,
 )
-from recorder.feed.transport import ANSWER_BYTES_MAX, Answer, Signer, Transport, retry_after_s
+from recorder.feed.transport import (
+    ANSWER_BYTES_MAX,
+    Answer,
+    Query,
+    Signer,
+    Transport,
+    retry_after_s,
+)
 
 T = TypeVar("T")
 
@@ -126,7 +133,7 @@ class Rest:
         """The service's host, with its port where the address names one."""
         return self._transport.host
 
-    def target(self, path: str, query: Sequence[tuple[str, str]] = ()) -> str:
+    def target(self, path: str, query: Query = ()) -> str:
         """Give path and query exactly as they are sent, which is what some signatures are over."""
         return self._transport.target(path, query)
 
@@ -134,7 +141,7 @@ class Rest:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]] = (),
+        query: Query = (),
         *,
         body: bytes = b"",
         signed: bool = True,
@@ -160,7 +167,7 @@ class Rest:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]] = (),
+        query: Query = (),
         *,
         body: bytes = b"",
         signed: bool = True,
