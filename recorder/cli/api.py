@@ -24,7 +24,9 @@ Venue = Annotated[
 ]
 Url = Annotated[str | None, typer.Option(help="The REST service, instead of the venue's own.")]
 KeyFile = Annotated[
-    Path | None, typer.Option(help="CDP key file to sign with, instead of the configured one.")
+    Path | None,
+    # Whoever reads it says what is wrong with its mode or owner, and how to put it right.
+    typer.Option(help="CDP key file to sign with, instead of the configured one.", readable=False),
 ]
 Scheme = Annotated[
     str | None,
