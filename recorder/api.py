@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from recorder import credentials, written
 from recorder.config import Config, override
-from recorder.errors import ConfigError, KeyRefusedError, UsageError
+from recorder.errors import ConfigError, KeyRefusedError, RecorderError, UsageError
 from recorder.feed.auth import JwtSigner, Scheme, Signer, signer_for
 from recorder.feed.products import Venue
 from recorder.feed.rest import URLS, Rest
@@ -143,7 +143,7 @@ async def _one(rest: Rest, ask: Ask, query: str) -> tuple[Reply, Answer]:
 
 
 async def _all_pages(rest: Rest, ask: Ask) -> Reply:
-    """Ask for one page after the other, and join their lists; an error ends it."""
+    """Ask for one page after the other, and join their lists; an error ends it, after what came."""
     if ask.changes:
         raise UsageError("--paginate is for GET")
     reply, answer = await _one(rest, ask, ask.query)
@@ -155,7 +155,12 @@ async def _all_pages(rest: Rest, ask: Ask) -> Reply:
             break
         seen.add(cursor)
         others = (pair for pair in parts if unquote(pair.partition("=")[0]) != cursor[0])
-        reply, answer = await _one(rest, ask, "&".join((*others, encoded([cursor]))))
+        try:
+            reply, answer = await _one(rest, ask, "&".join((*others, encoded([cursor]))))
+        except RecorderError as failed:
+            return Reply(reply.status, whole, failed)
+        if reply.error:
+            break
         whole = _joined(whole, reply.body)
     else:
         error = UsageError(
@@ -163,7 +168,7 @@ async def _all_pages(rest: Rest, ask: Ask) -> Reply:
             "less, by the query, or in larger pages"
         )
         return Reply(reply.status, whole, error)
-    return Reply(reply.status, reply.body if reply.error else whole, reply.error)
+    return Reply(reply.status, whole, reply.error)
 
 
 def _next_page(answer: Answer, body: Any) -> tuple[str, str] | None:

@@ -190,8 +190,18 @@ def test_an_error_on_a_later_page_is_an_error(monkeypatch):
         first = b'{"accounts":[1],"cursor":"a","has_next":true}'
         service.failures.extend([Failure(200, first), Failure(404, b"{}")])
         reply = api.send(chosen, api.ask(chosen, "GET", "accounts"), every_page=True)
-    assert reply.status == 404
-    assert isinstance(reply.error, VenueRefusedError)
+        assert reply.status == 404
+        assert isinstance(reply.error, VenueRefusedError)
+        assert reply.body["accounts"] == [1]
+        service.failures.extend([Failure(200, first), Failure(403, b"<html>Cloudflare")])
+        reply = api.send(chosen, api.ask(chosen, "GET", "accounts"), every_page=True)
+        assert isinstance(reply.error, VenueUnavailableError)
+        assert reply.body["accounts"] == [1]
+        service.failures.append(Failure(200, first))
+        service.fail(9, Failure(0))
+        reply = api.send(chosen, api.ask(chosen, "GET", "accounts"), every_page=True)
+        assert isinstance(reply.error, VenueUnavailableError)
+        assert reply.body["accounts"] == [1]
 
 
 def test_a_cursor_that_goes_in_circles_ends(monkeypatch):
