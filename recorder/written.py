@@ -6,7 +6,8 @@ auth headers` signs for somebody else who sends it.
 
 import json
 from dataclasses import dataclass
-from urllib.parse import quote
+from typing import Any, NoReturn
+from urllib.parse import quote, unquote
 
 from recorder.errors import UsageError
 from recorder.feed.products import Venue
@@ -14,7 +15,7 @@ from recorder.feed.transport import encoded
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 _BASE: dict[Venue, str] = {"advanced": "/api/v3/brokerage", "exchange": ""}
-_NOT_IN_A_QUERY = ' "<>\\^`{|}#'
+_NOT_IN_A_QUERY = ' "<>\\^`{|}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def ask(
     if "://" in path or any(not c.isprintable() for c in path):
         raise UsageError(f"{path!r} is no path: the host comes from the settings or --url")
     path, _, written = path.partition("?")
+    _check_path(path, written)
     if not path.startswith("/"):
         path = f"{_BASE[venue]}/{path}"
     if not _is_text(written, body, *(query or [])):
@@ -61,6 +63,19 @@ def ask(
     if body:
         _check_body(verb, body)
     return Ask(verb, path, _query(written, query or []), body.encode())
+
+
+def _check_path(path: str, written: str) -> None:
+    """Refuse what a client on the way would make another path of, after it was signed."""
+    if "#" in path or "#" in written:
+        raise UsageError(
+            "nothing after a # is ever sent: leave it out, or write %23 for a # itself"
+        )
+    parts = path.split("/")
+    if "" in parts[1:-1]:
+        raise UsageError(f"{path!r} has two slashes in a row: leave one out, or put in what lacks")
+    if {".", ".."} & {unquote(part) for part in parts}:
+        raise UsageError(f"{path!r} has . or .. in it: write the path that is meant")
 
 
 def _query(written: str, added: list[str]) -> str:
@@ -91,6 +106,19 @@ def _check_body(verb: str, body: str) -> None:
     if verb == "GET":
         raise UsageError("a GET has no body: use --query, or another method")
     try:
-        json.loads(body)
+        json.loads(body, parse_constant=_no_number, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as wrong:
         raise UsageError(f"the body is not JSON: {wrong}") from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a name that comes twice: which of the two counts is for whoever reads it to choose."""
+    seen = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise ValueError(f"{name!r} is there twice in one object")
+        seen.add(name)

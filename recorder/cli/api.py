@@ -1,9 +1,8 @@
 """The command that sends one request: `recorder api`. Its options serve `recorder auth` too."""
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -102,12 +101,11 @@ def api(
 
 
 def _shown(service: "Service", ask: "Ask") -> str:
-    """A request for a person: where to, and its body laid out."""
+    """A request for a person: where to, and its body as it goes out."""
     line = f"{ask.method} {service.url}{ask.path}{f'?{ask.query}' if ask.query else ''}"
     if not ask.body:
         return terminal.plain(line)
-    body: Any = json.loads(ask.body)
-    return f"{terminal.plain(line)}\n{json.dumps(body, indent=2)}"
+    return f"{terminal.plain(line)}\n{terminal.plain_lines(ask.body.decode().rstrip())}"
 
 
 def _body(given: str | None) -> str:
