@@ -21,6 +21,7 @@ from recorder.recording import Recording
 from recorder.recovery import seal_and_switch
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import CUTS, Root
+from recorder.store.records import CHECKSUM, checksum
 from recorder.store.views import NAME
 from tests.frames_made import CHANNELS, SECOND_NS, Made
 
@@ -75,6 +76,8 @@ def make(folder: Path) -> None:
 
 def _rewrite(path: Path, **values: Any) -> None:
     content = json.loads(path.read_text(encoding="utf-8")) | values
+    if content.pop(CHECKSUM, None) is not None:
+        content[CHECKSUM] = checksum(content)
     path.chmod(0o644)
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

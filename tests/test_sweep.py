@@ -8,7 +8,7 @@ import pytest
 
 from tests.sweep import daemon
 from tests.sweep.__main__ import Hang, _sweep, bounded, reference, trial
-from tests.sweep.faults import CODES, Faults, planted
+from tests.sweep.faults import CODES, READ_CODES, READS, Faults, planted
 
 TRIALS = 20
 DAEMON_TRIALS = 8
@@ -24,8 +24,9 @@ def whole(tmp_path_factory):
 def test_whatever_call_fails_nothing_is_lost(tmp_path, whole, number):
     """Every frame is there once, and the files are those of a session without faults."""
     calls, wanted = whole
-    lasting, code = bool(number % 2), CODES[number % len(CODES)]
     first = (2 * number + 1) * len(calls) // (2 * TRIALS)
+    codes = READ_CODES if calls[first] in READS else CODES
+    lasting, code = bool(number % 2), codes[number % len(codes)]
     faults = trial(tmp_path, first, lasting, code, wanted)
     assert faults.failed
 
@@ -42,8 +43,10 @@ def calls_of_the_daemon(tmp_path_factory):
 @pytest.mark.parametrize("number", range(DAEMON_TRIALS))
 def test_the_daemon_goes_on_whatever_call_fails(tmp_path, calls_of_the_daemon, number):
     """All is recorded or told, the hour is sealed, and readers are switched to it."""
-    first = (2 * number + 1) * len(calls_of_the_daemon) // (2 * DAEMON_TRIALS)
-    faults = Faults(first, first + 6, CODES[number % len(CODES)])
+    calls = calls_of_the_daemon
+    first = (2 * number + 1) * len(calls) // (2 * DAEMON_TRIALS)
+    codes = READ_CODES if calls[first] in READS else CODES
+    faults = Faults(first, first + 6, codes[number % len(codes)])
     with planted(faults):
         assert daemon.play(tmp_path, faults) == []
     assert faults.failed

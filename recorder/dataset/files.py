@@ -69,7 +69,7 @@ class Files:
         end_ns: int | None = None,
     ) -> list[Path]:
         """The files that may hold rows of a table, in the order of time, by exact path."""
-        return self.now().of(table, product_id, start_ns, end_ns)
+        return self.consistently(lambda view: view.of(table, product_id, start_ns, end_ns))
 
     def sealed_before(self) -> int:
         """The hour of the readers' switch; 0 where nothing is sealed."""

@@ -79,8 +79,11 @@ class Selection(Readable):
 
     def files(self) -> list[Path]:
         """The files that may hold the rows, sealed ones first, in the order of time."""
-        view = self._files.now(live=self._query.live)
-        return [path for _, paths in _files_by_hour(view, self._query, ()) for path in paths]
+
+        def listed(view: View) -> list[Path]:
+            return [path for _, paths in _files_by_hour(view, self._query, ()) for path in paths]
+
+        return self._files.consistently(listed, live=self._query.live)
 
     def to_arrow(self) -> pa.Table:
         """As an Arrow table; with ``exact``, prices and sizes are decimal128(38, 18)."""

@@ -5,8 +5,8 @@ record only says which of them count, and `products.json` saves a question. Part
 sealed. Nothing is deleted: it lies in ``quarantine/<time>/`` under its old path.
 """
 
+import errno
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def _records(root: Root) -> list[Path]:
 
 
 def _is_readable(root: Root, path: Path) -> bool:
-    with suppress(DataError, ValueError, OSError):
+    try:
         if path == root.current:
             sealed_before(root)
         elif path == root.products:
@@ -58,5 +58,10 @@ def _is_readable(root: Root, path: Path) -> bool:
             read_commit(root, hour_from_text(path.stem))
         else:
             read_cut(path)
-        return True
-    return False
+    except (DataError, ValueError):
+        return False
+    except OSError as error:
+        if error.errno not in {errno.EIO, errno.ENOENT}:  # no more handles: nothing of the file
+            raise
+        return False
+    return True

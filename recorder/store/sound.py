@@ -5,6 +5,7 @@ names (its cut was interrupted, or is of before there were digests) is read thro
 page checksums, range of numbers, and the records' counts of rows.
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,7 @@ def unsound_parts(
         try:
             known.cuts[cut] = read_cut(cut.path)
         except (DataError, OSError) as error:
+            _raise_refusal(error)
             known.find(CUTS, cut, f"cannot be used: {_line(error)}")
     told = {key: digest for cut in known.cuts.values() for key, digest in cut.parts.items()}
     for name, table in TABLES.items():
@@ -76,6 +78,13 @@ def unsound_parts(
     for cut, record in known.cuts.items():
         _check_cut(known, cut, record)
     return known.found
+
+
+def _raise_refusal(error: Exception) -> None:
+    """No more handles, no memory: that says nothing of the file. It is looked at again later."""
+    says = (None, errno.EIO, errno.ENOENT)  # without a number it is Arrow's, of what it read
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno not in says):
+        raise error
 
 
 # --- a part by itself ---------------------------------------------------------------------------
@@ -92,6 +101,7 @@ def _checked(known: _Hour, table: Table, part: Part, told: dict[str, str]) -> tu
         else:
             problem = None
     except _UNREADABLE as error:
+        _raise_refusal(error)
         problem = f"cannot be read: {_line(error)}"
     if problem is not None:
         known.find(table.name, part, problem)
@@ -222,6 +232,7 @@ def unsound_files(root: Root, commit: Commit) -> list[tuple[Path, str]]:
             if digest_of(path) != file.sha256:
                 problem = _wrong(path, table, whole) or _another(path, commit.hour, file.rows)
         except _UNREADABLE as error:
+            _raise_refusal(error)
             problem = f"cannot be read: {_line(error)}"
         if problem is not None:
             found.append((path, problem))

@@ -7,6 +7,7 @@ import pytest
 
 import recorder
 from recorder.core.tables import TABLES
+from recorder.dataset.files import Files, View
 from recorder.errors import DataError, IncompleteData, NoInputError, UsageError
 from recorder.store.parts import SCHEMAS
 from recorder.store.paths import CUTS
@@ -218,6 +219,34 @@ def test_foreign_files_are_passed_over(tmp_path, without_sync):
     assert db.level2("BTC-USD").to_arrow() == want
     assert db.product_ids() == list(PRODUCTS)
     assert len(db.hours()) == 2
+    recorded.recording.capture.close()
+
+
+@pytest.mark.parametrize("ask", ["selection", "files"])
+def test_files_are_listed_anew_where_readers_are_switched_meanwhile(
+    tmp_path, without_sync, monkeypatch, ask
+):
+    """Parts that a switch replaced between the look at the cuts and the list of parts."""
+    recorded = Recorded(tmp_path)
+    recorded.connect()
+    recorded.run(1)
+    recorded.turn(seal=False)
+    db = recorder.open(tmp_path)
+    real, asked = View.parts, []
+
+    def parts(view, *arguments):
+        if not asked:
+            recorded.seal()
+        asked.append(view)
+        return real(view, *arguments)
+
+    monkeypatch.setattr(View, "parts", parts)
+    if ask == "selection":
+        found = db.level2("BTC-USD").files()
+    else:
+        found = Files(tmp_path).of("level2", "BTC-USD")
+    assert found[0] == recorded.root.sealed(TABLES["level2"], HOUR, "BTC-USD")
+    assert len({id(view) for view in asked}) == 2
     recorded.recording.capture.close()
 
 

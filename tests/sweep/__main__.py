@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.roots import sealed_bytes
 from tests.sweep import daemon
 from tests.sweep.faults import CODES, LASTING, READ_CODES, READS, Faults, planted
-from tests.sweep.session import check, play
+from tests.sweep.session import Left, check, left, play
 
 HANG_S = 120
 PROBLEMS_SHOWN = 4
@@ -38,21 +37,23 @@ class Tally:
     failed: Counter[str] = field(default_factory=Counter)
 
 
-def reference(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """A session in which nothing fails: the names of its calls, and the files that it leaves."""
+def reference(folder: Path) -> tuple[list[str], Left]:
+    """A session in which nothing fails: the names of its calls, and what it leaves."""
     faults = Faults()
     with planted(faults):
         trial = play(folder, faults.arm)
-    check(folder, trial, sealed_bytes(folder))
-    return faults.names, sealed_bytes(folder)
+    wanted = left(folder)
+    check(folder, trial, wanted)
+    assert not wanted.rows["faults"], wanted.rows["faults"]
+    return faults.names, wanted
 
 
-def trial(folder: Path, first: int, lasting: bool, code: int, wanted: dict[str, str]) -> Faults:
+def trial(folder: Path, first: int, lasting: bool, code: int, wanted: Left) -> Faults:
     """A session in which calls fail from one on; raises AssertionError where anything is lost."""
     faults = Faults(first, first + (LASTING if lasting else 1), code)
     with planted(faults):
         done = play(folder, faults.arm)
-    check(folder, done, wanted)
+    check(folder, done, wanted, code)
     return faults
 
 
@@ -70,7 +71,9 @@ def sweep_session(folder: Path, every: int) -> Tally:
 
     def play_one(place: Path, faults: Faults) -> list[str]:
         try:
-            check(place, play(place, faults.arm), wanted)
+            done = play(place, faults.arm)
+            faults.disarm()
+            check(place, done, wanted, faults.code)
         except Exception as error:  # noqa: BLE001  each is told, and the sweep goes on
             return [f"{type(error).__name__}: {error}"]
         return []
