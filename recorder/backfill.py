@@ -42,6 +42,10 @@ class _Found(Protocol):
         """Trades, newest first, as `recorder.feed.rest_answers.RestTrade`."""
 
     @property
+    def after(self) -> int | None:
+        """The page is all there is of the ids from here on; None: of all that were asked for."""
+
+    @property
     def problems(self) -> Sequence[str]:
         """A sentence for each trade that cannot be read."""
 
@@ -89,7 +93,7 @@ async def pages(service: TradesService, product_id: str, hole: Hole) -> AsyncIte
     first, last = hole
     async for found in service.trades_between(product_id, last + 1, first - 1):
         ids = tuple(trade.trade_id for trade in found.trades)
-        oldest = min(ids, default=first)
+        oldest = first if found.after is None else max(first, found.after)
         yield Page(oldest, last, _as_json(found.trades), ids, tuple(found.problems))
         last = oldest - 1
     if last >= first:

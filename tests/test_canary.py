@@ -102,7 +102,7 @@ def shown_by(error: BaseException) -> str:
 
 
 KEYS = ("ES256", "EdDSA", "exchange", "legacy", "bearer")
-DAMAGES = ("cut", "begun late", "reversed", "added to", "passphrase")
+DAMAGES = ("cut", "begun late", "reversed", "added to", "passphrase", "body")
 
 
 @pytest.mark.parametrize("kind", KEYS)
@@ -111,7 +111,10 @@ def test_a_damaged_key_is_refused_without_being_shown(kind, damage, monkeypatch)
     """However it is damaged, the way that it is told shows none of it."""
     known, secret = new_key(kind)
     passphrase = PLANTED if damage == "passphrase" else known.passphrase
-    damages = {"cut": secret[:-30], "begun late": secret[30:], "reversed": secret[::-1]}
+    damages = {
+        "cut": secret[:-30], "begun late": secret[30:], "reversed": secret[::-1],
+        "body": body_damaged(secret),
+    }  # fmt: skip
     damaged = (damages | {"added to": f"{secret}\x01"}).get(damage, secret)
     monkeypatch.setenv("COINBASE_API_KEY", known.name)
     monkeypatch.setenv("COINBASE_API_SECRET", damaged or PLANTED)
@@ -123,6 +126,16 @@ def test_a_damaged_key_is_refused_without_being_shown(kind, damage, monkeypatch)
         api.signer_of(chosen)
     except RecorderError as error:
         assert_hidden(shown_by(error), *filter(None, (damaged, passphrase)))
+    else:
+        assert (kind, damage) not in {("ES256", "body"), ("EdDSA", "body"), ("exchange", "body")}
+
+
+def body_damaged(secret: str) -> str:
+    """What is most often done to a key: its first and its last line are there, and some is not."""
+    lines = secret.strip().splitlines()
+    if len(lines) < 3:
+        return f"{secret[:12]}{secret[15:]}"
+    return "\n".join([lines[0], lines[1][:12] + lines[1][15:], *lines[2:]])
 
 
 FAILURES = {

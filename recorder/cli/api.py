@@ -1,9 +1,8 @@
 """The command that sends one request: `recorder api`. Its options serve `recorder auth` too."""
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +11,8 @@ from recorder.cli import terminal
 from recorder.errors import NoInputError, UsageError
 
 if TYPE_CHECKING:
-    from recorder.api import Ask, Service
+    from recorder.api import Service
+    from recorder.written import Ask
 
 Config = Annotated[
     Path | None,
@@ -23,7 +23,9 @@ Venue = Annotated[
 ]
 Url = Annotated[str | None, typer.Option(help="The REST service, instead of the venue's own.")]
 KeyFile = Annotated[
-    Path | None, typer.Option(help="CDP key file to sign with, instead of the configured one.")
+    Path | None,
+    # Whoever reads it says what is wrong with its mode or owner, and how to put it right.
+    typer.Option(help="CDP key file to sign with, instead of the configured one.", readable=False),
 ]
 Scheme = Annotated[
     str | None,
@@ -99,13 +101,11 @@ def api(
 
 
 def _shown(service: "Service", ask: "Ask") -> str:
-    """A request for a person: where to, and its body laid out."""
-    query = "&".join(f"{name}={value}" for name, value in ask.query)
-    line = f"{ask.method} {service.url}{ask.path}{f'?{query}' if query else ''}"
+    """A request for a person: where to, and its body as it goes out."""
+    line = f"{ask.method} {service.url}{ask.path}{f'?{ask.query}' if ask.query else ''}"
     if not ask.body:
         return terminal.plain(line)
-    body: Any = json.loads(ask.body)
-    return f"{terminal.plain(line)}\n{json.dumps(body, indent=2)}"
+    return f"{terminal.plain(line)}\n{terminal.plain_lines(ask.body.decode().rstrip())}"
 
 
 def _body(given: str | None) -> str:

@@ -56,7 +56,7 @@ def test_what_may_change_something_is_shown_and_not_sent(method, service, call):
     found = call("api", method, "orders/1", "--json", '{"a":[1]}', "--url", service.url)
     assert found.code == 64
     assert found.err.startswith(f"Not sent: {method} {service.url}/api/v3/brokerage/orders/1\n")
-    assert '"a": [' in found.err
+    assert '{"a":[1]}\n' in found.err
     assert "mistakes" not in found.err
     assert "Add --allow-write to send it." in found.err
     assert not service.asked
@@ -70,7 +70,7 @@ def test_what_is_allowed_is_shown_and_sent_once(service, call, tmp_path):
     assert found.code == 0
     assert json.loads(found.out)["success"] is True
     assert f"Sending POST {service.url}/api/v3/brokerage/orders" in found.err
-    assert '"client_order_id": "7"' in found.err
+    assert '{"client_order_id":"7", "product_id":"BTC-USD"}\n' in found.err
     service.asked.clear()
     service.fail(5, Failure(503, b"<html>"))
     found = call(*arguments, "--allow-write")

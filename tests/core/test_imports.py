@@ -71,9 +71,15 @@ ROOMS = [
     Room(
         "api",
         "config credentials errors feed.auth feed.products feed.rest feed.rest_errors "
-        "feed.signing feed.transport",
+        "feed.signing feed.transport written",
         "",
         "requests by hand: joins settings, key and REST",
+    ),
+    Room(
+        "written",
+        "errors feed.products feed.transport",
+        "",
+        "a request as a person writes it; how a query is encoded is the transport's",
     ),
     Room(
         "keycheck",
@@ -270,7 +276,7 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair errors api filling "
-        "broadcast rebuild",
+        "broadcast rebuild written",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
