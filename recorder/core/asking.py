@@ -132,6 +132,11 @@ class Asking:
             product_id in asked or f"{product_id}C" in asked for asked in products
         )
 
+    def carries(self, channel: str, product_id: str) -> bool:
+        """Whether a product is asked for on a channel now, or nothing is known of what was."""
+        asked = self.asked.get(channel, ())
+        return not self.asked or product_id in asked or f"{product_id}C" in asked
+
     def gave_up(self, key: Key) -> bool:
         """Whether we unsubscribed from this and have not asked for it again."""
         channel, product_id = key

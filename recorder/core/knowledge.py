@@ -135,9 +135,13 @@ class Knowledge:
         self.resync(lost, reason, place)
 
     def resync(self, product_ids: Iterable[str], reason: str, place: Place) -> None:
-        """Ask for fresh snapshots, of each product not too often, the most traded first."""
-        now_ns = place.origin.recv_ns
-        due = [each for each in product_ids if place.session.resync(each, now_ns)]
+        """Ask for fresh snapshots, of each product not too often, the most traded first.
+
+        A stranger's book is asked for by nobody.
+        """
+        session, now_ns = place.session, place.origin.recv_ns
+        wanted = [each for each in product_ids if session.carries(LEVEL2, each)]
+        due = [each for each in wanted if session.resync(each, now_ns)]
         self.ask_again(LEVEL2, due, reason, place)
 
     def ask_again(

@@ -106,6 +106,19 @@ def test_what_is_wanted() -> None:
     assert not asking.wants("SOL-USD")
 
 
+def test_what_is_carried() -> None:
+    """By its name or its alias, on that channel, now; where nothing is known, everything."""
+    asking = Asking()
+    assert asking.carries("level2", "BTC-USD")
+    asking.ask("subscribe", "level2", ("BTC-USD", "ETH-USDC"), 1)
+    assert asking.carries("level2", "BTC-USD")
+    assert asking.carries("level2", "ETH-USD")
+    assert not asking.carries("level2", "SOL-USD")
+    assert not asking.carries("ticker", "BTC-USD")
+    asking.ask("unsubscribe", "level2", ("BTC-USD",), 2)
+    assert not asking.carries("level2", "BTC-USD")
+
+
 def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
     """A lost or unreadable frame may have been it, of one product or of any."""
     for product in ("BTC-USD", None):

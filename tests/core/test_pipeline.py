@@ -427,6 +427,18 @@ def test_a_product_that_was_not_asked_for() -> None:
     assert len(player.rows("level2")) == 3 * len(BOOK)
 
 
+def test_a_stranger_is_not_asked_for() -> None:
+    """Its book is kept, and lost with the others in a gap; only what is wanted is asked for."""
+    player = live()
+    player.say(level2(1, "snapshot", BOOK, "ETH-USD"))
+    step = player.say(level2(4, "update", UPDATE))
+    assert step.requests == [Resubscribe("ws1", "level2", ("BTC-USD",), "sequence_gap")]
+    player.say(level2(5, "snapshot", BOOK, "ETH-USD"))
+    crossed = (("bid", "102", "1"),)
+    assert player.say(level2(6, "update", crossed, "ETH-USD")).requests == []
+    assert state_of(player, "ETH-USD") is BookState.STALE
+
+
 def test_products_without_end() -> None:
     """Their number has a bound; each frame beyond is a fault and stays in the capture."""
     player = live()
