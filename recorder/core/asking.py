@@ -19,12 +19,12 @@ from recorder.core.messages import LEVEL2
 
 ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
-SNAPSHOT_DOUBLINGS_MAX = 2
+SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
 BEGIN_WITH_DATA = frozenset({"ticker", "market_trades"})
 DATA_NS_MAX = 60_000_000_000
-TRIES_MAX = 5  # of an answer; then it is left alone until the next connection
+TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
 CALM_NS = 60_000_000_000  # a book that held that long begins anew with the shortest wait
@@ -112,7 +112,7 @@ class Asking:
         self.heard_paused_ns.pop(key, None)
         self.spoken.discard(key)
         if channel == LEVEL2 and product_id is not None:
-            self.snapshot_came(product_id)
+            self._due_no_more(product_id)  # every try begins so: how many there were is kept
 
     def knows(self, channel: str, product_id: str) -> bool:
         """Whether a product was asked for, by this name or by its alias.
@@ -232,7 +232,7 @@ class Asking:
     # --- snapshots ------------------------------------------------------------------------------
 
     def snapshot_came(self, product_id: str) -> None:
-        """Note a product's snapshot, or that none is wanted; it is due no more."""
+        """Note a product's snapshot; it is due no more, and the tries begin anew."""
         self._due_no_more(product_id)
         self.in_vain.pop(product_id, None)
 
@@ -267,11 +267,15 @@ class Asking:
             times = 0
         self.resyncs[product_id] = (now_ns, times + 1)
 
-    def overdue(self, now_ns: int) -> list[str]:
-        """Products whose snapshot did not come in time, by name; each is said once."""
-        late = self._take_due(self.snapshots_due, now_ns)
-        for product_id in late:
-            self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
+    def overdue(self, now_ns: int) -> list[tuple[str, bool]]:
+        """Products whose snapshot did not come in time, by name, and whether to ask again.
+
+        Each is said once.
+        """
+        late: list[tuple[str, bool]] = []
+        for product_id in self._take_due(self.snapshots_due, now_ns):
+            tries = self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
+            late.append((product_id, tries < TRIES_MAX))
         return late
 
     def put_off(self, now_ns: int) -> list[str]:

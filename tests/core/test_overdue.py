@@ -46,6 +46,35 @@ def test_what_is_not_served() -> None:
     assert len(asked_s) == TRIES_MAX - 1
 
 
+def test_a_book_that_is_listed_and_whose_snapshot_never_comes() -> None:
+    """Asked for again ever more slowly, and then not before the next connection; told so."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask("level2", "BTC-USD")
+    asked_s: list[int] = []
+    for number in range(1500):
+        listed = answer(number, heartbeats=["heartbeats"], level2=["BTC-USD"])
+        raw = heartbeat(number) if number % 10 else listed
+        for request in player.say(raw, after_ms=1000).requests:
+            assert request == Resubscribe("ws1", "level2", ("BTC-USD",), "snapshot_overdue")
+            player.ask("level2", "BTC-USD", kind="unsubscribe")
+            player.ask("level2", "BTC-USD")
+            asked_s.append(number)
+    assert len(asked_s) == TRIES_MAX - 1
+    waits = [after - before for before, after in pairwise(asked_s)]
+    assert all(after > 1.8 * before for before, after in pairwise(waits))
+    details = [row["detail"] for row in player.rows("faults") if row["kind"] == "snapshot_overdue"]
+    asked = "a snapshot was asked for and did not come; "
+    last = [asked + "not asked again on this connection"]
+    assert details == [asked + "asked again"] * (TRIES_MAX - 1) + last
+    player.close()
+    player.open("ws2")
+    player.ask("level2", "BTC-USD", connection="ws2")
+    player.say(level2(0, "snapshot", BOOK), "ws2")
+    assert player.pipeline.books["ws2", "BTC-USD"].state is BookState.LIVE
+
+
 @pytest.mark.parametrize("channel", ["ticker", "market_trades"])
 def test_what_is_listed_and_never_delivers(channel: str) -> None:
     """What begins with data is doubted a minute after the answer; it was never recorded."""
