@@ -161,6 +161,14 @@ class Session(Asking):
         is_batch = channel == TICKER and channel not in self.asked and TICKER_BATCH in self.asked
         return TICKER_BATCH if is_batch else channel
 
+    def applied_ns(self, orderly_ns: int | None = None) -> int:
+        """Until when what came was applied; an orderly end adds that nothing came since.
+
+        What came late or cannot be read since the last frame in order was not.
+        """
+        in_doubt = self.late_run or self.unreadable
+        return self.ordered_ns if orderly_ns is None or in_doubt else orderly_ns
+
     # --- strangers ------------------------------------------------------------------------------
 
     def kinship(self, channel: str, product_id: str) -> Kinship:

@@ -109,6 +109,24 @@ def test_a_connection_closes(orderly: bool) -> None:
     assert gap["detail"] == "close code 1006"
 
 
+@pytest.mark.parametrize("end", ["closed", "closed in order", "stop"])
+@pytest.mark.parametrize("raw", [level2(0, "update", UPDATE), b"{"])
+def test_frames_that_were_not_applied_are_not_recorded(end: str, raw: bytes) -> None:
+    """Late or unreadable ones after the last in order: the end is where that one was."""
+    player = live()
+    player.say(level2(1, "update", UPDATE))
+    ordered_us = player.now_ns // 1000
+    for _ in range(2):
+        player.say(raw)
+    if end == "stop":
+        player.end()
+    else:
+        player.close(orderly=end == "closed in order")
+        player.end()
+    recorded = [row for row in player.rows("coverage") if row["state"] == "recorded"]
+    assert [row["end_time"] for row in recorded] == [ordered_us]
+
+
 @pytest.mark.parametrize("cause", ["stop", "lost"])
 def test_the_recorder_ends(cause: str) -> None:
     """Everything is closed: no session, book or track is left open."""
