@@ -5,25 +5,36 @@ from the answer, or be listed there and never deliver, and a snapshot that is lo
 So everything that is asked for has a time by which it must have come:
 
     an answer that lists it, or data     `ANSWER_NS_MAX`
-    data of what begins with data        `DATA_NS_MAX` after the answer
+    data of what begins with data        `DATA_NS_MAX` (`BEATS_NS_MAX`) after the answer
     a book's snapshot                    `SNAPSHOT_NS_MAX`
     an answer without what we left       `ANSWER_NS_MAX`
 
-What is overdue is asked for again, each time after twice the wait, and not for ever. Books are
+What begins with data is recorded from its first data on, because an answer promises nothing. What
+is overdue is asked for again, each time after twice the wait, and not for ever. Books are
 asked for again when they are in doubt, too, each not too often.
 """
 
 from collections.abc import Iterable, Mapping
 
-from recorder.core.messages import LEVEL2
+from recorder.core.messages import (
+    CANDLES,
+    HEARTBEATS,
+    LEVEL2,
+    STATUS,
+    TICKER,
+    TICKER_BATCH,
+    TRADES,
+)
 
 ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
 SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
-BEGIN_WITH_DATA = frozenset({"ticker", "market_trades"})
+# Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3).
+BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
 DATA_NS_MAX = 60_000_000_000
+BEATS_NS_MAX = 10_000_000_000
 TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
@@ -173,7 +184,8 @@ class Asking:
         self.answers_due.pop(key, None)
         if key[0] in BEGIN_WITH_DATA:
             tries = min(self.tries.get(key, 0), DOUBLINGS_MAX)
-            self.answers_due[key] = now_ns + (DATA_NS_MAX << tries)
+            wait_ns = BEATS_NS_MAX if key[0] == HEARTBEATS else DATA_NS_MAX
+            self.answers_due[key] = now_ns + (wait_ns << tries)
 
     def came(self, key: Key, now_ns: int) -> int | None:
         """Take data; how long it was silent before, None where that is not known."""

@@ -1,6 +1,6 @@
 """What the messages of a frame come to: rows, books, trades, coverage, and doubts about them."""
 
-from recorder.core.asking import Key
+from recorder.core.asking import BEGIN_WITH_DATA, Key
 from recorder.core.audit import Audit
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Missing
@@ -105,7 +105,10 @@ def _sees(known: Knowledge, channel: str, product_id: str | None, rows: int, pla
 
 
 def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
-    """What the venue promises is recorded from here; a book from its snapshot on."""
+    """What the venue promises is recorded from here; a book, and what begins with data, from that.
+
+    An answer may list what never delivers (`coinbase.md` §1.6.2).
+    """
     session = place.session
     session.served(message.channels, place.origin.recv_ns)
     unfiltered = wire_of(session.venue).UNFILTERED
@@ -116,7 +119,8 @@ def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
         if channel not in unfiltered:
             keys = [(channel, each) for each in product_ids if session.knows(channel, each)]
         for key in keys:
-            known.begin(key, place)
+            if channel not in BEGIN_WITH_DATA or key in session.spoken:
+                known.begin(key, place)
 
 
 # --- books --------------------------------------------------------------------------------------

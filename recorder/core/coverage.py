@@ -119,6 +119,12 @@ class Coverage:
         if key not in self.tracks and self.admits(key):
             self.tracks[key] = Track(missing=Missing(at_ns, reason, quiet=quiet))
 
+    def want(self, key: Key) -> None:
+        """A track was asked for in vain: the gap before its first data counts."""
+        track = self.tracks.get(key)
+        if track is not None and track.missing is not None:
+            track.missing.quiet = False
+
     def saw(self, key: Key, connection_id: str, first: int, last: int) -> None:
         """Note rows of a track, by their first and last ``ingest_seq``."""
         track = self.tracks.get(key)

@@ -29,20 +29,23 @@ from tests.core.scripts import (
 
 
 def test_an_answer_begins_what_it_promises() -> None:
-    """Channels are recorded from the answer or the first data; a book from its snapshot on."""
+    """A channel is recorded from its first data; a book from its snapshot; the rest from here."""
     player = Player()
     player.open()
     player.ask("heartbeats")
+    player.ask("user")
     for channel in ("ticker", "level2"):
         player.ask(channel, "BTC-USD")
     player.say(
-        answer(0, heartbeats=["heartbeats"], ticker=["BTC-USD"], level2=["BTC-USD"], status=[])
+        answer(0, heartbeats=["heartbeats"], ticker=["BTC-USD"], level2=["BTC-USD"], user=["user"])
     )
     records = player.pipeline.coverage.records
+    assert records(("user", None), "ws1")
+    player.say(heartbeat(1))
+    player.say(ticker(2))
     assert records(("heartbeats", None), "ws1")
     assert records(("ticker", "BTC-USD"), "ws1")
     assert not records(("level2", "BTC-USD"), "ws1")
-    assert ("status", None) not in player.pipeline.coverage.tracks
 
 
 @pytest.mark.parametrize("products", [("BTC-USD",), ()])

@@ -451,7 +451,7 @@ def test_products_without_end() -> None:
 
 
 def test_an_answer_with_products_without_end() -> None:
-    """Only what was asked for is promised."""
+    """Only what was asked for is promised, and an answer alone begins no track of data."""
     player = live()
     player.ask("ticker", "BTC-USD")
     player.say(answer(1, ticker=[f"X{number}-USD" for number in range(TRACKS_MAX)]))
@@ -459,10 +459,13 @@ def test_an_answer_with_products_without_end() -> None:
     player = Player()
     player.open()
     player.say(answer(0, ticker=[f"X{number}-USD" for number in range(TRACKS_MAX + 5)]))
+    assert player.pipeline.coverage.tracks == {}
+    names = [f"X{number}-USD" for number in range(TRACKS_MAX + 1)]
+    many = [{"product_id": name, "price": "1"} for name in names]
+    player.say(frame("ticker", 1, {"type": "update", "tickers": many}))
     assert len(player.pipeline.coverage.tracks) == TRACKS_MAX
-    player.say(ticker(1, "Y-USD"))
     assert player.faults() == ["unexpected_product"]
-    assert player.rows("ticker") == []
+    assert len(player.rows("ticker")) == TRACKS_MAX
 
 
 # --- trades -------------------------------------------------------------------------------------
