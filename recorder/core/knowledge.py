@@ -6,7 +6,7 @@ write rows of `faults` and `coverage` through it, so that data and doubt cannot 
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import NamedTuple
 
@@ -178,6 +178,25 @@ class Knowledge:
         now_ns = place.origin.recv_ns
         begun = self.coverage.begin(key, connection_id, now_ns, verified=verified)
         self.note(begun, place.ingest_seq, place.step)
+
+    def end_trades(self, session: Session, product_id: str, missing: Missing) -> list[Interval]:
+        """End what is recorded of trades with the last one, if a heartbeat named a later one."""
+        key: Key = (TRADES, product_id)
+        ids, lag = self.trades.get(product_id), session.lags.get(product_id)
+        if lag is None or ids is None or ids.last is None or key not in session.spoken:
+            return []
+        if lag.trade_id <= ids.last:
+            return []
+        since_ns = session.heard_ns[key]
+        lost = replace(missing, start_ns=since_ns, messages_missing=lag.trade_id - ids.last)
+        return self.coverage.end(key, session.connection_id, since_ns, lost)
+
+    def end_all(self, session: Session, missing: Missing) -> list[Interval]:
+        """A connection records nothing any more, since ``missing`` begins."""
+        ended: list[Interval] = []
+        for product_id in sorted(session.lags):
+            ended += self.end_trades(session, product_id, missing)
+        return ended + self.coverage.end_all(session.connection_id, missing.start_ns, missing)
 
     # --- what is written down -------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ def closed(known: Knowledge, mark: Closed, ingest_seq: int, step: Step) -> None:
         connection_id=mark.connection_id,
         detail=f"close code {mark.code}" + (f": {mark.reason}" if mark.reason else ""),
     )
-    known.note(known.coverage.end_all(mark.connection_id, end_ns, missing), ingest_seq, step)
+    known.note(known.end_all(session, missing), ingest_seq, step)
     mine = [key for key in known.audits if key[0] == mark.connection_id]
     known.tell_audits({key: known.audits.pop(key) for key in mine}, end_ns, ingest_seq, step)
     known.forget(mark.connection_id)
@@ -134,7 +134,7 @@ def ended(known: Knowledge, mark: Ended, ingest_seq: int, step: Step) -> None:
     for connection_id, session in list(known.sessions.items()):
         end_ns = session.applied_ns()
         missing = Missing(end_ns, "recorder_down", connection_id=connection_id)
-        intervals += known.coverage.end_all(connection_id, end_ns, missing)
+        intervals += known.end_all(session, missing)
         known.forget(connection_id)
     intervals += known.coverage.finish(mark.recv_ns)
     known.note(intervals, ingest_seq, step)

@@ -21,6 +21,7 @@ from enum import Enum
 
 from recorder.core.asking import Asking, Key
 from recorder.core.frames import ADVANCED
+from recorder.core.lag import Lag
 from recorder.core.messages import TICKER, TICKER_BATCH
 
 SILENCE_NS_MAX = 4_000_000_000  # heartbeats come every second (`coinbase.md` §1.6.3)
@@ -77,12 +78,14 @@ class Session(Asking):
     ``unreadable`` counts the frames since then that have no number and cannot be read.
     ``gaps_ns`` are the newest gaps, ``looked_ns`` is when overdue things were last looked for,
     ``beat`` the last heartbeat's counter, and ``numbers`` the last number of each channel of a
-    product that has its own count (Exchange).
+    product that has its own count (Exchange). ``lags`` says of products whether their trades lag
+    behind what heartbeats name (Exchange).
     """
 
     __slots__ = (
-        "beat", "connection_id", "distrusted", "gaps_ns", "last_ns", "late_run", "looked_ns",
-        "next_sequence", "numbers", "opened_ns", "ordered_ns", "strangers", "unreadable", "venue",
+        "beat", "connection_id", "distrusted", "gaps_ns", "lags", "last_ns", "late_run",
+        "looked_ns", "next_sequence", "numbers", "opened_ns", "ordered_ns", "strangers", "traded",
+        "unreadable", "venue",
     )  # fmt: skip
 
     def __init__(
@@ -107,6 +110,7 @@ class Session(Asking):
         self.gaps_ns: list[int] = []
         self.numbers: dict[Key, int] = {}
         self.strangers: set[tuple[str, str]] = set()
+        self.lags: dict[str, Lag] = {}
 
     # --- order --------------------------------------------------------------------------------
 

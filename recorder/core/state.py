@@ -10,6 +10,7 @@ from recorder.core.asking import Key
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Missing, Recording, Track
 from recorder.core.flow import Flow
+from recorder.core.lag import Lag
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
 
@@ -54,6 +55,7 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     heard_paused_ns: list[tuple[str, str | None, int]] = []
     paused_ns: int = 0
     spoken: list[tuple[str, str | None]] = []
+    lags: dict[str, Lag] = {}
 
 
 class BookStateOf(msgspec.Struct):
@@ -159,6 +161,7 @@ def session_to_state(session: Session) -> SessionState:
         resyncs=dict(session.resyncs),
         resyncs_due=dict(session.resyncs_due),
         gaps_ns=list(session.gaps_ns),
+        lags=dict(session.lags),
         spoken=sorted(session.spoken, key=_by_name),
     )
     for name in _PLAIN:
@@ -184,6 +187,7 @@ def session_from_state(state: SessionState) -> Session:
     session.resyncs = dict(state.resyncs)
     session.resyncs_due = dict(state.resyncs_due)
     session.gaps_ns = list(state.gaps_ns)
+    session.lags = dict(state.lags)
     session.spoken = set(state.spoken)
     for name in _PLAIN:
         setattr(session, name, getattr(state, name))
