@@ -241,6 +241,9 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
         _miss_trades(known, product_id, holes, place)
     first = _sees(known, TRADES, product_id, len(new), place)
     if new:
+        # A snapshot has the last hundred of the quietest product, too.
+        count = 0 if message.snapshot else len(new)
+        place.session.trades(product_id, count, place.origin.recv_ns)
         kind = "snapshot" if message.snapshot else "update"
         rows = trades_rows(product_id, kind, new, place.origin, first)
         place.step.rows.append(rows)

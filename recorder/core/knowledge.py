@@ -148,15 +148,11 @@ class Knowledge:
         self, channel: str, product_ids: Iterable[str], reason: str, place: Place
     ) -> None:
         """Ask for products of a channel anew, the most traded first."""
-        ordered = sorted(product_ids, key=lambda each: (-self._traded(each), each))
+        traded = place.session.traded
+        ordered = sorted(product_ids, key=lambda each: (-traded.get(each, 0), each))
         if ordered:
             request = Resubscribe(place.connection_id, channel, tuple(ordered), reason)
             place.step.requests.append(request)
-
-    def _traded(self, product_id: str) -> int:
-        """How many trades of a product are known of."""
-        ids = self.trades.get(product_id)
-        return 0 if ids is None or ids.first is None or ids.last is None else ids.last - ids.first
 
     def ask_channel_again(
         self, channel: str, product_ids: Sequence[str], reason: str, place: Place

@@ -162,6 +162,18 @@ def test_a_snapshot_that_never_comes() -> None:
     assert again == requests  # once, and after twice the wait
 
 
+def test_what_trades_most_now_is_mended_first() -> None:
+    """Not what has the longest span of ids, which a hole or an old recording makes."""
+    player = live("AAA-USD", "BTC-USD", "ETH-USD")
+    player.ask("market_trades", "AAA-USD", "BTC-USD", "ETH-USD")
+    player.say(trades(3, "snapshot", range(1, 101), "AAA-USD"))
+    player.say(trades(4, "snapshot", [5], "BTC-USD"))
+    player.say(trades(5, "update", [6, 7, 8], "BTC-USD"))
+    player.say(trades(6, "update", [1, 10**6], "ETH-USD"))
+    (request,) = player.say(heartbeat(9)).requests
+    assert request.product_ids == ("BTC-USD", "ETH-USD", "AAA-USD")
+
+
 def test_gap_after_gap_is_a_storm() -> None:
     """Mending is in vain: another connection is asked for."""
     player = live()

@@ -9,6 +9,7 @@ from recorder.core.session import (
     LATE_RUN_MIN,
     SILENCE_NS_MAX,
     STRANGERS_MAX,
+    TRADED_NS,
     Gap,
     Kinship,
     Late,
@@ -110,6 +111,18 @@ def test_strangers_without_end() -> None:
     assert session.kinship("ticker", "Y-USD") is Kinship.REFUSED
     assert session.kinship("ticker", "X0-USD") is Kinship.MET
     assert session.kinship("ticker", "BTC-USD") is Kinship.OWN
+
+
+def test_what_trades_now_counts_more() -> None:
+    """What was an hour ago is nearly nothing."""
+    session = Session("ws1", 0, 0)
+    session.trades("BTC-USD", 100, 1)
+    session.trades("ETH-USD", 1, 2)
+    assert session.traded == {"BTC-USD": 100, "ETH-USD": 1}
+    session.trades("ETH-USD", 10, TRADED_NS * 6)
+    assert session.traded == {"BTC-USD": 1, "ETH-USD": 10}
+    session.trades("ETH-USD", 1, TRADED_NS * 10**6)
+    assert session.traded == {"ETH-USD": 1}
 
 
 def test_a_snapshot_that_does_not_come() -> None:

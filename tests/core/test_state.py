@@ -24,6 +24,7 @@ def session() -> Session:
     made.resync("BTC-USD", 16)
     made.unreadable, made.distrusted = 3, True
     made.kinship("level2", "SOL-USD")
+    made.trades("BTC-USD", 5, 10**15)
     made.lags["BTC-USD"] = Lag(8, 20, 1, 19)
     return made
 
