@@ -5,26 +5,37 @@ from the answer, or be listed there and never deliver, and a snapshot that is lo
 So everything that is asked for has a time by which it must have come:
 
     an answer that lists it, or data     `ANSWER_NS_MAX`
-    data of what begins with data        `DATA_NS_MAX` after the answer
+    data of what begins with data        `DATA_NS_MAX` (`BEATS_NS_MAX`) after the answer
     a book's snapshot                    `SNAPSHOT_NS_MAX`
     an answer without what we left       `ANSWER_NS_MAX`
 
-What is overdue is asked for again, each time after twice the wait, and not for ever. Books are
+What begins with data is recorded from its first data on, because an answer promises nothing. What
+is overdue is asked for again, each time after twice the wait, and not for ever. Books are
 asked for again when they are in doubt, too, each not too often.
 """
 
 from collections.abc import Iterable, Mapping
 
-from recorder.core.messages import LEVEL2
+from recorder.core.messages import (
+    CANDLES,
+    HEARTBEATS,
+    LEVEL2,
+    STATUS,
+    TICKER,
+    TICKER_BATCH,
+    TRADES,
+)
 
 ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
-SNAPSHOT_DOUBLINGS_MAX = 2
+SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
-BEGIN_WITH_DATA = frozenset({"ticker", "market_trades"})
+# Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3).
+BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
 DATA_NS_MAX = 60_000_000_000
-TRIES_MAX = 5  # of an answer; then it is left alone until the next connection
+BEATS_NS_MAX = 10_000_000_000
+TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
 CALM_NS = 60_000_000_000  # a book that held that long begins anew with the shortest wait
@@ -112,7 +123,7 @@ class Asking:
         self.heard_paused_ns.pop(key, None)
         self.spoken.discard(key)
         if channel == LEVEL2 and product_id is not None:
-            self.snapshot_came(product_id)
+            self._due_no_more(product_id)  # every try begins so: how many there were is kept
 
     def knows(self, channel: str, product_id: str) -> bool:
         """Whether a product was asked for, by this name or by its alias.
@@ -131,6 +142,11 @@ class Asking:
         return not products or any(
             product_id in asked or f"{product_id}C" in asked for asked in products
         )
+
+    def carries(self, channel: str, product_id: str) -> bool:
+        """Whether a product is asked for on a channel now, or nothing is known of what was."""
+        asked = self.asked.get(channel, ())
+        return not self.asked or product_id in asked or f"{product_id}C" in asked
 
     def gave_up(self, key: Key) -> bool:
         """Whether we unsubscribed from this and have not asked for it again."""
@@ -168,7 +184,8 @@ class Asking:
         self.answers_due.pop(key, None)
         if key[0] in BEGIN_WITH_DATA:
             tries = min(self.tries.get(key, 0), DOUBLINGS_MAX)
-            self.answers_due[key] = now_ns + (DATA_NS_MAX << tries)
+            wait_ns = BEATS_NS_MAX if key[0] == HEARTBEATS else DATA_NS_MAX
+            self.answers_due[key] = now_ns + (wait_ns << tries)
 
     def came(self, key: Key, now_ns: int) -> int | None:
         """Take data; how long it was silent before, None where that is not known."""
@@ -227,7 +244,7 @@ class Asking:
     # --- snapshots ------------------------------------------------------------------------------
 
     def snapshot_came(self, product_id: str) -> None:
-        """Note a product's snapshot, or that none is wanted; it is due no more."""
+        """Note a product's snapshot; it is due no more, and the tries begin anew."""
         self._due_no_more(product_id)
         self.in_vain.pop(product_id, None)
 
@@ -262,11 +279,15 @@ class Asking:
             times = 0
         self.resyncs[product_id] = (now_ns, times + 1)
 
-    def overdue(self, now_ns: int) -> list[str]:
-        """Products whose snapshot did not come in time, by name; each is said once."""
-        late = self._take_due(self.snapshots_due, now_ns)
-        for product_id in late:
-            self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
+    def overdue(self, now_ns: int) -> list[tuple[str, bool]]:
+        """Products whose snapshot did not come in time, by name, and whether to ask again.
+
+        Each is said once.
+        """
+        late: list[tuple[str, bool]] = []
+        for product_id in self._take_due(self.snapshots_due, now_ns):
+            tries = self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
+            late.append((product_id, tries < TRIES_MAX))
         return late
 
     def put_off(self, now_ns: int) -> list[str]:

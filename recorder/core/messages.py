@@ -17,6 +17,7 @@ TICKER = "ticker"
 TICKER_BATCH = "ticker_batch"
 HEARTBEATS = "heartbeats"
 STATUS = "status"
+CANDLES = "candles"
 USER = "user"  # the account's own orders; private
 
 

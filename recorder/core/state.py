@@ -10,6 +10,7 @@ from recorder.core.asking import Key
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Missing, Recording, Track
 from recorder.core.flow import Flow
+from recorder.core.lag import Lag
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
 
@@ -54,6 +55,9 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     heard_paused_ns: list[tuple[str, str | None, int]] = []
     paused_ns: int = 0
     spoken: list[tuple[str, str | None]] = []
+    lags: dict[str, Lag] = {}
+    traded: dict[str, int] = {}
+    traded_ns: int = 0
 
 
 class BookStateOf(msgspec.Struct):
@@ -138,7 +142,7 @@ def trades_from_state(states: dict[str, TradeState]) -> dict[str, TradeIds]:
 _KEYED = ("numbers", "answers_due", "tries", "heard_ns", "heard_paused_ns", "silences")
 _PLAIN = (
     "last_ns", "ordered_ns", "late_run", "distrusted", "unreadable", "looked_ns", "beat",
-    "paused_ns",
+    "paused_ns", "traded_ns",
 )  # fmt: skip
 
 
@@ -159,6 +163,8 @@ def session_to_state(session: Session) -> SessionState:
         resyncs=dict(session.resyncs),
         resyncs_due=dict(session.resyncs_due),
         gaps_ns=list(session.gaps_ns),
+        lags=dict(session.lags),
+        traded=dict(session.traded),
         spoken=sorted(session.spoken, key=_by_name),
     )
     for name in _PLAIN:
@@ -184,6 +190,8 @@ def session_from_state(state: SessionState) -> Session:
     session.resyncs = dict(state.resyncs)
     session.resyncs_due = dict(state.resyncs_due)
     session.gaps_ns = list(state.gaps_ns)
+    session.lags = dict(state.lags)
+    session.traded = dict(state.traded)
     session.spoken = set(state.spoken)
     for name in _PLAIN:
         setattr(session, name, getattr(state, name))

@@ -106,6 +106,19 @@ def test_what_is_wanted() -> None:
     assert not asking.wants("SOL-USD")
 
 
+def test_what_is_carried() -> None:
+    """By its name or its alias, on that channel, now; where nothing is known, everything."""
+    asking = Asking()
+    assert asking.carries("level2", "BTC-USD")
+    asking.ask("subscribe", "level2", ("BTC-USD", "ETH-USDC"), 1)
+    assert asking.carries("level2", "BTC-USD")
+    assert asking.carries("level2", "ETH-USD")
+    assert not asking.carries("level2", "SOL-USD")
+    assert not asking.carries("ticker", "BTC-USD")
+    asking.ask("unsubscribe", "level2", ("BTC-USD",), 2)
+    assert not asking.carries("level2", "BTC-USD")
+
+
 def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
     """A lost or unreadable frame may have been it, of one product or of any."""
     for product in ("BTC-USD", None):
@@ -114,19 +127,24 @@ def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
         asking.snapshots_doubted(product, 100)
         asking.snapshots_doubted("SOL-USD", 100)
         due = asking.overdue(100 + DOUBTED_NS_MAX)
-        assert due == (["BTC-USD"] if product else ["BTC-USD", "ETH-USD"])
-        assert set(due + asking.overdue(SNAPSHOT_NS_MAX)) == {"BTC-USD", "ETH-USD"}
+        both = [("BTC-USD", True), ("ETH-USD", True)]
+        assert due == (both[:1] if product else both)
+        assert due + asking.overdue(SNAPSHOT_NS_MAX) == both
 
 
-def test_waits_for_snapshots_in_vain_grow_to_two_minutes() -> None:
-    asking, now_ns, waits = Asking(), 0, []
-    for _ in range(5):
+def test_waits_for_snapshots_in_vain_grow_and_have_an_end() -> None:
+    """Every try unsubscribes first, and that is no new begin."""
+    asking, now_ns, waits, told = Asking(), 0, [], []
+    for _ in range(TRIES_MAX):
+        asking.ask("unsubscribe", "level2", ("BTC-USD",), now_ns)
         asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
         due_ns = asking.snapshots_due["BTC-USD"]
         waits.append((due_ns - now_ns) // 10**9)
         now_ns = due_ns
-        assert asking.overdue(now_ns) == ["BTC-USD"]
-    assert waits == [30, 60, 120, 120, 120]
+        told += asking.overdue(now_ns)
+    assert waits == [30, 60, 120, 240, 480]
+    assert told == [("BTC-USD", True)] * (TRIES_MAX - 1) + [("BTC-USD", False)]
+    assert asking.overdue(10**18) == []
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
     asking.snapshot_came("BTC-USD")
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)

@@ -120,6 +120,79 @@ def test_trades_that_are_missing() -> None:
     assert [row["messages_missing"] for row in gaps] == [3]
 
 
+def named(trade_id: int, product: str = "BTC-USD") -> bytes:
+    """A heartbeat, which names the newest trade."""
+    return said("heartbeat", product, last_trade_id=trade_id, sequence=1000 + trade_id, time=TIME)
+
+
+def trade_gaps(player: Player) -> list[tuple[str, int, int | None]]:
+    rows = [row for row in player.rows("coverage") if row["channel"] == "market_trades"]
+    told = [row for row in rows if row["state"] == "gap" and row["reason"] != "recorder_down"]
+    return [(row["reason"], row["start_time"], row["messages_missing"]) for row in told]
+
+
+def test_trades_that_heartbeats_name_and_that_do_not_come() -> None:
+    """A fault, a gap since the last trade, and another subscription; recorded from the next on."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    player.say(match(11, 11))
+    last_us = player.now_ns // 1000
+    requests = []
+    for second in range(8):
+        requests += player.say(named(11 + second), after_ms=1000).requests
+    assert requests == [Resubscribe("ws1", "market_trades", ("BTC-USD",), "trades_behind")]
+    assert player.faults() == ["trades_behind"]
+    assert not player.pipeline.coverage.records(("market_trades", "BTC-USD"), "ws1")
+    player.ask("market_trades", "BTC-USD", kind="unsubscribe")
+    player.ask("market_trades", "BTC-USD")
+    player.say(match(20, 20, "last_match"))
+    player.say(match(21, 21))
+    assert trade_gaps(player) == [("trades_behind", last_us, 8)]
+    assert player.faults() == ["trades_behind", "trade_id_gap"]
+    player.say(named(21))
+    player.end()
+    assert len(trade_gaps(player)) == 1
+
+
+def test_trades_that_were_named_before_a_connection_ended() -> None:
+    """They are missing since the last trade, not since the end; the next connection counts them."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    last_us = player.now_ns // 1000
+    for _ in range(3):
+        player.say(named(40), after_ms=1000)
+    player.close()
+    player.open("ws2", first=None, venue=EXCHANGE)
+    player.ask("market_trades", "BTC-USD", connection="ws2")
+    player.say(match(60, 60, "last_match"), "ws2")
+    assert trade_gaps(player) == [("connection_closed", last_us, 49)]
+
+
+def test_trades_that_were_named_before_the_recorder_ended() -> None:
+    """As before another end."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    last_us = player.now_ns // 1000
+    player.say(named(40), after_ms=1000)
+    player.end()
+    rows = [row for row in player.rows("coverage") if row["channel"] == "market_trades"]
+    found = [(row["state"], row["end_time"], row["messages_missing"]) for row in rows]
+    assert found[-2][:2] == ("recorded", last_us) or found[0][:2] == ("recorded", last_us)
+    assert ("gap", player.now_ns // 1000, 30) in found
+
+
+def test_trades_that_were_lost_while_nobody_was_connected() -> None:
+    """The gap says how many."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    end_us = player.now_ns // 1000
+    player.close()
+    player.open("ws2", first=None, venue=EXCHANGE)
+    player.ask("market_trades", "BTC-USD", connection="ws2")
+    player.say(match(15, 15, "last_match"), "ws2")
+    assert trade_gaps(player) == [("connection_closed", end_us, 4)]
+
+
 def test_a_ticker_is_of_the_channel_that_was_asked_for() -> None:
     """The Exchange labels those of two channels alike."""
     player = Player()

@@ -33,11 +33,12 @@ ROOMS = [
     Room("core.coverage", "", "", "pure: intervals of one track"),
     Room("core.tables", "", "", "pure: declarations"),
     Room("core.flow", "", "", "pure: silences of one channel of a product"),
+    Room("core.lag", "", "", "pure: trades that were named and did not come"),
     Room("core.audit", "", "", "pure: tickers against one book's tops"),
     Room("core.asking", "core.messages", "", "what was asked for, not what it says"),
     Room(
         "core.session",
-        "core.asking core.frames core.messages",
+        "core.asking core.frames core.lag core.messages",
         "",
         "order is checked without knowing what is in a frame",
     ),
@@ -50,7 +51,7 @@ ROOMS = [
     ),
     Room(
         "core.state",
-        "core.asking core.book core.coverage core.flow core.session core.trades",
+        "core.asking core.book core.coverage core.flow core.lag core.session core.trades",
         "msgspec",
         "what is known, as text",
     ),

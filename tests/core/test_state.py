@@ -3,6 +3,7 @@
 from recorder.core import state as states
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Missing
+from recorder.core.lag import Lag
 from recorder.core.messages import BID, Level2
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
@@ -23,6 +24,8 @@ def session() -> Session:
     made.resync("BTC-USD", 16)
     made.unreadable, made.distrusted = 3, True
     made.kinship("level2", "SOL-USD")
+    made.trades("BTC-USD", 5, 10**15)
+    made.lags["BTC-USD"] = Lag(8, 20, 1, 19)
     return made
 
 
