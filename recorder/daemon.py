@@ -287,11 +287,9 @@ class Recorder:
             await asyncio.sleep(SILENCE_CHECK_S)
             self._tell_clock_step()
             now_ns = self._clock.now_ns()
-            silent = {
-                connection_id
-                for connection_id, deadline_ns in self._recording.pipeline.deadlines_ns().items()
-                if now_ns > deadline_ns
-            }
+            leaving = {each.connection_id or "" for each in self._connections if each.retiring}
+            deadlines_ns = self._recording.pipeline.deadlines_ns(leaving)
+            silent = {key for key, deadline_ns in deadlines_ns.items() if now_ns > deadline_ns}
             for connection in self._connections:
                 if connection.connection_id in silent & overdue:
                     connection.reconnect(self._disk.stopped or "silence for 5 s")
