@@ -20,6 +20,7 @@ from typing import Any
 
 from recorder import logs, recovery
 from recorder.backfill import Backfill, TradesService
+from recorder.before import look_before
 from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Listed, Noted, hour_of
@@ -33,7 +34,7 @@ from recorder.keycheck import Signings
 from recorder.lineup import Lineup
 from recorder.listing import Listing
 from recorder.progress import Progress, Summary
-from recorder.recording import Recording, look_before
+from recorder.recording import Recording
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, iso
@@ -312,7 +313,8 @@ class Recorder:
             await asyncio.sleep(TURN_CHECK_S)
             now_ns = self._clock.now_ns()
             if hour_of(now_ns - int(TURN_GRACE_S * 1e9)) > self._recording.hour:
-                self._recording.turn(now_ns)
+                for request in self._recording.turn(now_ns):
+                    self._feeds.obey(request)
                 self._log_capture(FIRST_OFFSET)
 
     async def _report(self) -> None:
