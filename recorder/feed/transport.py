@@ -12,6 +12,7 @@ says what it means.
 
 import asyncio
 import json
+import math
 import random
 import ssl
 import time
@@ -88,13 +89,19 @@ class Answer:
         """The body as JSON, or as text where it is none: a 401 is plain text, a 5xx may be HTML."""
         text = self.body.decode("utf-8", "replace")
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError):
             return text
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{text} is beyond all numbers that can be told")
+    return value
 
 
 class Bucket:
