@@ -26,6 +26,7 @@ from recorder.errors import (
     DataError,
     NoInputError,
     PermissionRefusedError,
+    UsageError,
 )
 
 PLANTED = "PlAnTeD-cAnArY-0123456789abcdef"
@@ -162,6 +163,19 @@ def test_the_places_are_looked_at_in_their_order(tmp_path):
 def test_half_a_key_is_told(values, why):
     with pytest.raises(ConfigError, match=why):
         load(None, getenv(**values))
+
+
+def test_a_secret_where_a_name_belongs_is_not_shown():
+    """A key's name is shown wherever something is said of it."""
+    pem = f"-----BEGIN EC PRIVATE KEY-----\\n{PLANTED}\\n-----END EC PRIVATE KEY-----"
+    for secret in (pem, "PLANTED".ljust(86, "A") + "==", "PLANTED".ljust(43, "A") + "="):
+        swapped = {"COINBASE_API_KEY": secret, "COINBASE_API_SECRET": "name"}
+        with pytest.raises(ConfigError, match="has a secret in COINBASE_API_KEY") as caught:
+            load(None, getenv(**swapped))
+        assert secret not in str(caught.value)
+        with pytest.raises(UsageError, match="holds a key itself") as other:
+            load(Path(secret))
+        assert secret not in str(other.value)
 
 
 @pytest.mark.parametrize("name", ["COINBASE_API_KEY", "COINBASE_API_PASSPHRASE"])
