@@ -16,6 +16,7 @@ import json
 import os
 import pwd
 import re
+import resource
 import shlex
 import stat
 from collections.abc import Callable, Mapping
@@ -89,7 +90,7 @@ class Credentials:
 def load(
     key_file: Path | None, getenv: Callable[[str], str | None] = os.getenv
 ) -> Credentials | None:
-    """Find a key; None where there is none anywhere.
+    """Find a key; None where there is none anywhere. A process that has one leaves no core file.
 
     Args:
         key_file: a CDP key file that was named; then nothing else is looked at.
@@ -104,6 +105,15 @@ def load(
         DataError: it is no CDP key file.
         ConfigError: of a key and its secret there is only one, or they are swapped.
     """
+    found = _find(key_file, getenv)
+    if found is not None:
+        # What crashes may be examined by others; systemd's collector keeps to the limit, too.
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    return found
+
+
+def _find(key_file: Path | None, getenv: Callable[[str], str | None]) -> Credentials | None:
     if key_file is not None:
         if is_key_itself(str(key_file)):
             raise UsageError(f"--key-file {KEY_FOR_A_FILE}")

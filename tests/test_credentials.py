@@ -192,6 +192,23 @@ def test_a_key_file_with_a_name_that_is_none(tmp_path):
         load(key_file(tmp_path, name="a\nb"), getenv())
 
 
+def test_who_has_a_key_leaves_no_core_file():
+    """Only who has one: of all others a crash may be looked into."""
+    script = (
+        "import resource; from recorder.credentials import load; load(None); "
+        "print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    command = ["sh", "-c", 'ulimit -c 4096 && exec "$0" -c "$1"', sys.executable, script]
+    bare = {name: value for name, value in os.environ.items() if name not in NAMES}
+    key = {"COINBASE_API_KEY": "k", "COINBASE_API_SECRET": PLANTED}
+    shown = [
+        subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.strip()
+        for env in (bare, bare | key)
+    ]
+    assert shown[0] != "0"
+    assert shown[1] == "0"
+
+
 def test_empty_variables_are_no_key():
     assert load(None, getenv(**dict.fromkeys(NAMES, ""))) is None
 
