@@ -103,6 +103,7 @@ def _document(report: "FillReport") -> dict[str, object]:
     return {
         "whole": report.whole,
         "dry_run": report.dry_run,
+        "unfinished": report.unfinished,
         "missing": report.missing,
         "filled": report.filled,
         "products": report.products,
@@ -115,6 +116,11 @@ def show(report: "FillReport") -> None:
     """Print what was missing, and what became of it."""
     out = terminal.output()
     holes = [hole for product in report.products for hole in product.missing]
+    if report.unfinished:
+        out.print(
+            "The recording has not ended, or it died: what came in its last seconds is not counted "
+            "yet. `recorder run`, `recorder seal` and this command without --dry-run finish it."
+        )
     if not report.products:
         out.print("No trades are recorded.")
         return

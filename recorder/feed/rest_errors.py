@@ -185,7 +185,7 @@ def explain(
             "Too many requests from this address or with this key, others' included. Wait "
             f"{f'{wait_s:.0f} s' if wait_s else 'a minute'}, then ask less often"
         )
-    elif status >= 500:
+    elif status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
         error = VenueUnavailableError
         advice = (
             "The venue failed; try later. A wrong parameter can cause it too, such as a limit "
@@ -241,7 +241,7 @@ def clock_fault(scheme: str, clock_ahead_s: float | None) -> str:
     where = "ahead of" if clock_ahead_s > 0 else "behind"
     return (
         f"This machine's clock is {abs(clock_ahead_s):.0f} s {where} the venue's, too far for a "
-        "signature to be taken: set it (`timedatectl set-ntp true`)"
+        "signature made by it to be taken: set it (`timedatectl set-ntp true`)"
     )
 
 

@@ -52,6 +52,7 @@ def test_the_venue_s_own_words(body, words):
         (FREE, 302, "", VenueUnavailableError, "Redirects are not followed"),
         (FREE, 503, "", VenueUnavailableError, "The venue failed; try later"),
         (FREE, 799, "", VenueUnavailableError, "answered GET /x with 799."),
+        (FREE, 408, "", VenueUnavailableError, "The venue failed; try later"),
     ],
 )
 def test_every_status_has_its_error_and_its_advice(asked, status, body, error, why):
