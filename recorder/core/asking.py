@@ -267,6 +267,7 @@ class Asking:
             if now_ns < due_ns:
                 self.resyncs_due[product_id] = due_ns
                 return False
+        self._due_no_more(product_id)  # for no other cause: it is asked for once
         self._resynced(product_id, now_ns)
         return True
 

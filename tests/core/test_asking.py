@@ -132,6 +132,20 @@ def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
         assert due + asking.overdue(SNAPSHOT_NS_MAX) == both
 
 
+def test_one_request_for_a_snapshot_is_one_for_every_cause() -> None:
+    """What is asked for now is neither overdue nor put off, and counts as one try."""
+    asking = Asking()
+    asking.ask("subscribe", "level2", ("BTC-USD",), 0)
+    now_ns = SNAPSHOT_NS_MAX
+    assert asking.resync("BTC-USD", now_ns)
+    assert asking.overdue(now_ns) == []
+    assert not asking.resync("BTC-USD", now_ns + 1)
+    assert asking.resync("BTC-USD", now_ns + RESYNC_NS_MIN)
+    assert asking.put_off(now_ns + RESYNC_NS_MIN) == []
+    assert not asking.resync("BTC-USD", now_ns + 3 * RESYNC_NS_MIN - 1)
+    assert asking.resync("BTC-USD", now_ns + 3 * RESYNC_NS_MIN)
+
+
 def test_waits_for_snapshots_in_vain_grow_and_have_an_end() -> None:
     """Every try unsubscribes first, and that is no new begin."""
     asking, now_ns, waits, told = Asking(), 0, [], []
