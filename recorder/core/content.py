@@ -211,6 +211,27 @@ def _judge(known: Knowledge, audit: Audit, product_id: str, place: Place) -> Non
 def _trades(known: Knowledge, message: Trades, place: Place) -> None:
     """Keep the trades that are new; a snapshot repeats the last 100 after every reconnect."""
     product_id = message.product_id
+    new, repeated, holes = _taken(known, message, place)
+    if repeated and not message.snapshot:
+        detail = f"trades recorded before came again in an update: {repeated[:20]}"
+        known.fault("trade_repeated", detail, place, channel=TRADES, product_id=product_id)
+    if holes:
+        _miss_trades(known, product_id, holes, place)
+    if not message.trades:
+        return  # none of them can be read: nothing is recorded by this
+    first = _sees(known, TRADES, product_id, len(new), place)
+    if new:
+        # A snapshot has the last hundred of the quietest product, too.
+        count = 0 if message.snapshot else len(new)
+        place.session.trades(product_id, count, place.origin.recv_ns)
+        kind = "snapshot" if message.snapshot else "update"
+        rows = trades_rows(product_id, kind, new, place.origin, first)
+        place.step.rows.append(rows)
+
+
+def _taken(known: Knowledge, message: Trades, place: Place) -> tuple[list[Trade], list[int], int]:
+    """Take the ids; returns the new trades, those recorded before, and how many are missing."""
+    product_id = message.product_id
     ids = known.trades.get(product_id)
     if ids is None:
         ids = known.trades[product_id] = TradeIds()
@@ -228,25 +249,20 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
             known.messages["market_trades/in later hours"] += 1
         else:
             new.append(trade)
-        if missing:
-            holes += missing
-            detail = f"trade ids {trade.trade_id - missing} … {trade.trade_id - 1} are missing"
-            known.fault(
-                "trade_id_gap", detail, place, channel=TRADES, product_id=product_id, keep_raw=False
-            )
-    if repeated and not message.snapshot:
-        detail = f"trades recorded before came again in an update: {repeated[:20]}"
-        known.fault("trade_repeated", detail, place, channel=TRADES, product_id=product_id)
-    if holes:
-        _miss_trades(known, product_id, holes, place)
-    first = _sees(known, TRADES, product_id, len(new), place)
-    if new:
-        # A snapshot has the last hundred of the quietest product, too.
-        count = 0 if message.snapshot else len(new)
-        place.session.trades(product_id, count, place.origin.recv_ns)
-        kind = "snapshot" if message.snapshot else "update"
-        rows = trades_rows(product_id, kind, new, place.origin, first)
-        place.step.rows.append(rows)
+        holes += _tell_hole(known, product_id, missing, trade.trade_id - 1, place)
+    for trade_id in message.unread:
+        holes += _tell_hole(known, product_id, ids.miss(trade_id), trade_id, place)
+    return new, repeated, holes
+
+
+def _tell_hole(known: Knowledge, product_id: str, count: int, last: int, place: Place) -> int:
+    """Write down that so many ids up to ``last`` are missing, if any are; returns how many."""
+    if count:
+        detail = f"trade ids {last - count + 1} … {last} are missing"
+        known.fault(
+            "trade_id_gap", detail, place, channel=TRADES, product_id=product_id, keep_raw=False
+        )
+    return count
 
 
 def _jumped(known: Knowledge, ids: TradeIds, trade: Trade, place: Place) -> int:
