@@ -252,6 +252,23 @@ def test_a_gap() -> None:
     assert gaps["level2", "BTC-USD"]["end_time"] == (gap_ns + 50_000_000) // 1000
 
 
+def test_a_gap_that_shows_after_a_product_was_left() -> None:
+    """Its frames were lost when it was recorded still: what it misses since has their numbers."""
+    player = live()
+    player.ask("ticker", "BTC-USD")
+    player.say(ticker(1))
+    player.ask("ticker", "BTC-USD", kind="unsubscribe")
+    player.say(heartbeat(4))
+    player.end()
+    (gap,) = [
+        row
+        for row in player.rows("coverage")
+        if (row["channel"], row["state"]) == ("ticker", "gap")
+    ]
+    assert (gap["reason"], gap["sequence_before"], gap["sequence_after"]) == ("unsubscribed", 1, 4)
+    assert gap["messages_missing"] == 2
+
+
 def test_a_gap_before_the_snapshot() -> None:
     """What was lost may have been the snapshot: it becomes overdue and is asked for again."""
     player = Player()

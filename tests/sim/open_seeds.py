@@ -5,7 +5,6 @@ it out; nothing is put in here to let a change pass.
 """
 
 OPEN = {
-    1145: "a gap of a few frames is not told around a change of the plan (advanced)",
     1443: "a silent connection is kept open for 5.9 s (exchange)",
     1758: "after snapshots of wrong products two books are not the market's (advanced)",
 }
