@@ -158,6 +158,16 @@ class Asking:
         former = any((channel, each) in self.former for each in names)
         return former and not any(each in asked for each in names)
 
+    def promises(self, key: Key) -> bool:
+        """Whether data of this goes on: it is asked for now, or nothing is known of what was.
+
+        Only that is recorded. Of a stranger, or of what was left, nothing says that more comes.
+        """
+        channel, product_id = key
+        if product_id in self.asked.get(channel, ()):
+            return True  # nearly always
+        return not self.gave_up(key) and (product_id is None or self.knows(channel, product_id))
+
     # --- answers and data -----------------------------------------------------------------------
 
     def served(self, channels: Mapping[str, Iterable[str]], now_ns: int) -> None:

@@ -90,7 +90,7 @@ def _sees(known: Knowledge, channel: str, product_id: str | None, rows: int, pla
     key: Key = (channel, product_id)
     if product_id is not None and channel in wire_of(session.venue).UNFILTERED:
         key = (channel, None)
-    silence_ns = session.came(key, now_ns)
+    silence_ns = session.came(key, now_ns) if session.promises(key) else None
     if silence_ns is not None:
         flow = known.flows.get(key)
         if flow is None:
@@ -130,15 +130,21 @@ def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
 def _level2(known: Knowledge, message: Level2, place: Place) -> None:
     product_id, connection_id = message.product_id, place.connection_id
     rows = len(message.prices)
+    if not place.session.promises((LEVEL2, product_id)):
+        # Nothing follows it up: what there is of it is no book.
+        known.doubt_book(connection_id, product_id, "not_asked_for", place.step)
+        first = _sees(known, LEVEL2, product_id, rows, place)
+        if rows:
+            place.step.rows.append(level2_rows(message, place.origin, first, None))
+        return
     book = known.books.get((connection_id, product_id))
     if book is None:
         book = known.books[connection_id, product_id] = Book(product_id)
-    is_wanted = not place.session.gave_up((LEVEL2, product_id))
-    if message.snapshot and is_wanted:
+    if message.snapshot:
         place.session.snapshot_came(product_id)
         known.begin((LEVEL2, product_id), place)
     first = _sees(known, LEVEL2, product_id, rows, place)
-    if message.snapshot and is_wanted:
+    if message.snapshot:
         book.load(message, first)
         fields = {"connection_id": connection_id, "product_id": product_id, "levels": rows}
         place.step.facts.append(Fact("book_live", fields))

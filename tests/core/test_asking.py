@@ -132,6 +132,23 @@ def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
         assert due + asking.overdue(SNAPSHOT_NS_MAX) == both
 
 
+def test_what_goes_on() -> None:
+    """What is asked for, by either name, and where nothing is known of it; not what was left."""
+    asking = Asking()
+    assert asking.promises(TICKER)
+    asking.ask("subscribe", "ticker", ("BTC-USD", "ETH-USDC"), 0)
+    assert asking.promises(TICKER)
+    assert asking.promises(("ticker", "ETH-USD"))
+    assert asking.promises(("status", "BTC-USD"))
+    assert asking.promises(("heartbeats", None))
+    assert not asking.promises(("ticker", "SOL-USD"))
+    asking.ask("unsubscribe", "ticker", ("BTC-USD",), 0)
+    assert not asking.promises(TICKER)
+    asking.ask("subscribe", "heartbeats", (), 0)
+    asking.ask("unsubscribe", "heartbeats", (), 0)
+    assert not asking.promises(("heartbeats", None))
+
+
 def test_one_request_for_a_snapshot_is_one_for_every_cause() -> None:
     """What is asked for now is neither overdue nor put off, and counts as one try."""
     asking = Asking()

@@ -86,18 +86,13 @@ def _keys_of(raw: bytes) -> Iterator[tuple[str, Key]]:
 
 
 def _check_recorded(evidence: Evidence, asked: dict[tuple[str, Key], _Asked]) -> Iterator[str]:
-    strangers = {
-        (row["connection_id"], row["detail"].partition(" came, ")[0])
-        for row in evidence.faults_of("unexpected_product")
-    }
     for row in evidence.coverage:
         channel, product_id, connection_id = row["channel"], row["product_id"], row["connection_id"]
         if row["state"] == "gap":
             continue
         times = asked.get((connection_id, (channel, product_id)))
         if times is None:
-            if (connection_id, f"{channel} of {product_id}") not in strangers:
-                yield f"{span(row)} was never asked for on {connection_id}"
+            yield f"{span(row)} was never asked for on {connection_id}"
         elif not times.is_asked_at(row["start_us"]):
             yield f"{span(row)} begins after it was unsubscribed on {connection_id}"
         elif within := [each for each in times.left if row["start_us"] < each < row["end_us"]]:
