@@ -265,6 +265,17 @@ class Asking:
             if due_ns is not None:
                 self.snapshots_due[each] = min(due_ns, now_ns + DOUBTED_NS_MAX)
 
+    def refused(self, now_ns: int) -> None:
+        """A request was one too many: snapshots that are due may not have been asked for at all.
+
+        Each is asked for again as any other is, and it was no try in vain.
+        """
+        for product_id in sorted(self.snapshots_due):
+            last_ns, times = self.resyncs.get(product_id, (now_ns, 1))
+            del self.snapshots_due[product_id]
+            due_ns = max(last_ns + self._wait_ns(times), now_ns + DOUBTED_NS_MAX)
+            self.resyncs_due[product_id] = due_ns
+
     def _due_no_more(self, product_id: str) -> None:
         self.snapshots_due.pop(product_id, None)
         self.resyncs_due.pop(product_id, None)

@@ -164,6 +164,7 @@ class Pipeline(Knowledge):
             )
             self._doubt(problem, decoded, place)
             if problem.kind == "venue_error" and _TOO_MUCH.search(problem.detail):
+                place.session.refused(place.origin.recv_ns)
                 place.step.requests.append(SlowDown(place.connection_id, problem.detail))
         channel = place.session.meant(decoded.channel or "")
         if decoded.product_sequence is not None:

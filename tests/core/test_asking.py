@@ -163,6 +163,27 @@ def test_one_request_for_a_snapshot_is_one_for_every_cause() -> None:
     assert asking.resync("BTC-USD", now_ns + 3 * RESYNC_NS_MIN)
 
 
+def test_a_snapshot_whose_request_was_refused_is_asked_for_soon() -> None:
+    """It is no try in vain, and asked for as any other: each time after twice the wait."""
+    asking, now_ns, waits = Asking(), 0, []
+    for _ in range(2 * TRIES_MAX):
+        asking.ask("unsubscribe", "level2", ("BTC-USD",), now_ns)
+        asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+        for _ in range(2):  # both of them
+            asking.refused(now_ns)
+        due_ns = asking.resyncs_due["BTC-USD"]
+        assert asking.overdue(due_ns) == asking.put_off(due_ns - 1) == []
+        assert asking.put_off(due_ns) == ["BTC-USD"]
+        waits.append((due_ns - now_ns) // 10**9)
+        now_ns = due_ns
+    assert waits == [10, 10, 20, 40, 80, 160, 320, 320, 320, 320]
+    asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+    asking.refused(now_ns)
+    asking.snapshot_came("BTC-USD")  # another request was refused
+    asking.refused(now_ns)
+    assert asking.put_off(10**18) == asking.overdue(10**18) == []
+
+
 def test_waits_for_snapshots_in_vain_grow_and_have_an_end() -> None:
     """Every try unsubscribes first, and that is no new begin."""
     asking, now_ns, waits, told = Asking(), 0, [], []

@@ -189,6 +189,11 @@ def test_a_venue_that_says_too_fast() -> None:
     player = live()
     step = player.say(b'{"type":"error","message":"rate limit exceeded"}')
     assert step.requests == [SlowDown("ws1", "rate limit exceeded")]
+    player.ask("level2", "ETH-USD")
+    player.say(answer(1, level2=["BTC-USD", "ETH-USD"]))
+    player.say(b'{"type":"error","message":"rate limit exceeded"}')
+    step = player.say(heartbeat(2), after_ms=10_000)
+    assert step.requests == [Resubscribe("ws1", "level2", ("ETH-USD",), "put_off")]
 
 
 def test_a_resync_that_was_put_off() -> None:
