@@ -31,9 +31,10 @@ SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §
 SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
-# Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3).
+# Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3); a lost one is
+# missed as soon as a book's is, for of a product's status nothing else may come for days.
 BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
-DATA_NS_MAX = 60_000_000_000
+DATA_NS_MAX = 30_000_000_000
 BEATS_NS_MAX = 10_000_000_000
 TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
