@@ -6,7 +6,6 @@ rows.
 
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +18,9 @@ from recorder.core.rows import levels_from
 from recorder.core.tables import LEVEL2
 from recorder.errors import DataError
 from recorder.store.capture import read_hour
+from recorder.store.days import file_of, files_of, read_day
 from recorder.store.parts import read_parts
-from recorder.store.paths import Root
+from recorder.store.paths import File, Root
 from recorder.store.seal import read_commit
 
 Books = dict[tuple[str, str], Level2]  # by (connection, product)
@@ -46,14 +46,13 @@ def first_mark(root: Root, hour: int) -> Carried | None:
     return None
 
 
-def checkpoint_files(root: Root, hour: int) -> list[Path]:
+def checkpoint_files(root: Root, hour: int) -> list[File]:
     """The files that hold the checkpoint rows of an hour."""
-    parts = [part.path for part in root.parts(LEVEL2.name, hour) if part.first == 0]
+    parts: list[File] = [part.path for part in root.parts(LEVEL2.name, hour) if part.first == 0]
     if parts:
         return parts
     commit = read_commit(root, hour)
-    files = commit.files if commit is not None else ()
-    return [root.path / file.path for file in files if file.table == LEVEL2.name]
+    return files_of(root, hour, commit.files if commit is not None else (), LEVEL2.name)
 
 
 def are_books_of(root: Root, hour: int, books: Books) -> bool:
@@ -87,10 +86,11 @@ def read_books_at_end(root: Root, hour: int) -> Books:
     """
     commit = read_commit(root, hour)
     files = commit.files if commit is not None else ()
+    day = read_day(root, hour // 24)
     books: Books = {}
     for file in files:
         if file.table == LEVEL2.name and file.product_id is not None:
-            found = books_after(read_parts(LEVEL2, [root.path / file.path]))
+            found = books_after(read_parts(LEVEL2, [file_of(root, day, hour, file)]))
             books |= {(line, file.product_id): book for line, book in found.items()}
     return books
 

@@ -36,6 +36,7 @@ from recorder.core.rows import Origin, Rows, fault_rows
 from recorder.core.tables import COVERAGE, TABLES
 from recorder.recording import Pending
 from recorder.store.capture import Damage, Lost, end_of, read_stretches
+from recorder.store.days import files_of
 from recorder.store.parts import read_cut, read_parts, to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root, hour_text
 from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch
@@ -230,8 +231,7 @@ def _begin(root: Root, hour: int) -> int:
 def _ledger(root: Root, hour: int, before_seq: int) -> dict[Key, int]:
     """Up to when the published intervals of each channel and product reach, in microseconds."""
     commit = read_commit(root, hour)
-    files = [root.path / file.path for file in commit.files] if commit is not None else []
-    files = [path for path in files if path.is_relative_to(root.path / COVERAGE.name)]
+    files = files_of(root, hour, commit.files if commit is not None else (), COVERAGE.name)
     rows = read_parts(COVERAGE, files + [part.path for part in root.parts(COVERAGE.name, hour)])
     rows = rows.filter(pc.less(rows.column("noted_seq"), before_seq))
     ends: dict[Key, int] = {}

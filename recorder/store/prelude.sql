@@ -61,6 +61,12 @@ CREATE OR REPLACE MACRO recorder_file(_table, _product, _hour) AS
         || recorder_in_text(_hour, '/date=%Y-%m-%d/hour=%H/') || _table
         || if(_product = '', '', '-' || _product)
         || recorder_in_text(_hour, '-%Y%m%dT%H.parquet'));
+-- The file of a packed day, which holds the rows of all its hours.
+CREATE OR REPLACE MACRO recorder_day_file(_table, _product, _day) AS
+    recorder_path('packed/' || _table || if(_product = '', '', '/product=' || _product)
+        || recorder_in_text(_day * 24, '/date=%Y-%m-%d/') || _table
+        || if(_product = '', '', '-' || _product)
+        || recorder_in_text(_day * 24, '-%Y%m%d.parquet'));
 
 -- What the path of a file tells. By patterns: DuckDB leaves out files by these, and by split_part
 -- only where it is asked for one thing.
@@ -70,6 +76,10 @@ CREATE OR REPLACE MACRO recorder_date_in(_name) AS
     try_cast(regexp_extract(_name, '/date=([^/]*)/hour=[^/]*/[^/]*$', 1) AS DATE);
 CREATE OR REPLACE MACRO recorder_hour_in(_name) AS
     try_cast(regexp_extract(_name, '/hour=([^/]*)/[^/]*$', 1) AS INTEGER);
+CREATE OR REPLACE MACRO recorder_packed_product(_name) AS
+    regexp_extract(_name, '/product=([^/]*)/date=[^/]*/[^/]*$', 1);
+CREATE OR REPLACE MACRO recorder_packed_date(_name) AS
+    try_cast(regexp_extract(_name, '/date=([^/]*)/[^/]*$', 1) AS DATE);
 CREATE OR REPLACE MACRO recorder_live_date(_name) AS
     try_strptime(regexp_extract(_name, '/(\d{8})\d\d-[^/]*$', 1), '%Y%m%d')::DATE;
 CREATE OR REPLACE MACRO recorder_live_hour(_name) AS
@@ -115,6 +125,14 @@ CREATE OR REPLACE MACRO recorder_looked_for(_table, _product, _first, _last) AS 
     list_filter(recorder_open_hours(), lambda an_hour: an_hour >= greatest(_first, recorder_switched())
         AND an_hour <= _last),
     lambda an_hour: recorder_file(_table, _product, an_hour));
+-- The files of packed days that hold hours of [first, last]; of all products, or of one.
+CREATE OR REPLACE MACRO recorder_days_listed(_table, _packed, _first, _last) AS
+    flatten(list_transform(_packed,
+        lambda each: list_transform(recorder_within(each['hours'], _first // 24, _last // 24),
+            lambda a_day: recorder_day_file(_table, recorder_literal(each['product']), a_day))));
+CREATE OR REPLACE MACRO recorder_days(_table, _packed, _product, _first, _last) AS
+    recorder_days_listed(_table, list_filter(_packed, lambda each: each['product'] = _product),
+        _first, _last);
 -- The files of a product: those that are sealed for sure and must be there, and those that may be
 -- there by now.
 CREATE OR REPLACE MACRO recorder_old(_table, _held, _product, _first, _last) AS recorder_listed(

@@ -27,6 +27,7 @@ import msgspec
 from recorder.core.frames import hour_base
 from recorder.core.tables import COVERAGE, LEVEL2, TABLES, Kind, Table
 from recorder.errors import DataError
+from recorder.store.days import DayFile, read_day
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import SCHEMA_MARK, Root
 from recorder.store.publish import make_folder, publish
@@ -63,10 +64,11 @@ class _Record(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Record).decode
 
 
-def publish_views(root: Root) -> None:
+def publish_views(root: Root, staging: Path | None = None) -> None:
     """Write `recorder.sql` for what is there now, if it says anything new.
 
-    Where a record cannot be read, which `recorder verify` tells, the one that is there stays.
+    ``staging`` is for who does not hold the writer's lock: a start empties the other one. Where a
+    record cannot be read, which `recorder verify` tells, the one that is there stays.
     """
     write_empty_parts(root)
     try:
@@ -75,8 +77,9 @@ def publish_views(root: Root) -> None:
         return
     if final.exists() and final.read_text(encoding="utf-8") == text:
         return
-    make_folder(root.staging)
-    staged = root.staging / f"{NAME}.{os.getpid()}"
+    staging = staging or root.staging
+    make_folder(staging)
+    staged = staging / f"{NAME}.{os.getpid()}"
     staged.write_text(text, encoding="utf-8")
     publish(staged, final, mode=_MODE)
 
@@ -87,9 +90,14 @@ def views(root: Root, empty: Path | None = None) -> str:
     Raises DataError where a commit record or `current.json` cannot be read.
     """
     held = _Held(sealed_before(root))
+    days = {day: record for day in root.packed_days() if (record := read_day(root, day))}
     for hour in root.committed_hours():
         if held.switched is not None and hour < held.switched:
-            held.add(hour, _files(root, hour))
+            packed = days.get(hour // 24)
+            if packed is not None and packed.holds(hour):
+                held.add_packed(hour, packed.files)
+            else:
+                held.add(hour, _files(root, hour))
     held.open = [hour for hour in root.part_hours() if hour >= (held.switched or 0)]
     parts = [_prelude(root, held, empty)]
     for table in TABLES.values():
@@ -105,11 +113,17 @@ def views(root: Root, empty: Path | None = None) -> str:
 
 @dataclass(slots=True)
 class _Held:
-    """Sealed hours before the switch, by table and product as spans [first, last]; open hours."""
+    """Sealed hours before the switch, by table and product as spans [first, last]; open hours.
+
+    Of packed hours the days are there, in ``packed``.
+    """
 
     switched: int | None
     hours: Spans = field(default_factory=list)
     tables: dict[str, dict[str, Spans]] = field(
+        default_factory=lambda: {name: {} for name in TABLES}
+    )
+    packed: dict[str, dict[str, Spans]] = field(
         default_factory=lambda: {name: {} for name in TABLES}
     )
     open: list[int] = field(default_factory=list)
@@ -122,8 +136,18 @@ class _Held:
                 spans = self.tables[file.table].setdefault(file.product_id or _NOTHING, [])
                 _extend(spans, hour)
 
+    def add_packed(self, hour: int, files: Iterable[DayFile]) -> None:
+        """Take an hour that is packed, in the order of the hours, by the files of its day."""
+        _extend(self.hours, hour)
+        for file in files:
+            if file.table in self.packed:
+                spans = self.packed[file.table].setdefault(file.product_id or _NOTHING, [])
+                _extend(spans, hour // 24)
+
 
 def _extend(spans: Spans, hour: int) -> None:
+    if spans and spans[-1][1] == hour:
+        return
     if spans and spans[-1][1] >= hour - 1:
         spans[-1] = (spans[-1][0], hour)
     else:
@@ -198,21 +222,31 @@ def _scan(table: Table) -> str:
     )
     read = f"schema = recorder_columns_{table.name}()"
     live = ", ".join(names)
-    sealed = ", ".join(
-        "recorder_product_in(filename) AS product_id"
-        if table.per_product and name == "product_id"
-        else name
-        for name in names
+    sealed, packed = (
+        ", ".join(
+            f"{product_in}(filename) AS product_id"
+            if table.per_product and name == "product_id"
+            else name
+            for name in names
+        )
+        for product_in in ("recorder_product_in", "recorder_packed_product")
     )
     sealed += ", recorder_date_in(filename) AS date, recorder_hour_in(filename) AS hour"
+    packed += ", recorder_packed_date(filename) AS date"
+    packed += f", (recorder_hour_of({table.order}) % 24)::INTEGER AS hour"
     live += ", recorder_live_date(filename) AS date, recorder_live_hour(filename) AS hour"
     # The sealed rows stand alone: within a WITH, count(*) would read every column.
     return f"""\
 -- {table.meaning}
 CREATE OR REPLACE MACRO recorder_columns_{table.name}() AS MAP {{{declared}}};
-CREATE OR REPLACE MACRO recorder_{table.name}(_old, _new, _begin, _end) AS TABLE
+CREATE OR REPLACE MACRO recorder_{table.name}(
+    _days, _first, _last, _old, _new, _begin, _end) AS TABLE
 SELECT {sealed}
 FROM read_parquet(list_prepend(recorder_empty(), _old), {read})
+UNION ALL
+SELECT {packed}
+FROM read_parquet(list_prepend(recorder_empty(), _days), {read})
+WHERE {table.order} >= recorder_seq(_first) AND {table.order} < recorder_seq(_last + 1)
 UNION ALL
 FROM (
 WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)
@@ -231,9 +265,11 @@ WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) 
 def _view(table: Table, held: _Held) -> str:
     """The view of a whole table; that of coverage is made of more than its rows."""
     spans = _held_by_product(held.tables[table.name])
+    packed = _held_by_product(held.packed[table.name])
     view = f"CREATE OR REPLACE VIEW {table.name} AS\n{_everything(table)};\n"
     return f"""\
 CREATE OR REPLACE MACRO recorder_held_{table.name}() AS {spans};
+CREATE OR REPLACE MACRO recorder_packed_{table.name}() AS {packed};
 {"" if table.name == COVERAGE.name else view}"""
 
 
@@ -242,6 +278,7 @@ def _everything(table: Table, reader: str | None = None) -> str:
     held = f"recorder_listed('{name}', recorder_held_{name}()"
     return f"""\
 FROM {reader or f"recorder_{name}"}(
+    recorder_days_listed('{name}', recorder_packed_{name}(), 0, {_LAST}), 0, {_LAST},
     {held}, 0, recorder_old_before() - 1),
     list_concat({held}, recorder_old_before(), {_LAST}),
                 recorder_looked_for('{name}', {product}, 0, {_LAST})),
@@ -257,6 +294,7 @@ def _of_product(table: Table) -> str:
 CREATE OR REPLACE MACRO {table.name}_of(product, "from", "to") AS TABLE
 SELECT * EXCLUDE (date, hour)
 FROM recorder_{table.name}(
+    recorder_days('{table.name}', recorder_packed_{table.name}(), product, {hours}), {hours},
     recorder_old('{table.name}', recorder_held_{table.name}(), product, {hours}),
     recorder_new('{table.name}', product, {hours}),
     recorder_begin_stamp(recorder_hour("from")), recorder_stamp(recorder_last_hour("to") + 1))
