@@ -37,6 +37,7 @@ from recorder.listing import Listing, fetch_from, rest_services
 from recorder.progress import Progress, Summary
 from recorder.recording import Recording, look_before
 from recorder.store.aside import set_aside_unreadable
+from recorder.store.days import tidy
 from recorder.store.lock import WriterLock
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_text, iso
@@ -144,6 +145,7 @@ class Recorder:
     ) -> None:
         """``trades``: of whom missing trades are asked; None: of nobody."""
         empty(root.staging)
+        tidy(root)
         write_empty_parts(root)
         aside = set_aside_unreadable(root)
         self._root = root

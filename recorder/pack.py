@@ -10,6 +10,7 @@ day is left alone, with the reason.
 What a packed day replaced is removed by a later run, after the time that every reader is given.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ import pyarrow.compute as pc
 from recorder import recovery
 from recorder.core.coverage import GAP
 from recorder.core.tables import COVERAGE
-from recorder.disk import free_bytes
 from recorder.errors import DataError, NoInputError, StorageError, UsageError
 from recorder.store import retire
 from recorder.store.days import Day, clear, day_named, files_of, read_day
@@ -305,8 +305,8 @@ class _Packing:
                 self._report.packed.append(_packed(found, record))
 
     def _refuse_little_space(self, size: int) -> None:
-        free = free_bytes(self._root.path)
-        if free is not None and free < size + _FREE_BYTES_MIN:
+        free = shutil.disk_usage(self._root.path).free
+        if free < size + _FREE_BYTES_MIN:
             raise _NotClosedError(
                 f"{free:,} bytes are free, and it needs {size + _FREE_BYTES_MIN:,}: its files are "
                 "there twice until those of its hours go"

@@ -1,10 +1,10 @@
 """Some days to pack: hours that turn into each other, a recorder that was down, and a newest hour.
 
-    day 0    21h 22h 23h    one connection through all of them; a gap in 22h
-    day 1    00h 01h        it goes on, and the recorder stops in 01h
-             02h            nobody recorded
-             03h            another start
-    day 2    02h            another start, and the newest hour
+day 0    21h 22h 23h    one connection through all of them; a gap in 22h
+day 1    00h 01h        it goes on, and the recorder stops in 01h
+         02h            nobody recorded
+         03h            another start
+day 2    02h            another start, and the newest hour
 """
 
 import os

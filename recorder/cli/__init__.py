@@ -88,6 +88,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "repair": care.repair,
             "backfill": backfilling.backfill,
             "prune": care.prune,
+            "pack": care.pack,
         },
     ),
     ("Ask", {"api": api.api}),

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from recorder.core.tables import TABLES
-from recorder.errors import DataError
+from recorder.errors import DataError, LockedError, StorageError
+from recorder.store.lock import PackLock
 from recorder.store.paths import File, Root, Slice, day_from_text, day_iso, day_text, iso
 from recorder.store.publish import publish_json, remove, sync_folder
 
@@ -166,7 +167,7 @@ def clear(root: Root) -> list[str]:
     """
     done = []
     for day in root.noted_days():
-        if _doing(root, day) == REMOVING:
+        if is_removed(root, day):
             remove_day(root, day)
             done.append(f"what was left of the packed day {day_iso(day)}")
         elif not root.day_record(day).exists():
@@ -181,11 +182,20 @@ def clear(root: Root) -> list[str]:
     return done
 
 
-def _doing(root: Root, day: int) -> str:
+def tidy(root: Root) -> None:
+    """`clear`, at a start: unless somebody packs now, or the disk refuses."""
+    if root.packing.is_dir():
+        with suppress(LockedError, StorageError, OSError), PackLock(root):
+            clear(root)
+
+
+def is_removed(root: Root, day: int) -> bool:
+    """Whether a packed day is being removed for good, or was when somebody died of it."""
     try:
-        return str(json.loads(root.pack_note(day).read_text(encoding="utf-8"))["doing"])
-    except (ValueError, KeyError, TypeError):
-        return PACKING
+        content = json.loads(root.pack_note(day).read_text(encoding="utf-8"))
+        return bool(content["doing"] == REMOVING)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
 
 
 def remove_day(root: Root, day: int) -> int:

@@ -162,11 +162,12 @@ def seal_hour(
         tuple(files),
         datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-    _publish_commit(root, commit)
+    publish_commit(root, commit)
     return commit
 
 
-def _publish_commit(root: Root, commit: Commit) -> None:
+def publish_commit(root: Root, commit: Commit) -> None:
+    """Publish the record of an hour; all its files must be published."""
     content = {
         "version": COMMIT_VERSION,
         "hour": iso(commit.hour),

@@ -9,11 +9,13 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, NoInputError
 from recorder.store.aside import QUARANTINE
+from recorder.store.days import day_named, read_day
 from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_from_text, iso
 from recorder.store.seal import sealed_before
 from recorder.verify.again import check_again
 from recorder.verify.books import check_books
 from recorder.verify.coverage import Ledger, check_coverage
+from recorder.verify.days import check_days
 from recorder.verify.findings import (
     CURRENT,
     GONE,
@@ -31,8 +33,10 @@ Progress = Callable[[int, int], None]
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
     *("products.json", "recorder.sql", QUARANTINE, *TABLES),
+    *("packed", "packing", ".pack-lock"),
 }
 _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search
+_packed_name = re.compile(r"-(\d{8})\.parquet$").search
 _part_name = re.compile(r"\d{10}-\d{12}-\d{12}\.(?:parquet|json)").fullmatch
 
 
@@ -84,6 +88,9 @@ class _Check:
             self._add(hour, report)
             self._books(hour)
             self._tell(done)
+        check_days(
+            self._root, {hour: known.commit for hour, known in self._hours.items()}, self._report
+        )
         self._coverage()
         self._readers_view()
         self._strays()
@@ -182,6 +189,32 @@ class _Check:
             for path in sorted((self._root.path / table).rglob("*")):
                 if not path.is_dir():
                     self._stray(table, path)
+        named: dict[int, set[str] | None] = {}
+        for path in sorted(self._root.packed.rglob("*")):
+            if not path.is_dir():
+                self._packed_stray(path, named)
+
+    def _packed_stray(self, path: Path, named: dict[int, set[str] | None]) -> None:
+        """A file below `packed`; ``named`` are the paths that the record of each day names."""
+        found = _packed_name(path.name)
+        day = day_named(found[1]) if found else None
+        if day is None:
+            self._report.note(path, None, "is no file of the recorder")
+            return
+        if day not in named:
+            try:
+                record = read_day(self._root, day)
+                named[day] = {file.path for file in record.files} if record else set()
+            except DataError:
+                named[day] = None  # told already
+        names = named[day]
+        if names is None or str(path.relative_to(self._root.path)) in names:
+            return
+        if self._root.pack_note(day).exists():
+            self._report.note(path, None, "no record of its day names it: packing, or cut off")
+            return
+        problem = "no record of a day names it; who reads all files would take its rows too"
+        self._report.find(STRAY, path, None, problem, SET_ASIDE)
 
     def _stray(self, table: str, path: Path) -> None:
         name = _sealed_name(path.name)
@@ -190,6 +223,7 @@ class _Check:
         relative = str(path.relative_to(self._root.path))
         if known is not None and known.commit is not None:
             if any(file.path == relative for file in known.commit.files):
+                self._superseded(known, path)
                 return
             if known.reopened:
                 text = "no commit record names it yet: a seal is under way, or was cut off"
@@ -206,6 +240,12 @@ class _Check:
             return
         problem = "no commit record names it; who reads all files would take its rows too"
         self._report.find(STRAY, path, hour, problem, SET_ASIDE)
+
+    def _superseded(self, known: Hour, path: Path) -> None:
+        """A file of an hour that is packed waits for its time, which a note tells of."""
+        if known.packed and not self._root.pack_note(known.number // 24).exists():
+            problem = "its day is packed; who reads all files would take its rows twice"
+            self._report.find(STRAY, path, known.number, problem, SET_ASIDE)
 
     def _others(self) -> None:
         for path in _unknown(self._root):
@@ -243,7 +283,7 @@ def _unknown(root: Root) -> Iterator[Path]:
             if not _part_name(path.name) and path.name != SCHEMA_MARK:
                 yield path
     for path in sorted(root.commits.glob("*")):
-        if not re.fullmatch(r"\d{10}\.json", path.name):
+        if not re.fullmatch(r"\d{8}(?:\d\d)?\.json", path.name):
             yield path
     for path in sorted(root.capture.glob("*/*")):
         if not re.fullmatch(r"\d{16}\.cap(?:\.torn-.*)?", path.name):

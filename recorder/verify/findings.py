@@ -21,9 +21,16 @@ CAPTURE_DAMAGED = (
 SET_ASIDE = "Stop the recorder and run `recorder repair`: it moves the file to `quarantine`."
 SWITCH = "Stop the recorder and run `recorder repair`: it writes the switch again."
 
+REPAIR_DAY = (
+    "Run `recorder repair` while nobody records: it takes the day apart into files of its hours "
+    "again, from what is whole of it and from their capture."
+)
+
 # What a finding is about: `recorder.repair` decides by it.
 COMMIT = "commit_record"
 SEALED = "sealed_file"
+PACKED = "packed_file"
+DAY = "day_record"
 STRAY = "stray_file"
 PART = "part"
 CUT = "cut_record"

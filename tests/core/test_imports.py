@@ -147,7 +147,7 @@ ROOMS = [
     Room("backfill", "core.frames core.trades errors logs", "msgspec", "trades that are missing"),
     Room(
         "missing",
-        "core.tables store.paths store.seal errors",
+        "core.tables store.days store.parts store.paths store.seal errors",
         "pyarrow numpy",
         "trades of which no file has a row",
     ),
@@ -207,9 +207,15 @@ ROOMS = [
         "what verify finds, made again by recovery",
     ),
     Room(
+        "pack",
+        "core.coverage core.tables store errors recovery verify.sealed",
+        "pyarrow",
+        "which days are closed, and that they become one file a product",
+    ),
+    Room(
         "dataset",
-        "store.paths store.parts core.frames core.tables core.numbers core.coverage core.book "
-        "core.messages errors",
+        "store.days store.paths store.parts core.frames core.tables core.numbers core.coverage "
+        "core.book core.messages errors",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -227,7 +233,8 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live listing replay dataset queries venue verify repair errors api filling",
+        "config logs live listing replay dataset queries venue verify repair pack errors "
+        "api filling",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

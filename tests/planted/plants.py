@@ -63,7 +63,7 @@ def _part_early() -> None:
 def _commit_early() -> None:
     """The commit record is published before the files that it names."""
     waiting: list[tuple[Path, Path, int]] = []
-    publish_commit = seal._publish_commit
+    publish_commit = seal.publish_commit
 
     def commit_first(root: Root, commit: seal.Commit) -> None:
         publish_commit(root, commit)
@@ -72,7 +72,7 @@ def _commit_early() -> None:
         waiting.clear()
 
     seal.publish = lambda staged, final, *, mode: waiting.append((staged, final, mode))
-    seal._publish_commit = commit_first
+    seal.publish_commit = commit_first
 
 
 def _cut_early() -> None:
@@ -107,7 +107,7 @@ def _forget_tail() -> None:
 
 def _remove_before_switch() -> None:
     """Parts go as soon as the hour is committed: readers are not switched yet."""
-    publish_commit = seal._publish_commit
+    publish_commit = seal.publish_commit
 
     def commit_and_remove(root: Root, commit: seal.Commit) -> None:
         publish_commit(root, commit)
@@ -115,7 +115,7 @@ def _remove_before_switch() -> None:
             for part in root.parts(table, commit.hour):
                 part.path.unlink()
 
-    seal._publish_commit = commit_and_remove
+    seal.publish_commit = commit_and_remove
 
 
 def _remove_at_switch() -> None:
