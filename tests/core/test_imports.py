@@ -202,10 +202,11 @@ ROOMS = [
     ),
     Room(
         "repair",
-        "core.tables store errors checkpoints recording recovery verify",
+        "core.tables store errors apart checkpoints recording recovery verify",
         "",
         "what verify finds, made again by recovery",
     ),
+    Room("apart", "store errors verify", "", "damaged days as files of their hours again"),
     Room(
         "pack",
         "core.coverage core.tables store errors recovery verify.sealed",
