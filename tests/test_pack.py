@@ -135,7 +135,7 @@ def digests(path: Path) -> dict[str, str]:
 
 
 def test_every_answer_is_the_same(root, recorded, clock):
-    """Rows, order, books, replay, SQL: before, while both are there, and when the hours' are gone."""
+    """Rows, order, books, replay, SQL: before, while both are there, and when the old ones went."""
     before, sums = answers(recorded), digests(recorded)
     report = pack.pack(root.path)
     assert [each.day for each in report.packed] == [FIRST, SECOND]

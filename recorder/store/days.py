@@ -127,7 +127,8 @@ def files_of(
 def hours_in(parquet: Any) -> dict[str, dict[str, Any]]:
     """What a day's file says of its hours, by their begin; empty of a file that is not a day's.
 
-    Each has ``rows``, ``row_groups`` (the first, and the one behind the last) and ``footer``.
+    Each has ``rows``, ``row_groups`` (the first, and the one behind the last), and of the hour's
+    own file ``footer`` and ``written_by``.
     """
     said = (parquet.metadata.metadata or {}).get(b"recorder.hours")
     found: dict[str, dict[str, Any]] = {} if said is None else json.loads(said)

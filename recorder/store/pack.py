@@ -195,11 +195,12 @@ def _footer(
     hours: dict[str, dict[str, Any]] = {}
     begin = 0
     for source in sources:
-        groups, said = _said(table, source)
+        groups, said, written_by = _said(table, source)
         hours[iso(source.hour)] = {
             "rows": source.told.rows,
             "row_groups": [begin, begin + groups],
             "footer": {f"recorder.{key}": said[key] for key in sorted(said)},
+            "written_by": written_by,
         }
         begin += groups
         for key in _SUMMED:
@@ -221,8 +222,8 @@ def _footer(
     return footer
 
 
-def _said(table: Table, source: Source) -> tuple[int, dict[str, str]]:
-    """How many row groups an hour's rows come to, and what its file says of itself.
+def _said(table: Table, source: Source) -> tuple[int, dict[str, str], str]:
+    """How many row groups an hour's rows come to, what its file says of itself, and by whom.
 
     Raises DataError where another version wrote it, which knows more columns than this one.
     """
@@ -246,7 +247,8 @@ def _said(table: Table, source: Source) -> tuple[int, dict[str, str]]:
     if unknown or int(said.get("schema_version", "0")) > SCHEMA_VERSION:
         what = f" (columns {', '.join(unknown)})" if unknown else ""
         raise DataError(f"{source.path}: a newer version of the recorder wrote it{what}.")
-    return groups, {key: value for key, value in said.items() if key not in _OF_THE_FILE}
+    kept = {key: value for key, value in said.items() if key not in _OF_THE_FILE}
+    return groups, kept, metadata.created_by
 
 
 def _compare(table: Table, sources: Sequence[Source], staged: Path, told: Told) -> None:

@@ -17,7 +17,7 @@ from recorder.errors import DataError
 from recorder.store.days import Day, DayFile, file_of, footer_in, hours_in, packed_paths
 from recorder.store.pack import as_written, check_bytes, record_of
 from recorder.store.parts import mode_of, read_parts, reserve, write_file
-from recorder.store.paths import Root, hour_from_iso, path_of
+from recorder.store.paths import Root, hour_from_iso, iso, path_of
 from recorder.store.publish import make_folder, publish
 from recorder.store.seal import Commit, SealedFile, publish_commit, read_commit
 
@@ -81,7 +81,7 @@ def _restored(root: Root, record: Day, hour: int, told: SealedFile) -> SealedFil
     held = file_of(root, record, hour, told)
     rows = as_written(table, read_parts(table, [held]))
     with path_of(held).open("rb") as handle, pq.ParquetFile(handle) as parquet:
-        said = footer_in(parquet, hour)
+        said, written_by = footer_in(parquet, hour), hours_in(parquet)[iso(hour)]["written_by"]
     footer = {key.removeprefix("recorder."): value for key, value in said.items()}
     make_folder(root.packing)
     staged = root.packing / f"restored-{final.name}"
@@ -90,6 +90,12 @@ def _restored(root: Root, record: Day, hour: int, told: SealedFile) -> SealedFil
     write_file(staged, table, rows, footer)
     with staged.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    if sha256 != told.sha256 and written_by == f"parquet-cpp-arrow version {pa.__version__}":
+        staged.unlink()
+        raise DataError(
+            f"{path_of(held)}: its rows of {iso(hour)} are not those of the hour's commit record. "
+            "Take the file from a copy."
+        )
     made = replace(told, bytes=staged.stat().st_size, sha256=sha256)
     publish(staged, final, mode=mode_of(table))
     return made

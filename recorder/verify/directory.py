@@ -202,11 +202,7 @@ class _Check:
             self._report.note(path, None, "is no file of the recorder")
             return
         if day not in named:
-            try:
-                record = read_day(self._root, day)
-                named[day] = {file.path for file in record.files} if record else set()
-            except DataError:
-                named[day] = None  # told already
+            named[day] = self._packed_names(day)
         names = named[day]
         if names is None or str(path.relative_to(self._root.path)) in names:
             return
@@ -215,6 +211,20 @@ class _Check:
             return
         problem = "no record of a day names it; who reads all files would take its rows too"
         self._report.find(STRAY, path, None, problem, SET_ASIDE)
+
+    def _packed_names(self, day: int) -> set[str] | None:
+        """The files of a packed day, by its record and by those of its hours; None: not known."""
+        try:
+            record = read_day(self._root, day)
+        except DataError:
+            return None  # told already
+        names = {file.path for file in record.files} if record is not None else set()
+        known = [self._hours.get(hour) for hour in range(24 * day, 24 * day + 24)]
+        for each in known if record is not None else ():
+            for file in each.commit.files if each is not None and each.commit is not None else ():
+                path = self._root.packed_file(TABLES[file.table], day, file.product_id)
+                names.add(str(path.relative_to(self._root.path)))
+        return names
 
     def _stray(self, table: str, path: Path) -> None:
         name = _sealed_name(path.name)
