@@ -5,8 +5,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 EVERY  ?= 10
 CUTS   ?= 200
+JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile lock clean
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile sample lock clean clients
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -28,8 +29,8 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: setup      ## all tests
-	$(BIN)/python -m pytest
+test: setup      ## all tests, on every core (JOBS=1: one after the other)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: setup lint types test  ## what CI runs
 
@@ -44,8 +45,8 @@ fmt: setup       ## put the code into shape
 types: setup     ## mypy, strict
 	$(BIN)/mypy
 
-bench: setup     ## figures of speed and size: ONLY=store for those of the store
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+bench: setup     ## figures of speed and size: ONLY=store for those of the store, ROWS=n for read
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS))
 
 sim: setup       ## the recorder in a world of faults, on simulated time: SEEDS=n, SEED=n to play one again
 	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),500) $(if $(SEED),--seed $(SEED) --verbose)
@@ -56,7 +57,7 @@ bugs: setup      ## plant bugs in the recorder and see that the simulation notic
 kills: setup     ## seeded kills and restarts: SEEDS=n, KILLS=n at 2,000 frames/s, SEED=n to play one again
 	$(BIN)/python -m tests.simulate --seeds $(or $(SEEDS),50) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS) --rate 2000)
 
-sweep: setup     ## fail every file-system call of a session once: EVERY=n for each nth only
+sweep: setup     ## fail every file-system call of the store and of the daemon: EVERY=n for each nth only
 	$(BIN)/python -m tests.sweep --every $(EVERY)
 
 power: setup     ## cut the power under the writer: CUTS=n (root, loop mounts)
@@ -70,6 +71,17 @@ hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
+
+sample: setup    ## make data/sample again
+	$(BIN)/python -m tests.sample
+
+# Each client has dependencies of its own that fit nobody else's, so each gets an environment.
+clients: setup   ## clients of others listen to a replay: Coinbase's own and ccxt, from PyPI
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in advanced_py:coinbase-advanced-py==1.8.4 ccxt_pro:ccxt==4.5.90; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check "$${each#*:}" || exit 1; \
+	done && RECORDER_CLIENTS="$$folder" $(BIN)/python -m pytest tests/test_clients.py
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -5,29 +5,28 @@ of recording.
 """
 
 import asyncio
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
-from recorder import credentials
+from recorder import credentials, written
 from recorder.config import Config, override
-from recorder.errors import ConfigError, KeyRefusedError, UsageError
+from recorder.errors import ConfigError, KeyRefusedError, RecorderError, UsageError
 from recorder.feed.auth import JwtSigner, Scheme, Signer, signer_for
 from recorder.feed.products import Venue
 from recorder.feed.rest import URLS, Rest
-from recorder.feed.rest_errors import KEYS_PAGE, clock_fault
+from recorder.feed.rest_errors import KEYS_PAGE, clock_fault, not_done
 from recorder.feed.signing import VenueClock
-from recorder.feed.transport import Answer
+from recorder.feed.transport import Answer, encoded
+from recorder.written import Ask
 
 T = TypeVar("T")
-METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 VENUES: tuple[Venue, ...] = ("advanced", "exchange")
 SCHEMES: tuple[Scheme, ...] = ("jwt", "exchange", "legacy", "bearer")
 # A clock that is off by more is worth a word, even where signatures are still taken.
 CLOCK_S_FINE = 2.0
 _PAGES_MAX = 1000
-_BASE: dict[Venue, str] = {"advanced": "/api/v3/brokerage", "exchange": ""}
 _FREE: dict[Venue, tuple[str, ...]] = {
     "advanced": ("/api/v3/brokerage/market", "/api/v3/brokerage/time"),
     "exchange": ("/products", "/time", "/currencies"),
@@ -81,62 +80,11 @@ def _one_of(option: str, value: str | None, allowed: tuple[T, ...]) -> T | None:
     raise UsageError(f"{option}: {value!r} is none; allowed are {', '.join(map(str, allowed))}")
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request, as it will be sent. Make it with `ask`."""
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    body: bytes
-
-    @property
-    def changes(self) -> bool:
-        """Whether it may change something."""
-        return self.method != "GET"
-
-
 def ask(
     service: Service, method: str, path: str, query: list[str] | None = None, body: str = ""
 ) -> Ask:
-    """Make a request of what a person wrote.
-
-    Args:
-        service: whom it is for.
-        method: in any case.
-        path: with or without the venue's ``/api/v3/brokerage``; a query in it is taken over.
-        query: ``key=value`` each.
-        body: JSON; it is sent as it is, to the byte, since that is what is signed.
-
-    Raises:
-        UsageError: it cannot be sent.
-    """
-    verb = method.upper()
-    if verb not in METHODS:
-        raise UsageError(f"{method!r} is no method; allowed are {', '.join(METHODS)}")
-    if "://" in path or any(not c.isprintable() for c in path):
-        raise UsageError(f"{path!r} is no path: the host comes from the settings or --url")
-    path, mark, written = path.partition("?")
-    if not path.startswith("/"):
-        path = f"{_BASE[service.venue]}/{path}"
-    pairs = []
-    for pair in [*(written.split("&") if mark and written else []), *(query or [])]:
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise UsageError(f"{pair!r} is no key=value")
-        pairs.append((name, value))
-    if body:
-        _check_body(verb, body)
-    return Ask(verb, path, tuple(pairs), body.encode())
-
-
-def _check_body(verb: str, body: str) -> None:
-    if verb == "GET":
-        raise UsageError("a GET has no body: use --query, or another method")
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError) as wrong:
-        raise UsageError(f"the body is not JSON: {wrong}") from None
+    """Make a request to a service of what a person wrote: see `recorder.written.ask`."""
+    return written.ask(service.venue, method, path, query, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,27 +133,42 @@ def send(service: Service, ask: Ask, *, every_page: bool = False, signed: bool =
     return asyncio.run(run())
 
 
-async def _one(rest: Rest, ask: Ask, query: tuple[tuple[str, str], ...]) -> tuple[Reply, Answer]:
+async def _one(rest: Rest, ask: Ask, query: str) -> tuple[Reply, Answer]:
     answer = await rest.answer(ask.method, ask.path, query, body=ask.body)
+    body = answer.decoded()
     error = None if answer.good else rest.explain(answer, ask.method, ask.path)
-    return Reply(answer.status, answer.decoded(), error), answer
+    if answer.good and isinstance(body, dict) and body.get("success") is False:
+        error = not_done(rest.host, ask.method, ask.path, body)
+    return Reply(answer.status, body, error), answer
 
 
 async def _all_pages(rest: Rest, ask: Ask) -> Reply:
-    """Ask for one page after the other, and join their lists; an error ends it."""
+    """Ask for one page after the other, and join their lists; an error ends it, after what came."""
     if ask.changes:
         raise UsageError("--paginate is for GET")
     reply, answer = await _one(rest, ask, ask.query)
+    parts = [pair for pair in ask.query.split("&") if pair]
     whole, seen = reply.body, set()
     for _ in range(_PAGES_MAX):
         cursor = _next_page(answer, reply.body)
         if reply.error or cursor is None or cursor in seen:
             break
         seen.add(cursor)
-        query = (*(pair for pair in ask.query if pair[0] != cursor[0]), cursor)
-        reply, answer = await _one(rest, ask, query)
+        others = (pair for pair in parts if unquote(pair.partition("=")[0]) != cursor[0])
+        try:
+            reply, answer = await _one(rest, ask, "&".join((*others, encoded([cursor]))))
+        except RecorderError as failed:
+            return Reply(reply.status, whole, failed)
+        if reply.error:
+            break
         whole = _joined(whole, reply.body)
-    return Reply(reply.status, reply.body if reply.error else whole, reply.error)
+    else:
+        error = UsageError(
+            f"there are more than {_PAGES_MAX} pages, and the others were not asked for: ask for "
+            "less, by the query, or in larger pages"
+        )
+        return Reply(reply.status, whole, error)
+    return Reply(reply.status, whole, reply.error)
 
 
 def _next_page(answer: Answer, body: Any) -> tuple[str, str] | None:

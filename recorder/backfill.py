@@ -20,7 +20,7 @@ import msgspec
 
 from recorder import logs
 from recorder.core.frames import Arrival, Fetched
-from recorder.core.trades import Hole, TradeIds, size, within, without
+from recorder.core.trades import JUMP_MAX, Hole, TradeIds, size, within, without
 from recorder.errors import RecorderError, VenueUnavailableError
 
 LOOK_S = 2.0
@@ -40,6 +40,10 @@ class _Found(Protocol):
     @property
     def trades(self) -> Sequence[Any]:
         """Trades, newest first, as `recorder.feed.rest_answers.RestTrade`."""
+
+    @property
+    def after(self) -> int | None:
+        """The page is all there is of the ids from here on; None: of all that were asked for."""
 
     @property
     def problems(self) -> Sequence[str]:
@@ -89,7 +93,7 @@ async def pages(service: TradesService, product_id: str, hole: Hole) -> AsyncIte
     first, last = hole
     async for found in service.trades_between(product_id, last + 1, first - 1):
         ids = tuple(trade.trade_id for trade in found.trades)
-        oldest = min(ids, default=first)
+        oldest = first if found.after is None else max(first, found.after)
         yield Page(oldest, last, _as_json(found.trades), ids, tuple(found.problems))
         last = oldest - 1
     if last >= first:
@@ -174,7 +178,8 @@ class Backfill:
             lacking = within(self._lacking.get(product_id, ()), ids.holes)
             self._lacking[product_id] = lacking
             before = self._seen_s.get(product_id, [])
-            present = without(ids.holes, lacking)
+            # A wider one is no loss but another count, or years; `recorder backfill` fills it.
+            present = [each for each in without(ids.holes, lacking) if size([each]) <= JUMP_MAX]
             seen_s[product_id] = [(each, _seen_s(before, each, now_s)) for each in present]
         self._seen_s = seen_s
         return [

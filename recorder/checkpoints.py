@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recorder.core import state as states
-from recorder.core.frames import Carried
+from recorder.core.frames import FIRST_OFFSET, Carried, offset_of_seq
 from recorder.core.messages import Level2
 from recorder.core.rows import levels_from
 from recorder.core.tables import LEVEL2
 from recorder.errors import DataError
 from recorder.store.capture import read_hour
 from recorder.store.days import file_of, files_of, read_day
-from recorder.store.parts import read_parts
+from recorder.store.parts import footer_of, read_parts
 from recorder.store.paths import File, Root
 from recorder.store.seal import read_commit
 
@@ -41,8 +41,9 @@ def read_books(root: Root, hour: int) -> Books:
 
 def first_mark(root: Root, hour: int) -> Carried | None:
     """What an hour's capture begins with; None where that cannot be read."""
-    for _, arrival in read_hour(root.segments(hour)):
-        return arrival if isinstance(arrival, Carried) else None
+    for ingest_seq, arrival in read_hour(root.segments(hour)):
+        first = offset_of_seq(ingest_seq) == FIRST_OFFSET
+        return arrival if first and isinstance(arrival, Carried) else None
     return None
 
 
@@ -82,17 +83,29 @@ def begins_with_books(root: Root, hour: int) -> bool:
 def read_books_at_end(root: Root, hour: int) -> Books:
     """The books at the end of a sealed hour, by (connection, product), from its rows.
 
-    Only those whose last row was trusted. Raises DataError where a file cannot be read.
+    Only those that were recorded up to it, and whose last row was trusted. Raises DataError where
+    a file cannot be read.
     """
     commit = read_commit(root, hour)
     files = commit.files if commit is not None else ()
     day = read_day(root, hour // 24)
     books: Books = {}
     for file in files:
-        if file.table == LEVEL2.name and file.product_id is not None:
-            found = books_after(read_parts(LEVEL2, [file_of(root, day, hour, file)]))
+        if file.table != LEVEL2.name or file.product_id is None:
+            continue
+        held = file_of(root, day, hour, file)
+        if _is_valid_at_end(held):
+            found = books_after(read_parts(LEVEL2, [held]))
             books |= {(line, file.product_id): book for line, book in found.items()}
     return books
+
+
+def _is_valid_at_end(file: File) -> bool:
+    """Whether the rows of level2 of a sealed hour have a book that was recorded up to the end.
+
+    Raises DataError where that cannot be read.
+    """
+    return footer_of(file).get("recorder.book_valid_at_end") == "true"
 
 
 def books_after(rows: pa.Table) -> dict[str, Level2]:

@@ -29,6 +29,7 @@ KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_A
 KEY_FILE_CREDENTIAL = "coinbase"
 FILE_BYTES_MAX = 64 * 1024
 _HIDDEN = "***"
+_UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy it again"
 _HOW = (
     "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
     "read them"
@@ -88,7 +89,8 @@ def load(
 
     Raises:
         NoInputError: the key file is not there.
-        PermissionRefusedError: others may read it, or it is somebody else's.
+        PermissionRefusedError: others may read it, it is somebody else's, or its folder cannot be
+            entered.
         DataError: it is no CDP key file.
         ConfigError: of a key and its secret there is only one.
     """
@@ -96,17 +98,23 @@ def load(
         return _from_key_file(key_file.expanduser(), systemd=False)
     if directory := getenv("CREDENTIALS_DIRECTORY"):
         folder = Path(directory)
-        if (folder / KEY_FILE_CREDENTIAL).exists():
+        if _exists(folder / KEY_FILE_CREDENTIAL):
             return _from_key_file(folder / KEY_FILE_CREDENTIAL, systemd=True)
         found = {
             name: _read(folder / name, systemd=True)
             for name in (KEY, SECRET, PASSPHRASE)
-            if (folder / name).exists()
+            if _exists(folder / name)
         }
         if found:
             return _of_three(found, f"the credentials in {directory}")
     found = {name: Secret(getenv(name) or "") for name in (KEY, SECRET, PASSPHRASE)}
     return _of_three(found, "the environment")
+
+
+def environment_without() -> dict[str, str]:
+    """Give the environment as a process that needs no key is to have it."""
+    kept = os.environ.keys() - {KEY, SECRET, PASSPHRASE}
+    return {name: os.environ[name] for name in kept}
 
 
 def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | None:
@@ -116,6 +124,9 @@ def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | No
         return None
     if SECRET not in given:
         raise ConfigError(f"{source} has no {SECRET}, only {' and '.join(given)}; give both")
+    for name in (KEY, PASSPHRASE):
+        if name in given and not given[name].reveal().strip().isprintable():
+            raise ConfigError(f"{source} has a {name} with {_UNPRINTABLE}")
     key = given[KEY].reveal().strip() if KEY in given else ""
     return Credentials(key, given[SECRET], given.get(PASSPHRASE), source)
 
@@ -141,24 +152,53 @@ def _members(content: Secret[str]) -> tuple[str, Secret[str]] | str:
     name = document.get("name") or document.get("id")
     if not isinstance(name, str):
         return 'has no "name" or "id"'
+    if not name.strip().isprintable():
+        return f'has a "name" with {_UNPRINTABLE}'
     if not isinstance(document.get("privateKey"), str) or not document["privateKey"].strip():
         return 'has no "privateKey"'
     return name.strip(), Secret(document["privateKey"])
 
 
+def _exists(path: Path) -> bool:
+    """Whether there is a credential. Raises PermissionRefusedError where nobody can tell."""
+    try:
+        path.stat()
+    except PermissionError:
+        raise PermissionRefusedError(_barred(path)) from None
+    except OSError:
+        return False
+    return True
+
+
+def _barred(path: Path) -> str:
+    """Say what keeps us from a file: a folder on the way to it, or the file itself."""
+    shown, me = shlex.quote(str(path)), _user(os.geteuid())
+    # Where a folder cannot be entered, nothing can be said of what is in it: the first one counts.
+    for folder in reversed(Path(os.path.realpath(path)).parents):
+        if not os.access(folder, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            return (
+                f"the folder {folder} cannot be entered by {me}, so no key is found in it: run "
+                f"this as its owner, {_owner(folder)}, or put it into a folder of {me}'s own"
+            )
+    return f"the key file {path} cannot be read by {me}: chown {me} {shown} && chmod 600 {shown}"
+
+
+def _owner(path: Path) -> str:
+    try:
+        return _user(path.stat().st_uid)
+    except OSError:
+        return "who is not known"
+
+
 def _read(path: Path, *, systemd: bool) -> Secret[str]:
     """Read a file that holds a key, after looking at whose it is and who may read it."""
-    shown = shlex.quote(str(path))
     try:
         # Not blocking: a FIFO in the place of a file must not stop us.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise NoInputError(f"the key file {path} does not exist") from None
     except PermissionError:
-        raise PermissionRefusedError(
-            f"the key file {path} cannot be read by {_user(os.geteuid())}: "
-            f"chown {_user(os.geteuid())} {shown} && chmod 600 {shown}"
-        ) from None
+        raise PermissionRefusedError(_barred(path)) from None
     except OSError as error:
         raise NoInputError(f"the key file {path} cannot be read: {error.strerror}") from None
     try:

@@ -79,7 +79,8 @@ class Disk:
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond the end."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
 
     # --- room -----------------------------------------------------------------------------------
 
@@ -93,6 +94,15 @@ class Disk:
             self.room.clear()
         elif buffered < BUFFERED_BYTES_MAX // 2 and rows < PENDING_ROWS_MAX // 2:
             self.room.set()
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing is read; empty where it is."""
+        if self.room.is_set():
+            return ""
+        if self._low:
+            return "too little space is free"
+        return "the disk refused" if self._refused else "too much waits to be written"
 
     def _refuse(self, what: str, error: OSError) -> None:
         """Something could not be written; written down once, until all can be again."""
@@ -118,7 +128,8 @@ class Disk:
             now_s = time.monotonic()
             due_s = max(min(due_s, now_s) + BLOCK_S, now_s)  # from the last one on, if it was early
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._full.wait(), due_s - time.monotonic())
+                async with asyncio.timeout(due_s - time.monotonic()):
+                    await self._full.wait()
             self._full.clear()
             try:
                 await asyncio.to_thread(capture.write, capture.cut())

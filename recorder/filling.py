@@ -130,7 +130,7 @@ def fill(
         if report.missing:
             asyncio.run(_fetch(root, config.feed.trades_url, report, progress))
             recovery.publish_missing(root.path)
-            hours = [hour for hour in root.captured_hours() if not recovery.is_sealed(root, hour)]
+            hours = recovery.unsealed(root)
             commits = recovery.seal_and_switch(root, hours)
             report.sealed = [hour_text(commit.hour) for commit in commits]
         return report

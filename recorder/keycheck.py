@@ -20,6 +20,7 @@ from recorder.config import Config, FeedConfig
 from recorder.credentials import Credentials
 from recorder.errors import ConfigError, KeyRefusedError, UnavailableError
 from recorder.feed.signing import Signing, VenueClock
+from recorder.listing import why_not_asked
 
 if TYPE_CHECKING:
     from recorder.api import KeyReport
@@ -91,6 +92,8 @@ def _try(
     service = api.Service(feed.venue, feed.rest_url, feed.key_file, None)
 
     async def ask() -> "KeyReport":
+        if why := why_not_asked(feed):
+            raise UnavailableError(why)
         try:
             async with asyncio.timeout(CHECK_S_MAX):
                 return await api.examine(service, signer, found, clock)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from recorder import logs
 from recorder.config import Config, FeedConfig
+from recorder.config.checks import is_loopback
 from recorder.errors import ConfigError, DataError, RecorderError, UnavailableError
 from recorder.feed.plan import Line, spread
 from recorder.feed.products import PRODUCT_ID, Product
@@ -31,6 +33,7 @@ __all__ = [
     "choose",
     "plan_of",
     "rest_services",
+    "why_not_asked",
 ]
 
 FETCH_S_MAX = 15.0
@@ -40,25 +43,43 @@ Fetch = Callable[[], Awaitable[Sequence[Listed]]]
 
 
 @asynccontextmanager
-async def rest_services(feed: FeedConfig) -> AsyncIterator[tuple[Rest, Rest | None]]:
-    """The venue's REST service, and the one that missing trades are asked of, if any is."""
+async def rest_services(feed: FeedConfig) -> AsyncIterator[tuple[Rest | None, Rest | None]]:
+    """The venue's REST service, and the one that missing trades are asked of; None: nobody is.
+
+    A feed on this machine is a market of its own, whose products the real venue does not know and
+    whose holes real trades must not fill: services elsewhere are not asked. The log says so.
+    """
+    made_up = [word for word in ("rest_url", "trades_url") if why_not_asked(feed, word)]
+    if made_up:
+        keys = [f"feed.{word}" for word in made_up]
+        logs.log().info("rest_not_asked", keys=keys, why=why_not_asked(feed, made_up[0]))
     async with AsyncExitStack() as services:
-        rest = await services.enter_async_context(Rest(feed.venue, feed.rest_url))
-        invented = _is_loopback(feed.url) and not _is_loopback(feed.trades_url)
-        if not feed.trades_url or invented:  # real trades must not fill a made-up market's holes
-            yield rest, None
-        elif (feed.venue, feed.rest_url) == ("exchange", feed.trades_url):
-            yield rest, rest  # the limits are those of the address
-        else:
-            yield rest, await services.enter_async_context(Rest("exchange", feed.trades_url))
+        rest = trades = None
+        if "rest_url" not in made_up:
+            rest = await services.enter_async_context(Rest(feed.venue, feed.rest_url))
+        if feed.trades_url and "trades_url" not in made_up:
+            if rest is not None and (rest.venue, feed.rest_url) == ("exchange", feed.trades_url):
+                trades = rest  # the limits are those of the address
+            else:
+                trades = await services.enter_async_context(Rest("exchange", feed.trades_url))
+        yield rest, trades
 
 
-def _is_loopback(url: str) -> bool:
-    return (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
+def why_not_asked(feed: FeedConfig, word: str = "rest_url") -> str:
+    """Why a REST service of the settings is not asked; empty where it is, or there is none."""
+    url: str = getattr(feed, word)
+    if not url or not is_loopback(urlsplit(feed.url)) or is_loopback(urlsplit(url)):
+        return ""
+    return (
+        f"feed.url is on this machine and feed.{word} is not: a market of its own has nothing to "
+        f"do with {url}. Where there is a REST service of the same market, set feed.{word} to it"
+    )
 
 
-def fetch_from(rest: Rest) -> Fetch:
+def fetch_from(rest: Rest | None) -> Fetch | None:
     """How the venue is asked for its products, in the form that a selection needs."""
+    if rest is None:
+        return None
 
     async def fetch() -> Sequence[Listed]:
         return [listed(each) for each in await rest.products()]
@@ -130,7 +151,9 @@ class Listing:
 
     async def refresh(self) -> bool:
         """Ask the venue, for a while; returns whether its list came. What is known stays."""
-        assert self._fetch is not None
+        if self._fetch is None:
+            self.error = "there is nobody to ask"
+            return False
         try:
             async with asyncio.timeout(FETCH_S_MAX):
                 products = await self._fetch()
@@ -179,7 +202,8 @@ def choose(feed: FeedConfig, listing: Listing, held: Iterable[str] = ()) -> Sele
     patterns = [text for text in feed.products if is_pattern(text)]
     products = listing.known(held)
     if patterns and products is None:
-        why = f" ({listing.error})" if listing.error else ""
+        error = why_not_asked(feed) or listing.error
+        why = f" ({error})" if error else ""
         raise UnavailableError(
             f"feed.products has patterns ({_names(patterns)}), which need the venue's list of "
             f"products, and it could not be had from {feed.rest_url}{why}. See that the address "
@@ -240,7 +264,7 @@ def plan_of(config: Config) -> Planned:
     feed = config.feed
 
     async def ask() -> Listing:
-        async with Rest(feed.venue, feed.rest_url) as rest:
+        async with rest_services(feed) as (rest, _):
             listing = Listing(Root(config.data), feed.venue, fetch_from(rest))
             await listing.refresh()
             return listing
@@ -252,7 +276,7 @@ def plan_of(config: Config) -> Planned:
         feed.venue,
         len(known),
         None if listing.fresh else listing.fetched,
-        listing.error,
+        "" if listing.fresh else why_not_asked(feed) or listing.error,
         selection,
         spread(selection.products, feed.channels),
         explain(feed.products, feed.exclude, known, selection),

@@ -39,6 +39,7 @@ EVENTS: dict[str, str] = {
     "products_selected": "What is recorded, and what of the products that were asked for is not.",
     "products_listed": "The venue's list of products came; it is kept for the next start.",
     "products_not_listed": "The venue's list of products could not be had; what is known holds.",
+    "rest_not_asked": "A feed on this machine is no matter of the REST services elsewhere.",
     "plan_changed": "Products were added or removed while recording; other lines are untouched.",
     "config_changed": "The configuration was read again; these settings hold from now on.",
     "config_refused": "The configuration was read again and is wrong; the old one holds.",

@@ -6,10 +6,11 @@ says. Statements that could write a file are refused.
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 
@@ -18,20 +19,30 @@ from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
 from recorder.store.views import EMPTY, MEANINGS, views
 
-TABLES = MEANINGS
 ROWS_AT_ONCE = 1000
 _TRIES = 3
+_INTERRUPT_AGAIN_S = 0.1
+_T = TypeVar("_T")
 # What can be done in memory alone. PREPARE is not: it could hold anything.
 _ALLOWED = {
     *("SELECT", "EXPLAIN", "SET", "VARIABLE_SET", "PRAGMA", "CALL", "MULTI", "RELATION"),
     *("CREATE", "CREATE_FUNC", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE", "MERGE_INTO"),
 }
+_WITHOUT_ROWS = {"SET", "VARIABLE_SET", "CREATE", "CREATE_FUNC", "DROP", "ALTER"}
 _explained = re.compile(
     r"\s*EXPLAIN\b\s*(?:ANALYZE\b\s*)?(?:\([^)]*\)\s*)?(.*)", re.IGNORECASE | re.DOTALL
 ).match
-_outside = re.compile(r"\s*(?:IMPORT|CREATE\b.*\bSECRET)\b", re.IGNORECASE).match
+_outside = re.compile(
+    r"\s*(?:IMPORT\b|CREATE\b.*\bSECRET\b"
+    r"|(?:SET|PRAGMA|CALL)\b.*(?:log_query_path|profil\w+_output|logging|_director))",
+    re.IGNORECASE | re.DOTALL,
+).match
+_of_a_file = re.compile(r"\.parquet\b|Parquet|is not readable: run recorder").search
 _gone = re.compile(r"Cannot open file|No files found that match").search
-_macro = re.compile(r"^CREATE OR REPLACE MACRO (?!recorder_)(\w+)\((.*?)\)", re.MULTILINE).finditer
+_macro = re.compile(
+    r"^CREATE OR REPLACE MACRO (?!recorder_)(\w+)(\(.*?\) AS\b.*?);$", re.MULTILINE | re.DOTALL
+).finditer
+_taken = re.compile(r"^\((.*?)\) AS\b", re.MULTILINE).finditer  # by each form of a macro
 _comment = re.compile(r"-- ?(.*)").fullmatch
 
 
@@ -55,6 +66,8 @@ class Macro:
 class Queries:
     """A session over a data directory. Close it, or use it in a ``with``."""
 
+    tables = MEANINGS  # name → what it holds
+
     def __init__(self, path: Path) -> None:
         """Raises NoInputError where there is no such directory, DataError where it is damaged."""
         if not path.is_dir():
@@ -66,6 +79,7 @@ class Queries:
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._text = ""
         self._con = duckdb.connect()
+        self._thread = ThreadPoolExecutor(1, "query")
         self._renew()
 
     def __enter__(self) -> Self:
@@ -76,6 +90,7 @@ class Queries:
 
     def close(self) -> None:
         """Forget everything; answers that have not been read to their end are gone."""
+        self._thread.shutdown()
         self._con.close()
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -98,13 +113,15 @@ class Queries:
             DataError: what it reads is damaged, or gone.
         """
         self._refuse_writing(statement)
+        silent = self._kind(statement) in _WITHOUT_ROWS
         for attempt in range(_TRIES):
             self._renew()
             try:
-                self._con.execute(statement)
-                columns = [(each[0], str(each[1])) for each in self._con.description or ()]
+                self._wait(lambda: self._con.execute(statement))
+                given = () if silent else self._con.description or ()
+                columns = [(each[0], str(each[1])) for each in given]
                 # The first rows are read here, so that a file that has just gone is met here.
-                first = self._con.fetchmany(ROWS_AT_ONCE) if columns else []
+                first = self._fetch() if columns else []
             except duckdb.IOException as error:
                 if attempt == _TRIES - 1 or not _gone(str(error)):
                     raise DataError(_damaged(error)) from error
@@ -118,18 +135,32 @@ class Queries:
         while rows:
             yield from rows
             try:
-                rows = self._con.fetchmany(ROWS_AT_ONCE)
+                rows = self._fetch()
             except duckdb.Error as error:
                 raise _failure(error) from error
+
+    def _fetch(self) -> list[tuple[Any, ...]]:
+        return self._wait(lambda: self._con.fetchmany(ROWS_AT_ONCE))
+
+    def _wait(self, act: Callable[[], _T]) -> _T:
+        """Let a thread do it, so that Ctrl-C is met at once: DuckDB looks for it now and then."""
+        future = self._thread.submit(act)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            while not future.done():  # it may not have begun to run what is to be stopped
+                self._con.interrupt()
+                wait([future], timeout=_INTERRUPT_AGAIN_S)
+            raise
 
     def macros(self) -> list[Macro]:
         """The macros for readers, in the order of `recorder.sql`."""
         found = []
         for match in _macro(self._text):
-            parameters = tuple(
-                name.strip().strip('"').lstrip("_") for name in match[2].split(",") if name.strip()
-            )
-            found.append(Macro(match[1], parameters, _above(self._text, match.start())))
+            meaning = _above(self._text, match.start())
+            for form in _taken(match[2]):
+                names = tuple(name.strip(' "').lstrip("_") for name in form[1].split(","))
+                found.append(Macro(match[1], names, meaning))
         return found
 
     def columns(self, view: str) -> list[tuple[str, str]]:
@@ -191,8 +222,11 @@ def _failure(error: duckdb.Error) -> BaseException:
         duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException,
         duckdb.SyntaxException, duckdb.ConversionException, duckdb.OutOfRangeException,
         duckdb.NotImplementedException, duckdb.DataError, duckdb.ProgrammingError,
+        duckdb.TransactionException,
     )  # fmt: skip
-    damaged = isinstance(error, duckdb.IOException | duckdb.SerializationException)
+    damaged = isinstance(error, duckdb.IOException | duckdb.SerializationException) or (
+        isinstance(error, duckdb.InvalidInputException) and _of_a_file(str(error))
+    )
     if isinstance(error, wrong) and not damaged:
         return UsageError(_told(error))
     return DataError(_damaged(error))
@@ -201,13 +235,16 @@ def _failure(error: duckdb.Error) -> BaseException:
 def _told(error: duckdb.Error) -> str:
     """DuckDB's message on one line, with what to do."""
     message = " ".join(str(error).partition("\n\nLINE ")[0].split())
+    message = message.rstrip(".")
     if "Table function cannot contain subqueries" in message or "lateral join column" in message:
-        message += (
-            ". Products and times must be constants here: SET VARIABLE t = (SELECT ...); and then "
-            "getvariable('t')."
+        return (
+            f"{message}. Products and times must be constants here: SET VARIABLE t = (SELECT ...); "
+            "and then getvariable('t')."
         )
-    if "does not exist" in message and "Table" in message:
-        message = f"{message.rstrip('.')} The tables are {', '.join(TABLES)}."
+    if "Table with name" in message and "does not exist" in message:
+        return f"{message} The tables are {', '.join(MEANINGS)}."
+    if "Function with name" in message and "does not exist" in message:
+        return f"{message} `recorder sql --help` lists the macros."
     return message
 
 

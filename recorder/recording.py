@@ -6,7 +6,7 @@ The hours are cut by the arrivals' times: an hour's capture ends with `Ended` an
 with `Carried`, so that each can be replayed alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,20 +23,22 @@ from recorder.core.frames import (
     Ended,
     Fetched,
     Frame,
+    Noted,
     hour_base,
     hour_of,
+    offset_of_seq,
 )
 from recorder.core.messages import Trades
 from recorder.core.pipeline import Pipeline, Step
 from recorder.core.rows import Rows
 from recorder.core.session import Late, Session
 from recorder.core.tables import TABLES
-from recorder.core.trades import TradeIds
+from recorder.core.trades import TradeIds, all_merged
 from recorder.core.wire.venues import decode_any
-from recorder.store.capture import end_of, read_hour
+from recorder.store.capture import Lost, end_of, nothing_whole, read_hour, read_stretches
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.importing import take_back
-from recorder.store.parts import read_cut, to_arrow, write_cut, write_open, write_part
+from recorder.store.parts import Cut, read_cut, to_arrow, write_cut, write_open, write_part
 from recorder.store.paths import CUTS, Root
 from recorder.store.seal import Commit, read_commit, taken_to
 
@@ -70,12 +72,12 @@ class Pending:
 
     def publish(self, root: Root) -> dict[str, int]:
         """Write the parts, then the record of the cut (blocking); returns rows by table."""
-        rows = {}
+        rows, parts = {}, []
         for name, blocks in sorted(self.rows.items()):
             arrow = to_arrow(TABLES[name], blocks)
-            write_part(root, TABLES[name], arrow, self.hour, self.first, self.end)
+            parts.append(write_part(root, TABLES[name], arrow, self.hour, self.first, self.end))
             rows[name] = arrow.num_rows
-        write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns)
+        write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns, parts)
         write_open(root, self.hour, self.end, self.last_ns, self.tracks)
         return rows
 
@@ -100,30 +102,37 @@ class Before:
 def look_before(root: Root, hour_max: int | None = None) -> Before:
     """Find where the recording before this one ended and which trades it recorded.
 
-    ``hour_max``: look at this hour and older ones only. Hours of which not one block of capture is
-    whole are passed over.
+    ``hour_max``: look at this hour and older ones only. Hours of which neither one block of capture
+    is whole nor a part or a record is there are passed over. Where parts reach beyond what can be
+    read of the capture, it did not end in order: what was told last is in the parts alone.
     """
-    held = set(root.captured_hours()) | set(root.committed_hours())
+    held = {*root.captured_hours(), *root.committed_hours(), *root.part_hours()}
     for hour in sorted(held, reverse=True):
         if hour_max is not None and hour > hour_max:
             continue
         end, commit = end_of(root.segments(hour)), read_commit(root, hour)
-        if commit is not None and commit.capture_end >= end.offset:
+        cut, taken = newest_cut(root, hour), taken_to(root, hour)
+        if commit is not None and commit.capture_end >= taken:
             # Sealed hours ended in order, and their capture and parts may be gone.
             if commit.ended_ns is not None:
                 trades = _trades_of(commit.trades)
                 last_ns = commit.ended_ns
                 told_ns = _told_ns(root, hour, last_ns)
-                return Before(last_ns, hour, taken_to(root, hour), True, trades, told_ns)
-        elif end.arrival is not None:
-            orderly = isinstance(end.arrival, Ended)
-            cuts = root.parts(CUTS, hour)
-            cut = read_cut(max(cuts, key=lambda each: each.end).path) if cuts else None
-            last_ns = max(end.ended_ns or 0, cut.last_ns if cut else 0)
+                return Before(last_ns, hour, taken, True, trades, told_ns)
+        elif end.arrival is not None or cut is not None or commit is not None:
+            orderly = isinstance(end.arrival, Ended) and end.offset >= taken
+            sealed_ns = commit.ended_ns if commit is not None else None
+            last_ns = max(end.ended_ns or 0, cut.last_ns if cut else 0, sealed_ns or 0)
             trades = _recorded_trades(root, hour, commit)
             told_ns = _told_ns(root, hour, last_ns)
-            return Before(last_ns, hour, taken_to(root, hour), orderly, trades, told_ns)
+            return Before(last_ns, hour, taken, orderly, trades, told_ns)
     return Before(None, None, FIRST_OFFSET, True, {})
+
+
+def newest_cut(root: Root, hour: int) -> Cut | None:
+    """What the record of an hour's newest cut carries; None where there is none."""
+    cuts = root.parts(CUTS, hour)
+    return read_cut(max(cuts, key=lambda each: each.end).path) if cuts else None
 
 
 def _told_ns(root: Root, hour: int, last_ns: int) -> int:
@@ -157,8 +166,12 @@ def _recorded_trades(root: Root, hour: int, commit: Commit | None) -> dict[str, 
     if newest is not None and newest.end > done:
         done, trades = newest.end, _trades_of(read_cut(newest.path).trades)
     sessions: dict[str, Session] = {}
-    for _, arrival in read_hour(root.segments(hour), start=done):
-        if isinstance(arrival, Carried):
+    for ingest_seq, arrival in read_stretches(root.segments(hour), start=done):
+        if isinstance(arrival, Lost):
+            sessions.clear()  # as recovery does: nothing is known to have gone on
+            if offset_of_seq(ingest_seq) == FIRST_OFFSET:
+                trades = look_before(root, hour - 1).trades
+        elif isinstance(arrival, Carried):
             trades = states.trades_from_state(states.decode(arrival.state).trades)
         elif isinstance(arrival, Frame):
             _take_trades(arrival, sessions, trades)
@@ -198,6 +211,34 @@ def _writer_of_end(root: Root, before: Before) -> CaptureWriter:
     return capture
 
 
+def remember(root: Root, recv_ns: int, trades: Mapping[str, TradeIds]) -> None:
+    """Tell the next recording of trades that came into hours before the newest one.
+
+    A stretch tells of them in which nothing is recorded, at a time not before all that is held.
+    """
+    recording = Recording(root, recv_ns, backfill=True, idle=True, also=trades)
+    recording.stop(recv_ns)
+    recording.flush()
+    recording.capture.close()
+
+
+def write_down(root: Root, notes: Sequence[tuple[str, str]]) -> int:
+    """Write faults down, (kind, detail), where nobody records; returns the hour that tells them.
+
+    That is the newest one: a stretch of it in which nothing is recorded.
+    """
+    before = look_before(root)
+    newest = max([part.hour for part in root.parts(CUTS)] or [before.hour or 0])
+    recv_ns = max(before.last_ns or 0, newest * HOUR_NS)
+    recording = Recording(root, recv_ns, idle=True)
+    for kind, detail in notes:
+        recording.take(Noted(recording.last_ns, kind, detail))
+    recording.stop(recording.last_ns)
+    recording.flush()
+    recording.capture.close()
+    return recording.hour
+
+
 class Recording:
     """Takes arrivals in their order. ``ready`` holds what can be published as parts.
 
@@ -212,16 +253,23 @@ class Recording:
         *,
         backfill: bool = False,
         idle: bool = False,
+        also: Mapping[str, TradeIds] | None = None,
     ) -> None:
         """Begin to record at a time; the caller holds the directory's lock.
 
         A recording before this one that did not end in order is given its end, and an import that
         did not finish is taken back. ``backfill``: this is an import, and hours after this time may
-        be there already. ``idle``: nothing is recorded but trades that were missing.
+        be there already. ``idle``: nothing is recorded but trades that were missing. ``also``:
+        trades that are recorded, of which the recordings before do not tell.
         """
         if not backfill:
             take_back(root)
         before = look_before(root, hour_of(recv_ns) if backfill else None)
+        trades, elsewhere = before.trades, dict[str, TradeIds]()
+        if backfill and (newest := look_before(root)).hour != before.hour:
+            elsewhere = all_merged(newest.trades, also or {})
+        elif also:
+            trades = all_merged(trades, also)
         self.root = root
         self.pipeline = Pipeline()
         self.ready: list[Pending] = []
@@ -235,13 +283,17 @@ class Recording:
                 self.capture.turn(hour, taken_to(root, hour))
         self.begin_hour, self.begin_offset = hour, self.capture.offset
         self._pending = Pending(hour, self.begin_offset)
+        damaged = nothing_whole(root.segment(hour, self.begin_offset))
         known = states.State(
             ended_ns=before.told_ns,
             wanted=list(wanted),
-            trades=states.trades_to_state(before.trades),
+            trades=states.trades_to_state(trades),
             idle=idle,
+            elsewhere=states.trades_to_state(elsewhere),
         )
         self._step(Carried(self.last_ns, "start", states.encode(known)))
+        if damaged:
+            self._step(Noted(self.last_ns, "capture_damaged", damaged))
         self.capture.flush()
 
     @property
@@ -264,7 +316,10 @@ class Recording:
 
     def _step(self, arrival: Arrival) -> Step:
         step = self.pipeline.step(arrival, self.capture.append(arrival))
-        self.capture.private = self.pipeline.private
+        if self.pipeline.private and not self.capture.private:
+            # Whoever has opened the segment may go on reading it: orders go to another.
+            self.capture.private = True
+            self.capture.turn(self.capture.hour, self.capture.offset)
         self._pending.add(step.rows)
         return step
 

@@ -12,12 +12,10 @@ connection may have ended in it, or begun, so that none is taken to have lived t
 The same walk rebuilds the tables of one data directory in another.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from recorder.checkpoints import Books, begins_with_books, checkpoint_files, read_books
@@ -25,6 +23,7 @@ from recorder.checkpoints import read_checkpoint as read_checkpoint  # noqa: PLC
 from recorder.core import state as states
 from recorder.core.frames import (
     FIRST_OFFSET,
+    HOUR_NS,
     Arrival,
     Carried,
     Ended,
@@ -33,30 +32,35 @@ from recorder.core.frames import (
 )
 from recorder.core.pipeline import Pipeline
 from recorder.core.rows import Origin, Rows, fault_rows
-from recorder.core.tables import COVERAGE, TABLES
+from recorder.core.tables import TABLES
+from recorder.losses import DAMAGED, after, around, lost_end
 from recorder.recording import Pending
 from recorder.store.capture import Damage, Lost, end_of, read_stretches
-from recorder.store.days import files_of
-from recorder.store.parts import read_cut, read_parts, to_arrow, write_cut, write_part
+from recorder.store.lines import to_line
+from recorder.store.parts import to_arrow, write_cut, write_part
 from recorder.store.paths import CUTS, Root, hour_text
-from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch
+from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch, taken_to
 from recorder.store.views import publish_views
 
 CUT_ROWS = 1_000_000
-DAMAGED = "capture_damaged"  # the kind of the fault, and the reason of the gaps
 
 Range = tuple[int, int]
-Key = tuple[str, str | None]
 
 
 @dataclass(slots=True)
 class Recovered:
-    """What was done: rows published that were in the capture only, hours sealed, damage found."""
+    """What was done: rows published that were in the capture only, hours sealed, damage found.
+
+    ``notes`` are (kind, detail) of faults to write down, ``failed`` hours that could not be
+    finished, and why.
+    """
 
     rows: int = 0
     hours: list[str] = field(default_factory=list)
     sealed: list[str] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +71,32 @@ class Until:
     offset: int
 
 
-def recover(path: Path, until: Until) -> Recovered:
-    """Finish every hour before ``until``: publish the rows that no part holds, seal what is over.
-
-    Runs in a process of its own beside a recording; the caller holds the lock.
-    """
-    done = publish_missing(path, until)
-    root = Root(path)
-    for hour in root.captured_hours():
-        if hour < until.hour and not _is_sealed(root, hour, until):
-            seal_hour(root, hour)
-            done.sealed.append(hour_text(hour))
-    return done
-
-
-def publish_missing(path: Path, until: Until | None = None) -> Recovered:
+def publish_missing(
+    path: Path, until: Until | None = None, passed_over: Collection[int] = ()
+) -> Recovered:
     """Publish the rows of every captured frame that no part holds.
 
     ``until`` is None where nobody records.
     """
-    root, done = Root(path), Recovered()
+    root = Root(path)
     hours = [
         hour
-        for hour in root.captured_hours()
+        for hour in _held(root)
         if (until is None or hour <= until.hour)
-        and not _is_sealed(root, hour, until)
-        and not _is_complete(root, hour, until)
+        and hour not in passed_over
+        and not is_sealed(root, hour, until)
     ]
+    return publish_hours(root, hours, until)
+
+
+def publish_hours(root: Root, hours: Sequence[int], until: Until | None = None) -> Recovered:
+    """Publish the rows of captured frames of some hours, in their order, that no part holds."""
+    done = Recovered()
+    hours = [hour for hour in hours if not _is_complete(root, hour, until)]
     if hours:
         walk = _Walk(root, root, until, done)
         for hour in range(_begin(root, hours[0]), hours[-1] + 1):
-            if root.segments(hour):
+            if root.segments(hour) or hour in hours:
                 walk.hour(hour, publish=hour in hours)
     return done
 
@@ -163,23 +162,35 @@ def advance(root: Root, hour: int) -> None:
         switch(root, hour)
 
 
-def is_sealed(root: Root, hour: int) -> bool:
+def unsealed(root: Root) -> list[int]:
+    """The hours that have capture, or parts alone, and are not sealed whole; oldest first."""
+    return [hour for hour in _held(root) if not is_sealed(root, hour)]
+
+
+def is_sealed(root: Root, hour: int, until: Until | None = None) -> bool:
     """Whether a commit record covers all of an hour's capture."""
-    return _is_sealed(root, hour, None)
+    commit = read_commit(root, hour)
+    return commit is not None and commit.capture_end >= _end(root, hour, until)
 
 
 # --- what is done -------------------------------------------------------------------------------
 
 
+def _held(root: Root) -> list[int]:
+    """The hours that have capture, or cuts alone, since their capture is gone."""
+    return sorted({*root.captured_hours(), *(cut.hour for cut in root.parts(CUTS))})
+
+
 def _end(root: Root, hour: int, until: Until | None) -> int:
+    """The offset before which an hour's rows are to be published.
+
+    Where the end of its capture is lost, what is said of that takes the next one.
+    """
     if until is not None and hour == until.hour:
         return until.offset
+    if lost_end(root, hour, until.hour if until is not None else None) is not None:
+        return max(taken_to(root, hour), FIRST_OFFSET) + 1
     return end_of(root.segments(hour)).offset
-
-
-def _is_sealed(root: Root, hour: int, until: Until | None) -> bool:
-    commit = read_commit(root, hour)
-    return commit is not None and commit.capture_end >= _end(root, hour, until)
 
 
 def _is_complete(root: Root, hour: int, until: Until | None) -> bool:
@@ -208,16 +219,6 @@ def _done(root: Root, table: str, hour: int) -> list[Range]:
     return ranges
 
 
-def _trades_at(root: Root, hour: int, offset: int) -> dict[str, states.TradeState] | None:
-    """The recorded trade ids where a cut or a seal ended; None where none ended there."""
-    commit = read_commit(root, hour)
-    content = commit.trades if commit is not None and commit.capture_end == offset else None
-    for cut in root.parts(CUTS, hour):
-        if cut.end == offset:
-            content = read_cut(cut.path).trades
-    return None if content is None else msgspec.convert(content, dict[str, states.TradeState])
-
-
 def _begin(root: Root, hour: int) -> int:
     """The hour to replay from, so that the books at the begin of an hour are known."""
     while True:
@@ -226,38 +227,6 @@ def _begin(root: Root, hour: int) -> int:
         if checkpoint_files(root, hour) or not root.segments(hour - 1):
             return hour
         hour -= 1
-
-
-def _ledger(root: Root, hour: int, before_seq: int) -> dict[Key, int]:
-    """Up to when the published intervals of each channel and product reach, in microseconds."""
-    commit = read_commit(root, hour)
-    files = files_of(root, hour, commit.files if commit is not None else (), COVERAGE.name)
-    rows = read_parts(COVERAGE, files + [part.path for part in root.parts(COVERAGE.name, hour)])
-    rows = rows.filter(pc.less(rows.column("noted_seq"), before_seq))
-    ends: dict[Key, int] = {}
-    times = rows.column("end_time").cast(pa.int64()).to_pylist()
-    channels, product_ids = (rows.column(name).to_pylist() for name in ("channel", "product_id"))
-    for channel, product_id, end_us in zip(channels, product_ids, times, strict=True):
-        ends[channel, product_id] = max(end_us, ends.get((channel, product_id), end_us))
-    return ends
-
-
-def _after(block: Rows, ends: dict[Key, int]) -> Rows:
-    """What is left of intervals after what the ledger holds, with the damage as the gaps' cause."""
-    if block.table != COVERAGE.name:
-        return block
-    lists = [value if isinstance(value, list) else [value] * block.count for value in block.values]
-    kept = []
-    for values in zip(*lists, strict=True):
-        row = dict(zip(COVERAGE.stored(), values, strict=True))
-        end_us = ends.get((row["channel"], row["product_id"]))
-        if end_us is not None and row["start_time"] < end_us:
-            row["start_time"] = end_us
-        if row["reason"] == "recorder_down":
-            row["reason"] = DAMAGED
-        if row["start_time"] < row["end_time"] or end_us is None:
-            kept.append(tuple(row.values()))
-    return Rows(block.table, len(kept), tuple(map(list, zip(*kept, strict=True))))
 
 
 # --- the walk -----------------------------------------------------------------------------------
@@ -288,20 +257,24 @@ class _Walk:
         assert self._pipeline is not None
         self._next_hour = hour + 1
         pending = Pending(hour, 0)
+        end = _end(self._source, hour, self._until)
         resume: int | None = None
         lost: Lost | None = None
-        for ingest_seq, arrival in self._arrivals(hour):
+        arrival: Arrival | Lost | None = None
+        for ingest_seq, arrival in self._arrivals(hour, end):
             offset = offset_of_seq(ingest_seq)
             if isinstance(arrival, Lost):
                 # Its own begin says more of the next hour than what is made of this one from here.
-                self._next_hour, lost = None, lost or arrival
-                resume = self._first_missing(hour, lost.first)
+                self._next_hour = None
+                lost = Lost(lost.first if lost else arrival.first, arrival.end)
+                resume = self._first_missing(hour, lost.first, end)
                 continue
             if lost is not None and resume is not None and offset < resume:
                 continue  # its rows are published, and what they were made from is not known
             rows: list[Rows] = []
-            if lost is not None:
-                rows, lost = self._doubt(hour, lost, resume or offset, arrival.recv_ns), None
+            if lost is not None and resume is not None:
+                pending = self._pass(pending, lost, resume, publish=publish)
+                rows, lost = self._doubt(hour, lost, resume, arrival), None
             elif pending.count >= CUT_ROWS:
                 pending.end = offset
                 self._publish(pending)
@@ -310,55 +283,93 @@ class _Walk:
             self._last_ns = arrival.recv_ns
             if publish:
                 pending.add(rows)
-        pending.end = self._end_of(hour)
-        if publish and pending.end > FIRST_OFFSET:
+        if lost is not None and resume is not None and resume < end:
+            pending = self._pass(pending, lost, resume, publish=publish)
+            pending.add(self._doubt(hour, lost, resume, None))
+        self._finish(pending, arrival, end, publish=publish)
+
+    def _finish(
+        self, pending: Pending, last: Arrival | Lost | None, end: int, *, publish: bool
+    ) -> None:
+        if not (isinstance(last, Ended) and last.cause == "hour"):
+            self._next_hour = None  # it ended, or its end is lost: the next one says what it knows
+        pending.end = end
+        if publish and end > FIRST_OFFSET:
             self._publish(pending)
-            self._done.hours.append(hour_text(hour))
+            self._done.hours.append(hour_text(pending.hour))
 
-    def _first_missing(self, hour: int, offset: int) -> int:
+    def _pass(self, pending: Pending, lost: Lost, resume: int, *, publish: bool) -> Pending:
+        """What waits from here on, behind rows that are published and were not made again."""
+        if resume == lost.first and lost.first > FIRST_OFFSET:
+            return pending  # nothing was passed over
+        if publish and self._first_missing(pending.hour, pending.first, lost.first) < lost.first:
+            pending.end = lost.first
+            self._publish(pending)
+        return Pending(pending.hour, resume)
+
+    def _first_missing(self, hour: int, offset: int, end: int) -> int:
         """The first offset from this one on whose rows are not all published."""
-        missing = _missing(_done(self._target, CUTS, hour), offset, self._end_of(hour))
-        return missing[0][0] if missing else self._end_of(hour)
+        missing = _missing(_done(self._target, CUTS, hour), max(offset, FIRST_OFFSET), end)
+        return missing[0][0] if missing else end
 
-    def _doubt(self, hour: int, lost: Lost, resume: int, now_ns: int) -> list[Rows]:
+    def _doubt(self, hour: int, lost: Lost, resume: int, arrival: Arrival | None) -> list[Rows]:
         """Write down that a stretch of the capture is lost; nothing is known to go on behind it.
 
         ``resume`` is from where on rows are missing; the ledger takes what it has to say there.
+        ``arrival`` is what came then; None: nothing that is left.
         """
+        begun = lost.first > FIRST_OFFSET
+        if not begun:
+            self.begin(hour, {})
+            self._next_hour = None
         assert self._pipeline is not None
-        last_ns = now_ns if self._last_ns is None else self._last_ns
-        trades = _trades_at(self._target, hour, resume)
-        known = states.State(
-            ended_ns=last_ns,
-            wanted=list(self._pipeline.coverage.tracks),
-            trades=trades or states.trades_to_state(self._pipeline.trades),
-        )
+        known = around(self._target, hour, resume, self._pipeline, self._last_ns or 0, begun=begun)
+        now_ns = self._last_ns or known.state.ended_ns or hour * HOUR_NS
+        if arrival is not None:
+            now_ns = arrival.recv_ns
+            if isinstance(arrival, Ended) and arrival.cause == "hour":
+                now_ns = (hour + 1) * HOUR_NS
+        last_ns = self._last_ns or known.state.ended_ns or now_ns
         at = hour_base(hour) + resume
-        rows = self._pipeline.step(Ended(last_ns, "lost"), at).rows
-        rows += self._pipeline.step(Carried(now_ns, "start", states.encode(known)), at).rows
-        ends = _ledger(self._target, hour, at)
-        rows = [_after(block, ends) for block in rows]
-        if resume == lost.first:
-            detail = f"offsets {lost.first} … {lost.end - 1} of the hour's capture cannot be read"
-            rows.append(fault_rows(DAMAGED, detail, Origin(last_ns, None, None, None), at))
-        return rows
+        rows = self._pipeline.step(Ended(last_ns, "lost"), at).rows if begun else []
+        carried = Carried(now_ns, "start", states.encode(known.state))
+        rows += self._pipeline.step(carried, at).rows
+        for track in self._pipeline.coverage.tracks.values():
+            if track.missing is not None:
+                track.missing.reason = DAMAGED
+        rows = [after(block, known.ends) for block in rows]
+        self._last_ns = now_ns
+        return [*rows, self._fault(hour, lost, at, last_ns, arrival)]
 
-    def _end_of(self, hour: int) -> int:
-        return _end(self._source, hour, self._until)
+    def _fault(self, hour: int, lost: Lost, at: int, last_ns: int, arrival: Arrival | None) -> Rows:
+        """The fault's number lies in the stretch that is lost, or is the arrival's last."""
+        detail = f"offsets {lost.first} … {lost.end - 1} of the hour's capture cannot be read"
+        if lost.end >= _end(self._source, hour, self._until):
+            detail = f"the hour's capture cannot be read from offset {lost.first} on"
+        if at >= hour_base(hour) + lost.end:
+            # Of a line fewer rows are made than it has bytes, so that its last number is free.
+            at += len(to_line(arrival)) - 1 if arrival is not None else 0
+            detail += "; parts have its rows"
+        return fault_rows(DAMAGED, detail, Origin(last_ns, None, None, None), at)
 
-    def _arrivals(self, hour: int) -> Iterator[tuple[int, Arrival | Lost]]:
-        end = self._end_of(hour)
-        segments = self._source.segments(hour)
-        for ingest_seq, arrival in read_stretches(segments, self._done.damage):
+    def _arrivals(self, hour: int, end: int) -> Iterator[tuple[int, Arrival | Lost]]:
+        """What the capture holds before an offset, and the end that was lost."""
+        for ingest_seq, arrival in read_stretches(self._source.segments(hour), self._done.damage):
             if offset_of_seq(ingest_seq) >= end:
                 return
             yield ingest_seq, arrival
+        ended = lost_end(self._source, hour, self._until.hour if self._until else None)
+        if ended is not None:
+            last = end_of(self._source.segments(hour)).offset
+            yield hour_base(hour) + last, Lost(last, end)
+            yield hour_base(hour) + end - 1, ended
 
     def _publish(self, pending: Pending) -> None:
         """Publish the rows of a stretch that no part holds yet, table by table, and its record."""
         assert self._pipeline is not None
         hour, base = pending.hour, hour_base(pending.hour)
         counts: dict[str, int] = {}
+        parts = []
         for name, blocks in sorted(pending.rows.items()):
             table = TABLES[name]
             arrow = to_arrow(table, blocks)
@@ -367,10 +378,9 @@ class _Walk:
                 inside = pc.and_(pc.greater_equal(order, base + first), pc.less(order, base + end))
                 rows = arrow.filter(inside)
                 if rows.num_rows:
-                    write_part(self._target, table, rows, hour, first, end)
+                    parts.append(write_part(self._target, table, rows, hour, first, end))
                     self._done.rows += rows.num_rows
             counts[name] = arrow.num_rows
         trades = states.encode(states.trades_to_state(self._pipeline.trades))
-        write_cut(
-            self._target, hour, pending.first, pending.end, counts, trades, self._last_ns or 0
-        )
+        last_ns = self._last_ns or 0
+        write_cut(self._target, hour, pending.first, pending.end, counts, trades, last_ns, parts)

@@ -171,14 +171,18 @@ class _Mending:
                 self._set_aside(Path(each.path))
             elif each.kind in _IN_HOURS and each.hour is not None:
                 of_hours.setdefault(hour_from_text(each.hour), []).append(each)
+            elif each.kind == findings.EMPTY:
+                self._set_aside(Path(each.path))
+                self._did(None, f"wrote {Path(each.path).name} again")
             elif each.kind not in {findings.CURRENT, findings.DAY, findings.PACKED}:
                 self._refuse([each], each.what_to_do)
         return of_hours
 
     def _plan(self, hour: int, found: list[Finding]) -> _Plan | None:
         """How to mend an hour; None, and refused, where it cannot be."""
-        if any(each.what_to_do == findings.GONE for each in found):
-            self._refuse(found, findings.GONE)
+        gone = {findings.GONE, findings.RECORD_GONE} & {each.what_to_do for each in found}
+        if gone:
+            self._refuse(found, min(gone))
             return None
         live = [each for each in found if self._is_live(each)]
         try:

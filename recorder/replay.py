@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
-from recorder import recovery
+from recorder import recovery, sealing
 from recorder.core.frames import (
     ADVANCED,
     FIRST_OFFSET,
+    HOUR_NS,
     Arrival,
     Closed,
     Frame,
@@ -24,12 +25,14 @@ from recorder.core.frames import (
     hour_of,
 )
 from recorder.core.pipeline import Step
+from recorder.core.state import trades_to_state
 from recorder.core.tables import TRADES
-from recorder.core.trades import TradeIds
+from recorder.core.trades import TradeIds, all_merged
 from recorder.core.wire import advanced
 from recorder.core.wire.venues import decode_any, venue_of, wire_of
 from recorder.errors import DataError, NoInputError, StorageError
-from recorder.recording import Recording, end_lost, look_before
+from recorder.recording import Recording, end_lost, look_before, remember
+from recorder.store.aside import set_aside_unreadable
 from recorder.store.capture import read_hour
 from recorder.store.importing import forget, note_begin, take_back
 from recorder.store.lock import WriterLock
@@ -83,7 +86,9 @@ def seal(root_path: Path, *, include_current: bool, progress: Progress | None = 
 def _seal(root: Root, *, include_current: bool, progress: Progress | None = None) -> SealReport:
     empty(root.staging)
     take_back(root)
+    aside = set_aside_unreadable(root)
     end_lost(root)
+    sealing.mend_all(root, aside)
     recovery.publish_missing(root.path)
     now_hour = int(time.time()) // 3600
     held = sorted(set(root.captured_hours()) | set(root.part_hours()))
@@ -147,9 +152,10 @@ def import_captures(
         write_empty_parts(root)
         _seal(root, include_current=False)
         _refuse_continuing(root, surveys)
-        report = _Import(root, surveys, total, progress).run()
+        work = _Import(root, surveys, total, progress)
+        report = work.run()
         report.files = len(files)
-        _seal_to(root, report)
+        _seal_to(root, report, work.told)
         return report
 
 
@@ -189,11 +195,14 @@ def _word(conn: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in conn)[:40] or "conn"
 
 
-def _seal_to(root: Root, report: ImportReport) -> None:
-    """Seal the hours of an import, and older ones that are open, so that readers can take them."""
+def _seal_to(root: Root, report: ImportReport, told: int | None) -> None:
+    """Seal the hours of an import, and older ones that are open, so that readers can take them.
+
+    ``told`` is the hour that tells of it, where nobody records in that.
+    """
     last = hour_from_text(report.hours[-1]) if report.hours else 0
     open_hours = [hour for hour in root.captured_hours() if not recovery.is_sealed(root, hour)]
-    recovery.seal_and_switch(root, [hour for hour in open_hours if hour <= last])
+    recovery.seal_and_switch(root, [hour for hour in open_hours if hour <= last or hour == told])
     if report.hours:
         recovery.advance(root, last + 1)
 
@@ -224,6 +233,7 @@ class _Import:
         self._trade_rows: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
         self.report = ImportReport()
+        self.told: int | None = None
 
     def run(self) -> ImportReport:
         """Take all lines in the order of their times, and report; on an error, leave nothing."""
@@ -232,6 +242,7 @@ class _Import:
             for recv_ns, index, line in heapq.merge(*streams, key=itemgetter(0)):
                 self._line(recv_ns, self._surveys[index].stretches[line.conn], line)
             self._finish()
+            self._remember()
         except BaseException:
             if self._recording is not None:
                 with suppress(OSError):
@@ -285,7 +296,9 @@ class _Import:
         self._begins[hour] = begin
         note_begin(self._root, self._begins)
         if recording is None:
-            recording = self._recording = Recording(self._root, recv_ns, backfill=True)
+            recording = self._recording = Recording(
+                self._root, recv_ns, backfill=True, also=self._trades
+            )
         return recording
 
     def _refuse_held(self, hour: int, recv_ns: int) -> None:
@@ -383,6 +396,19 @@ class _Import:
         self.report.gaps += pipeline.gaps
         self.report.faults += pipeline.faults
         self._recording = None
+
+    def _remember(self) -> None:
+        """Later hours than these are there: what is recorded next must know of these trades."""
+        root, newest = self._root, look_before(self._root)
+        both = all_merged(newest.trades, self._trades)
+        if newest.hour is None or trades_to_state(both) == trades_to_state(newest.trades):
+            return
+        recv_ns = max(time.time_ns(), newest.last_ns or 0, newest.hour * HOUR_NS)
+        hour = hour_of(recv_ns)
+        if hour not in root.captured_hours() or recovery.is_sealed(root, hour):
+            self.told = hour
+        note_begin(root, {hour: taken_to(root, hour)} | self._begins)
+        remember(root, recv_ns, self._trades)
 
     def _report(self) -> None:
         report = self.report

@@ -36,6 +36,8 @@ async def work(function: Callable[..., Any], *arguments: Any) -> Any:
     Arguments are small (paths, numbers): they are written before anybody reads. Raises WorkError
     where the function raised, or the process died.
     """
+    from recorder.credentials import environment_without  # noqa: PLC0415  not in the worker
+
     process = subprocess.Popen(  # noqa: ASYNC220, S603  the start alone blocks: milliseconds
         # -P: the folder of this file holds modules whose names are those of others.
         [sys.executable, "-P", __file__, str(os.getpid())],
@@ -43,6 +45,7 @@ async def work(function: Callable[..., Any], *arguments: Any) -> Any:
         stdout=subprocess.PIPE,
         bufsize=0,
         process_group=0,  # Ctrl-C is for the recorder
+        env=environment_without(),
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -123,6 +123,7 @@ def rewrite(root: Root, path: Path, change: Callable[[pa.Table], pa.Table]) -> P
     write_file(path, table, rows, footer)
     record = root.commit(SEALED)
     content = json.loads(record.read_text())
+    del content["checksum"]  # as a record of before there were any
     for file in content["files"]:
         if file["path"] == relative:
             content["rows"] += rows.num_rows - file["rows"]

@@ -21,18 +21,29 @@ WANTED = [("heartbeats", None), *((channel, name) for channel in CHANNELS[1:] fo
 
 
 @lru_cache(maxsize=64)
-def _opened(seed: int, start_ns: int, rate: float, depth: float) -> bytes:
+def _opened(
+    seed: int, start_ns: int, rate: float, depth: float, products: tuple[str, ...]
+) -> bytes:
     """A market as it opens; making one takes longer than most of what is done with it."""
-    return pickle.dumps(Market(seed, PRODUCTS, start_ns, rate=rate, depth=depth))
+    return pickle.dumps(Market(seed, products, start_ns, rate=rate, depth=depth))
 
 
 class Made:
     """A venue and the connections to it. Times of arrivals never go back."""
 
-    def __init__(self, seed: int, start_ns: int, *, rate: float = 1.0, depth: float = 0.001):
+    def __init__(
+        self,
+        seed: int,
+        start_ns: int,
+        *,
+        rate: float = 1.0,
+        depth: float = 0.001,
+        products: tuple[str, ...] = PRODUCTS,
+    ):
         self.now_ns = start_ns
         self._seed = seed
-        self._market: Market = pickle.loads(_opened(seed, start_ns, rate, depth))
+        self._products = products
+        self._market: Market = pickle.loads(_opened(seed, start_ns, rate, depth, products))
         self._sessions: dict[str, Session] = {}
         self._opened = 0
         self._beat_ns = start_ns // SECOND_NS * SECOND_NS
@@ -44,7 +55,7 @@ class Made:
         self._sessions[connection_id] = session
         yield Opened(self._tick(), connection_id, "ws://made")
         for channel in CHANNELS:
-            names = ",".join(f'"{name}"' for name in PRODUCTS)
+            names = ",".join(f'"{name}"' for name in self._products)
             text = f'{{"type":"subscribe","channel":"{channel}","product_ids":[{names}]}}'
             yield Sent(self._tick(), connection_id, text.encode())
             assert session.receive(text, self.now_ns) == []

@@ -150,6 +150,38 @@ def test_pages_are_joined(kind, path, many, monkeypatch):
         assert reply.body["has_next"] is False
 
 
+def test_more_pages_than_anybody_wants_are_told_of(monkeypatch):
+    """What came is given, and that it is not all is an error."""
+    known, secret = new_key("EdDSA")
+    use(monkeypatch, known, secret)
+    monkeypatch.setattr(api, "_PAGES_MAX", 2)
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        reply = api.send(chosen, api.ask(chosen, "GET", "accounts?limit=1"), every_page=True)
+    assert len(reply.body["accounts"]) == 3
+    assert isinstance(reply.error, UsageError)
+    assert "more than 2 pages" in str(reply.error)
+
+
+def test_a_200_that_is_none_is_an_error(monkeypatch):
+    """Orders are refused so: a script must not take it for done."""
+    known, secret = new_key("EdDSA", can_trade=True)
+    use(monkeypatch, known, secret)
+    refused = (
+        b'{"success":false,"error_response":{"error":"INSUFFICIENT_FUND","message":"too little"}}'
+    )
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        service.failures.extend([Failure(200, refused), Failure(200, b'{"success":false}')])
+        reply, other = (
+            api.send(chosen, api.ask(chosen, "POST", "orders", body="{}")) for _ in range(2)
+        )
+    assert isinstance(reply.error, VenueRefusedError)
+    assert "that it was not done: INSUFFICIENT_FUND: too little. Correct" in str(reply.error)
+    assert reply.body["success"] is False
+    assert isinstance(other.error, VenueRefusedError)
+
+
 def test_an_error_on_a_later_page_is_an_error(monkeypatch):
     known, secret = new_key("EdDSA")
     use(monkeypatch, known, secret)
@@ -158,8 +190,18 @@ def test_an_error_on_a_later_page_is_an_error(monkeypatch):
         first = b'{"accounts":[1],"cursor":"a","has_next":true}'
         service.failures.extend([Failure(200, first), Failure(404, b"{}")])
         reply = api.send(chosen, api.ask(chosen, "GET", "accounts"), every_page=True)
-    assert reply.status == 404
-    assert isinstance(reply.error, VenueRefusedError)
+        assert reply.status == 404
+        assert isinstance(reply.error, VenueRefusedError)
+        assert reply.body["accounts"] == [1]
+        service.failures.extend([Failure(200, first), Failure(403, b"<html>Cloudflare")])
+        reply = api.send(chosen, api.ask(chosen, "GET", "accounts"), every_page=True)
+        assert isinstance(reply.error, VenueUnavailableError)
+        assert reply.body["accounts"] == [1]
+        service.failures.append(Failure(200, first))
+        service.fail(9, Failure(0))
+        reply = api.send(chosen, api.ask(chosen, "GET", "accounts"), every_page=True)
+        assert isinstance(reply.error, VenueUnavailableError)
+        assert reply.body["accounts"] == [1]
 
 
 def test_a_cursor_that_goes_in_circles_ends(monkeypatch):
@@ -213,36 +255,6 @@ def test_every_refusal_says_what_to_do(failure, error, why):
         reply = api.send(chosen, api.ask(chosen, "GET", "market/products"))
     assert type(reply.error) is error
     assert why in str(reply.error)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "why"),
-    [
-        (("TRACE", "x"), "no method; allowed are GET, POST"),
-        (("GET", "https://evil.com/x"), "is no path"),
-        (("GET", "a\nb"), "is no path"),
-        (("GET", "a", ["b"]), "'b' is no key=value"),
-        (("GET", "a?b"), "'b' is no key=value"),
-        (("GET", "a", None, "{}"), "a GET has no body"),
-        (("POST", "a", None, "{"), "the body is not JSON"),
-    ],
-)
-def test_what_cannot_be_sent_is_refused(arguments, why):
-    chosen = api.service(config.load(None))
-    with pytest.raises(UsageError, match=why):
-        api.ask(chosen, *arguments)
-
-
-def test_paths_and_queries_as_people_write_them():
-    advanced = api.service(config.load(None))
-    exchange = api.service(config.load(None), "exchange")
-    assert api.ask(advanced, "get", "accounts").path == ACCOUNTS
-    assert api.ask(advanced, "GET", ACCOUNTS).path == ACCOUNTS
-    assert api.ask(exchange, "GET", "accounts").path == "/accounts"
-    asked = api.ask(exchange, "GET", "/orders?status=done&a=", ["b=c=d"])
-    assert asked.query == (("status", "done"), ("a", ""), ("b", "c=d"))
-    assert not asked.changes
-    assert api.ask(exchange, "delete", "orders/1").changes
 
 
 def test_options_replace_settings():
@@ -337,6 +349,47 @@ def test_a_token_and_headers_that_others_send_are_taken(monkeypatch):
             request = urllib.request.Request(f"{service.url}{ACCOUNTS}?limit=1", headers=headers)
             with urllib.request.urlopen(request) as response:
                 assert response.status == 200
+
+
+WRITTEN = (
+    "x=a,b",
+    "start_date=2026-01-01T00:00:00Z",
+    "start_date=2026-01-01T00%3A00%3A00Z&x=%2f",
+    "x=a+b&y=(c)/d?e@f&&z=",
+)
+
+
+@pytest.mark.parametrize("kind", ["exchange", "EdDSA"])
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_query_is_signed_and_sent_as_it_was_written(kind, written, monkeypatch):
+    """By whoever sends it: to the byte, since that is what Exchange signs."""
+    known, secret = new_key(kind)
+    use(monkeypatch, known, secret)
+    path = "/accounts" if known.exchange else ACCOUNTS
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        asked = api.ask(chosen, "GET", f"{path}?{written}", ["q=a b"])
+        assert api.send(chosen, asked).status == 200
+        target = f"{path}?{written}&q=a%20b"
+        request = urllib.request.Request(
+            f"{service.url}{target}", headers=api.headers(chosen, asked).reveal()
+        )
+        with urllib.request.urlopen(request) as response:
+            assert response.status == 200
+        assert [each.target for each in service.asked] == [target] * 2
+
+
+def test_pages_keep_the_query_as_it_was_written(monkeypatch):
+    """But for the cursor, of which there is one."""
+    known, secret = new_key("EdDSA")
+    use(monkeypatch, known, secret)
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        service.failures.append(Failure(200, b'{"accounts":[1],"cursor":"a/b","has_next":true}'))
+        asked = api.ask(chosen, "GET", "accounts?cursor=x&y=a,%2F")
+        api.send(chosen, asked, every_page=True)
+        targets = [each.target.partition("?")[2] for each in service.asked]
+    assert targets[:2] == ["cursor=x&y=a,%2F", "y=a,%2F&cursor=a%2Fb"]
 
 
 def test_only_a_cdp_key_makes_tokens(monkeypatch):

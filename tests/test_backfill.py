@@ -35,12 +35,14 @@ class Service:
             if self.failures:
                 raise self.failures.pop(0)
             await asyncio.sleep(0)
+            page = ids[begin : begin + PAGE]
             yield SimpleNamespace(
+                after=page[-1] if page else None,
                 trades=[
                     SimpleNamespace(
                         trade_id=each, price="1", size="2", time="2026-09-08T09:59:00Z", side="buy"
                     )
-                    for each in ids[begin : begin + PAGE]
+                    for each in page
                 ],
                 problems=self.problems,
             )
@@ -210,6 +212,23 @@ async def test_what_cannot_be_read_is_written_down(bench: Bench) -> None:
     assert detail.endswith("; and 2 more")
 
 
+async def test_a_page_of_which_nothing_can_be_read_is_a_page(bench: Bench) -> None:
+    """Its ids are lacking, and no others: what lies below it comes."""
+
+    async def trades_between(product_id: str, below: int, above: int = 0) -> AsyncIterator[Any]:
+        yield SimpleNamespace(trades=[], after=51, problems=["trade 60 cannot be read"])
+        bench.service.problems = []
+        async for page in Service.trades_between(bench.service, product_id, 51, above):
+            yield page
+
+    bench.service.trades_between = trades_between  # type: ignore[method-assign]
+    bench.trades["BTC-USD"] = TradeIds(1, 100, [(40, 60)])
+    assert await bench.backfill.fill_due() == 1
+    assert (bench.fetched[0].first, bench.fetched[0].last) == (51, 60)
+    assert bench.trades["BTC-USD"].holes == [(51, 60)]
+    assert [kind for kind, _ in bench.notes] == ["backfill_unreadable"]
+
+
 async def test_the_service_goes_on_after_failures(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,3 +266,10 @@ async def test_a_day_of_trades_is_held_a_page_at_a_time(
     assert taken == 300_000
     assert bench.trades["BTC-USD"].holes == []
     assert bench.waited == 300
+
+
+async def test_a_hole_of_millions_is_not_filled_beside_a_recording(bench: Bench) -> None:
+    """It is another count of ids, or years: asking would not end."""
+    bench.trades["BTC-USD"] = TradeIds(1, 10**12, [(50, 74), (100, 10**12 - 1)])
+    assert await bench.backfill.fill_due() == 1
+    assert bench.trades["BTC-USD"].holes == [(100, 10**12 - 1)]

@@ -8,6 +8,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -25,7 +26,8 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
-from recorder import api, config, keycheck, logs, recovery
+from recorder import api, config, credentials, keycheck, logs, recovery, worker
+from recorder.cli.embedded import embedded_venue
 from recorder.credentials import Credentials, Secret, load
 from recorder.errors import RecorderError
 from recorder.feed import connection
@@ -100,7 +102,7 @@ def shown_by(error: BaseException) -> str:
 
 
 KEYS = ("ES256", "EdDSA", "exchange", "legacy", "bearer")
-DAMAGES = ("cut", "begun late", "reversed", "added to", "passphrase")
+DAMAGES = ("cut", "begun late", "reversed", "added to", "passphrase", "body")
 
 
 @pytest.mark.parametrize("kind", KEYS)
@@ -109,7 +111,10 @@ def test_a_damaged_key_is_refused_without_being_shown(kind, damage, monkeypatch)
     """However it is damaged, the way that it is told shows none of it."""
     known, secret = new_key(kind)
     passphrase = PLANTED if damage == "passphrase" else known.passphrase
-    damages = {"cut": secret[:-30], "begun late": secret[30:], "reversed": secret[::-1]}
+    damages = {
+        "cut": secret[:-30], "begun late": secret[30:], "reversed": secret[::-1],
+        "body": body_damaged(secret),
+    }  # fmt: skip
     damaged = (damages | {"added to": f"{secret}\x01"}).get(damage, secret)
     monkeypatch.setenv("COINBASE_API_KEY", known.name)
     monkeypatch.setenv("COINBASE_API_SECRET", damaged or PLANTED)
@@ -121,6 +126,16 @@ def test_a_damaged_key_is_refused_without_being_shown(kind, damage, monkeypatch)
         api.signer_of(chosen)
     except RecorderError as error:
         assert_hidden(shown_by(error), *filter(None, (damaged, passphrase)))
+    else:
+        assert (kind, damage) not in {("ES256", "body"), ("EdDSA", "body"), ("exchange", "body")}
+
+
+def body_damaged(secret: str) -> str:
+    """What is most often done to a key: its first and its last line are there, and some is not."""
+    lines = secret.strip().splitlines()
+    if len(lines) < 3:
+        return f"{secret[:12]}{secret[15:]}"
+    return "\n".join([lines[0], lines[1][:12] + lines[1][15:], *lines[2:]])
 
 
 FAILURES = {
@@ -296,6 +311,34 @@ def test_a_process_does_not_show_the_key(tmp_path):
             shown += ran.stdout + ran.stderr
     assert known.name in shown
     assert_hidden(shown, secret)
+
+
+def environment_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text(errors="replace")
+
+
+def own_environment() -> str:
+    return environment_of(os.getpid())
+
+
+def children() -> list[int]:
+    tasks = Path("/proc/self/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+async def test_processes_of_ours_do_not_inherit_the_key(monkeypatch):
+    """Where a key is in the environment: neither who seals hours nor the venue of the demo."""
+    secrets = []
+    for name in (credentials.KEY, credentials.SECRET, credentials.PASSPHRASE):
+        monkeypatch.setenv(name, f"{PLANTED}-{name}")
+        secrets.append(f"{PLANTED}-{name}")
+    monkeypatch.setenv("RECORDER_TEST", "inherited")
+    shown = await worker.work(own_environment)
+    with embedded_venue(rate=1.0, seed=1):
+        (pid,) = children()
+        shown += environment_of(pid)
+    assert shown.count("RECORDER_TEST=inherited") == 2
+    assert_hidden(shown, *secrets)
 
 
 def test_a_running_process_does_not_show_the_key_to_others(tmp_path):

@@ -8,6 +8,9 @@ import os
 import pickle
 import pwd
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +164,20 @@ def test_half_a_key_is_told(values, why):
         load(None, getenv(**values))
 
 
+@pytest.mark.parametrize("name", ["COINBASE_API_KEY", "COINBASE_API_PASSPHRASE"])
+@pytest.mark.parametrize("value", ["a\nb", "a\x01b", "a\udcffb", "a\x00"])
+def test_what_cannot_stand_in_a_header_is_told_without_being_shown(name, value):
+    values = dict.fromkeys(NAMES, "x") | {name: value}
+    with pytest.raises(ConfigError, match=f"the environment has a {name} with a line break") as no:
+        load(None, getenv(**values))
+    assert value not in str(no.value)
+
+
+def test_a_key_file_with_a_name_that_is_none(tmp_path):
+    with pytest.raises(DataError, match='has a "name" with a line break'):
+        load(key_file(tmp_path, name="a\nb"), getenv())
+
+
 def test_empty_variables_are_no_key():
     assert load(None, getenv(**dict.fromkeys(NAMES, ""))) is None
 
@@ -185,6 +202,70 @@ def test_a_key_file_of_somebody_else_is_refused_with_the_way_out(tmp_path):
         load(path)
     subprocess.run(str(caught.value).rpartition(": ")[2], shell=True, check=True)
     assert load(path) is not None
+
+
+def as_nobody(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command as somebody who is not root, who may read what others may read.
+
+    The program is read before the user changes: where it lies may be root's alone.
+    """
+    program = (
+        "import os, sys\nimport recorder.api, recorder.cli.api, recorder.cli.auth\n"
+        "import jwt, recorder.cli, encodings.utf_8_sig\n"
+        "recorder.cli.main(['auth', 'jwt', '--key-file', 'no-such-file'])\n"
+        "sys.stderr.flush(); print('==', file=sys.stderr, flush=True)\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "sys.exit(recorder.cli.main(sys.argv[1:]))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False,
+        timeout=60, env={**os.environ, **environment},
+    )  # fmt: skip
+    ran.stderr = ran.stderr.partition("==\n")[2]
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody enters; pytest's own are root's alone."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_key_file_that_is_somebody_elses_is_told_by_every_way_to_name_it(configured, open_folder):
+    """Not as a wrong option: as a permission, with the command that puts it right."""
+    path = key_file(open_folder)
+    settings = open_folder / "recorder.toml"
+    settings.write_text(f"[feed]\nkey_file = '{path}'\n")
+    named = ("--config", str(settings)) if configured else ("--key-file", str(path))
+    ran = as_nobody("auth", "jwt", *named)
+    assert ran.returncode == 77
+    assert f"chown nobody {path} && chmod 600 {path}" in ran.stderr
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("way", ["credentials", "key file"])
+def test_a_folder_that_cannot_be_entered_is_named(way, open_folder):
+    """And not the file in it, of which nothing is known."""
+    folder = open_folder / "private"
+    folder.mkdir(mode=0o700)
+    path = key_file(folder, "coinbase")
+    os.chown(path, 65534, 65534)
+    if way == "credentials":
+        ran = as_nobody("auth", "jwt", CREDENTIALS_DIRECTORY=str(folder))
+    else:
+        ran = as_nobody("auth", "jwt", "--key-file", str(path))
+    assert ran.returncode == 77
+    assert f"the folder {folder} cannot be entered by nobody" in ran.stderr
+    assert "its owner, root" in ran.stderr
+    assert f"chmod 600 {path}" not in ran.stderr
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o404])

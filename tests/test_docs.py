@@ -24,7 +24,7 @@ import pytest
 import typer
 
 from recorder import config as settings
-from recorder import errors, hours, live, logs
+from recorder import daemon, errors, hours, logs
 from recorder.cli import app
 from recorder.core.frames import HOUR_NS
 from recorder.core.tables import TABLES, Kind
@@ -302,7 +302,7 @@ def test_every_log_event_is_documented():
     rows = table(section(OPERATING, "Log events"), "event", "level")
     assert sorted(names(rows)) == sorted(logs.EVENTS)
     levels = {codes(row[0])[0]: row[1] for row in rows}
-    assert {name for name, level in levels.items() if level == "warning"} >= live._WARNINGS
+    assert {name for name, level in levels.items() if level == "warning"} >= daemon._WARNINGS
     assert {word for level in levels.values() for word in level.split(" or ")} <= set(logs.LEVELS)
 
 
@@ -468,6 +468,8 @@ def run(path: Path) -> dict[str, Any]:
     blocks = sorted([*fences(path, "python"), *fences(path, "sql")], key=lambda each: each.line)
     namespace: dict[str, Any] = {"__name__": path.stem}
     with duckdb.connect() as con:
+        if path == READING:
+            con.execute(Path("data/recorder.sql").read_text(encoding="utf-8"))
         for fence in blocks:
             where = f"{path.name}:{fence.line}"
             if fence.words[0] == "python":

@@ -205,3 +205,14 @@ def test_settings_that_are_read_again_do_not_bring_a_key():
     with pytest.raises(ConfigError, match="loaded at a start only: restart"):
         read()
     assert reading(None, Signings()) is None
+
+
+def test_a_key_is_not_tried_on_the_real_venue_for_a_market_on_this_machine(tmp_path):
+    """It is used untried; who wants to know what it may do is told that nobody can say."""
+    _, line = in_file(tmp_path)
+    text = f'[feed]\nurl = "ws://127.0.0.1:9"\nuser = true\n{line}'
+    with capture_logs() as logged:
+        assert signings_for(settings.parse(text, None).feed).user is not None
+    assert [each["event"] for each in logged] == ["key_unchecked"]
+    with pytest.raises(UnavailableError, match=r"feed\.url is on this machine"):
+        signings_for(settings.parse(f"{text}require_view_only = true", None).feed)

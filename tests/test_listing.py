@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from recorder import config as settings
 from recorder import listing as listings
@@ -11,7 +12,7 @@ from recorder.core.tables import STATUS_TEXTS
 from recorder.errors import ConfigError, UnavailableError, VenueUnavailableError
 from recorder.feed.rest import Rest
 from recorder.feed.selection import Listed
-from recorder.listing import Listing, choose, fetch_from, plan_of
+from recorder.listing import Listing, choose, fetch_from, plan_of, rest_services, why_not_asked
 from recorder.store.paths import Root
 from recorder.venue.market import Market
 from recorder.venue.rest import Failure, RestRules, RestVenue
@@ -157,3 +158,62 @@ async def test_what_a_configuration_would_record(tmp_path):
         assert planned.selection.products == ("BTC-USD", "ETH-USD", "ETH-EUR")
         assert planned.error
         assert planned.fetched.year == 2026
+
+
+LOOPBACK = "ws://127.0.0.1:8765"
+REAL = "https://api.exchange.coinbase.com"
+THERE = "http://127.0.0.1:8766"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "said"),
+    [
+        ("", ("https://api.coinbase.com", REAL), None),
+        ("trades_url = ''", ("https://api.coinbase.com", None), None),
+        ("venue = 'exchange'", (REAL, REAL), None),
+        (f"url = '{LOOPBACK}'", (None, None), ["feed.rest_url", "feed.trades_url"]),
+        ("url = 'wss://localhost:1/x'", (None, None), ["feed.rest_url", "feed.trades_url"]),
+        (f"url = '{LOOPBACK}'\ntrades_url = ''", (None, None), ["feed.rest_url"]),
+        (f"url = '{LOOPBACK}'\nrest_url = '{THERE}'", (THERE, None), ["feed.trades_url"]),
+        (f"url = '{LOOPBACK}'\ntrades_url = '{REAL}'\nrest_url = '{THERE}'", (THERE, None),
+         ["feed.trades_url"]),
+        (f"url = '{LOOPBACK}'\nrest_url = '{THERE}'\ntrades_url = '{THERE}'", (THERE, THERE),
+         None),
+    ],
+)  # fmt: skip
+async def test_a_market_on_this_machine_is_no_matter_of_the_real_services(
+    monkeypatch, text, asked, said
+):
+    """Neither their products nor their trades are asked for, and the log says so once."""
+    opened = []
+
+    class Service:
+        def __init__(self, venue, url):
+            self.venue, self.url = venue, url
+            opened.append(url)
+
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *_):
+            pass
+
+    monkeypatch.setattr(listings, "Rest", Service)
+    with capture_logs() as logged:
+        async with rest_services(settings.parse(f"[feed]\n{text}", None).feed) as services:
+            assert tuple(each and each.url for each in services) == asked
+    assert set(opened) == {url for url in asked if url}
+    assert [each["keys"] for each in logged] == ([said] if said else [])
+    assert all(each["event"] == "rest_not_asked" for each in logged)
+
+
+async def test_patterns_of_a_market_on_this_machine_want_its_own_list(tmp_path):
+    """The message says which key to set; ids are recorded without."""
+    text = f"data = '{tmp_path}'\n[feed]\nurl = '{LOOPBACK}'\n"
+    config = settings.parse(f"{text}products = ['*-USD']", None)
+    assert "set feed.rest_url to it" in why_not_asked(config.feed)
+    with pytest.raises(UnavailableError, match=r"feed\.url is on this machine and feed\.rest"):
+        await asyncio.to_thread(plan_of, config)
+    planned = await asyncio.to_thread(plan_of, settings.parse(text, None))
+    assert planned.selection.products == ("BTC-USD", "ETH-USD")
+    assert planned.error == why_not_asked(config.feed)

@@ -12,9 +12,9 @@ from tests.planted.plants import PLANTS
 from tests.power import disk
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-KILLS = ("cut-early", "double-rows", "forgotten-tail")
+KILLS = ("double-rows", "forgotten-tail")
 CUTS = ("no-file-sync", "acknowledge-early", "part-early")
-ORDERS = ("no-folder-sync", "commit-early", "day-early")
+ORDERS = ("no-folder-sync", "commit-early", "cut-early", "day-early")
 READERS = ("removed-before-switch", "removed-at-switch")
 
 

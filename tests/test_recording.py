@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from recorder import recovery, replay
+from recorder import recovery, replay, sealing
 from recorder.core.book import BookState
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Carried, Ended, Frame, hour_of
 from recorder.recording import Recording, look_before
@@ -32,7 +32,7 @@ def start(root: Root, made: Made) -> Recording:
     write_empty_parts(root)
     recording = Recording(root, made.now_ns, WANTED)
     made.now_ns = max(made.now_ns, recording.last_ns)
-    recovery.recover(root.path, recovery.Until(recording.begin_hour, recording.begin_offset))
+    sealing.recover(root.path, recovery.Until(recording.begin_hour, recording.begin_offset))
     return recording
 
 

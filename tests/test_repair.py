@@ -252,3 +252,61 @@ def test_a_removal_never_leaves_a_record_without_files(tmp_path, monkeypatch):
     for hour in root.committed_hours():
         files = json.loads(root.commit(hour).read_text())["files"]
         assert all((root.path / file["path"]).exists() for file in files)
+
+
+# --- what is gone, and what is foreign ------------------------------------------------------------
+
+
+def test_commit_records_that_are_gone_are_made_again(root, recorded):
+    """From the capture; nothing else of the hours changes."""
+    for hour in root.committed_hours():
+        root.commit(hour).unlink()
+    assert {each.kind for each in verify(root.path).findings} == {findings.COMMIT}
+    report = repair(root.path)
+    assert report.whole, report.refused
+    assert commits(root.path) == commits(recorded)
+    assert sealed_bytes(root.path) == sealed_bytes(recorded)
+    assert verify(root.path, deep=True).whole
+
+
+def test_a_commit_record_that_cannot_be_made_again_is_refused(root):
+    """Its sealed files stay where they are, and the operator is told what to do."""
+    shutil.rmtree(root.segments(HOUR)[0].path.parent)
+    root.commit(HOUR).unlink()
+    before = sealed_bytes(root.path)
+    report = repair(root.path)
+    assert [each.what_to_do for each in report.refused] == [findings.RECORD_GONE]
+    assert sealed_bytes(root.path) == before
+
+
+def test_an_empty_part_that_is_damaged_is_written_again(root):
+    path = root.live / "trades" / "0-empty.parquet"
+    content = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(bytes(len(content)))
+    assert [each.kind for each in verify(root.path).findings] == [findings.EMPTY]
+    assert repair(root.path).whole
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("change", ["ended_ns", "capture_end", "trades"])
+def test_a_commit_record_that_was_changed_is_found(root, recorded, change):
+    record = root.commit(SEALED)
+    content = json.loads(record.read_text())
+    content[change] = {} if change == "trades" else content[change] * 10
+    record.write_text(json.dumps(content))
+    assert [each.kind for each in verify(root.path).findings] == [findings.COMMIT]
+    assert repair(root.path).whole
+    assert commits(root.path) == commits(recorded)
+
+
+def test_foreign_things_are_noted(root):
+    """Names that are no hours, folders where files belong, files where folders do."""
+    (root.capture / "2026992299").mkdir()
+    (root.capture / "2026112199").write_text("x")
+    (root.commits / "2026992299.json").write_text("{}")
+    (root.live / "trades" / "2026992299-000000000000-000000000001.parquet").write_text("x")
+    report = verify(root.path, deep=True)
+    assert report.findings == []
+    assert len(report.notes) == 4
+    assert replay.seal(root.path, include_current=True).hours

@@ -19,6 +19,7 @@ from recorder.core.frames import Closed, Frame
 from recorder.store.capture import read_arrivals
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.paths import Root
+from tests.simulate import __main__ as command
 from tests.simulate import evidence, plan
 from tests.simulate.__main__ import _seeds, _wide_share
 from tests.simulate.checks import books, frames, ledger, rows, runs
@@ -83,12 +84,23 @@ def test_so_many_kills_as_asked_for_are_played():
 
 def test_kills_that_lose_more_than_promised_are_seen():
     """The median of twenty, the 99th percentile of a hundred."""
-    few = [Verdict(plan.make(0), lost=[frames.Loss(1, 0.3)] * 19)]
-    assert _wide_share(few) is None
-    assert _wide_share(few * 2) == 0.5
-    most = [Verdict(plan.make(0), lost=[frames.Loss(1, 0.34, 0.1)] * 98)]
-    assert _wide_share([*most, Verdict(plan.make(1), lost=[frames.Loss(1, 0.26)] * 2)]) == 0.99
-    assert _wide_share(most) is None
+    assert _wide_share([0.3] * 19, 0.25) is None
+    assert _wide_share([0.3] * 38, 0.25) == 0.5
+    assert _wide_share([*[0.1] * 98, 0.26, 0.26], 0.25) == 0.99
+    assert _wide_share([*[0.1] * 98, 0.25, 0.25], 0.25) is None
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [({"lost": [frames.Loss(1, 0.34, 0.05)] * 20}, "(a)"), ({"again_s": [3.1] * 20}, "(h)")],
+    ids=["lost", "late"],
+)
+def test_a_run_that_breaks_a_promise_fails(monkeypatch, capsys, figures, told):
+    monkeypatch.setattr(
+        command, "try_plan", lambda each, _folder: Verdict(each, kills=20, **figures)
+    )
+    assert command.main(["--kills", "20"]) == 1
+    assert f"FAILED: {told}" in capsys.readouterr().out
 
 
 def test_a_seed_is_one_plan():

@@ -21,6 +21,7 @@ from rich.markup import escape
 from recorder.cli import api, auth, care, demo, look, record, venue
 from recorder.cli import backfill as backfilling
 from recorder.cli import plan as planning
+from recorder.cli import replay as replaying
 from recorder.cli import sql as querying
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
@@ -86,6 +87,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         {
             "verify": care.verify,
             "repair": care.repair,
+            "replay": replaying.replay,
             "backfill": backfilling.backfill,
             "prune": care.prune,
             "pack": care.pack,

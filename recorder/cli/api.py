@@ -1,9 +1,8 @@
 """The command that sends one request: `recorder api`. Its options serve `recorder auth` too."""
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +11,8 @@ from recorder.cli import terminal
 from recorder.errors import NoInputError, UsageError
 
 if TYPE_CHECKING:
-    from recorder.api import Ask, Service
+    from recorder.api import Service
+    from recorder.written import Ask
 
 Config = Annotated[
     Path | None,
@@ -23,7 +23,9 @@ Venue = Annotated[
 ]
 Url = Annotated[str | None, typer.Option(help="The REST service, instead of the venue's own.")]
 KeyFile = Annotated[
-    Path | None, typer.Option(help="CDP key file to sign with, instead of the configured one.")
+    Path | None,
+    # Whoever reads it says what is wrong with its mode or owner, and how to put it right.
+    typer.Option(help="CDP key file to sign with, instead of the configured one.", readable=False),
 ]
 Scheme = Annotated[
     str | None,
@@ -32,7 +34,7 @@ Scheme = Annotated[
 Query = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="Add to the query; repeat for more.")
 ]
-BODY_BYTES_MAX = 1024 * 1024
+BODY_CHARACTERS_MAX = 1024 * 1024
 
 
 def api(
@@ -83,12 +85,10 @@ def api(
     ask = requests.ask(service, method, path, query, _body(body))
     if ask.changes:
         shown = _shown(service, ask)
+        doing = "Sending" if allow_write else "Not sent:"
+        terminal.messages().print(f"{doing} {shown}", soft_wrap=True)
         if not allow_write:
-            raise UsageError(
-                f"this may change something, and was not sent:\n{shown}\n"
-                "Add --allow-write to send it."
-            )
-        terminal.messages().print(f"Sending {shown}", soft_wrap=True)
+            raise UsageError("this may change something. Add --allow-write to send it.")
     reply = requests.send(service, ask, every_page=paginate, signed=not no_auth)
     if isinstance(reply.body, str):
         if reply.body.strip():
@@ -101,26 +101,29 @@ def api(
 
 
 def _shown(service: "Service", ask: "Ask") -> str:
-    """A request for a person: where to, and its body laid out."""
-    query = "&".join(f"{name}={value}" for name, value in ask.query)
-    line = f"{ask.method} {service.url}{ask.path}{f'?{query}' if query else ''}"
+    """A request for a person: where to, and its body as it goes out."""
+    line = f"{ask.method} {service.url}{ask.path}{f'?{ask.query}' if ask.query else ''}"
     if not ask.body:
         return terminal.plain(line)
-    body: Any = json.loads(ask.body)
-    return f"{terminal.plain(line)}\n{json.dumps(body, indent=2)}"
+    return f"{terminal.plain(line)}\n{terminal.plain_lines(ask.body.decode().rstrip())}"
 
 
 def _body(given: str | None) -> str:
     """Read the body from where it was said to be."""
     if given is None:
         return ""
-    if given == "-":
-        return sys.stdin.read(BODY_BYTES_MAX)
-    if not given.startswith("@"):
+    if given != "-" and not given.startswith("@"):
         return given
+    name = "stdin" if given == "-" else terminal.plain(given[1:])
     try:
-        with Path(given[1:]).open(encoding="utf-8") as file:
-            return file.read(BODY_BYTES_MAX)
+        if given == "-":
+            content = sys.stdin.read(BODY_CHARACTERS_MAX + 1)
+        else:
+            with Path(given[1:]).open(encoding="utf-8") as file:
+                content = file.read(BODY_CHARACTERS_MAX + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise NoInputError(f"cannot read {terminal.plain(given[1:])}: {reason}") from None
+        raise NoInputError(f"cannot read {name}: {reason}") from None
+    if len(content) > BODY_CHARACTERS_MAX:
+        raise UsageError(f"{name} is longer than a body may be (1 MiB)")
+    return content

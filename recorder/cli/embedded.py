@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from recorder.cli.venue import READY, REST_READY
+from recorder.credentials import environment_without
 from recorder.errors import UnavailableError
 
 _READY_WAIT_S = 30
@@ -52,6 +53,7 @@ def embedded_venue(*, rate: float, seed: int) -> Iterator[Embedded]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        env=environment_without(),
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -5,28 +5,42 @@ from the answer, or be listed there and never deliver, and a snapshot that is lo
 So everything that is asked for has a time by which it must have come:
 
     an answer that lists it, or data     `ANSWER_NS_MAX`
-    data of what begins with data        `DATA_NS_MAX` after the answer
+    data of what begins with data        `DATA_NS_MAX` (`BEATS_NS_MAX`) after the answer
     a book's snapshot                    `SNAPSHOT_NS_MAX`
+    an answer without what we left       `ANSWER_NS_MAX`
 
-What is overdue is asked for again, each time after twice the wait, and not for ever. Books are
+What begins with data is recorded from its first data on, because an answer promises nothing. What
+is overdue is asked for again, each time after twice the wait, and not for ever. Books are
 asked for again when they are in doubt, too, each not too often.
 """
 
 from collections.abc import Iterable, Mapping
 
-from recorder.core.messages import LEVEL2
+from recorder.core.messages import (
+    CANDLES,
+    HEARTBEATS,
+    LEVEL2,
+    STATUS,
+    TICKER,
+    TICKER_BATCH,
+    TRADES,
+)
 
 ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
-SNAPSHOT_DOUBLINGS_MAX = 2
+SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
-BEGIN_WITH_DATA = frozenset({"ticker", "market_trades"})
+# Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3).
+BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
 DATA_NS_MAX = 60_000_000_000
-TRIES_MAX = 5  # of an answer; then it is left alone until the next connection
+BEATS_NS_MAX = 10_000_000_000
+TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
 CALM_NS = 60_000_000_000  # a book that held that long begins anew with the shortest wait
+
+WHOLE = ""  # in the place of a product: a channel whose subscription names none
 
 Key = tuple[str, str | None]  # channel by its subscribe name, product or None for all
 
@@ -35,7 +49,8 @@ class Asking:
     """What one connection asked for.
 
     ``asked`` holds what we subscribed to: channel → product ids; ``former`` what we unsubscribed
-    from, of which frames may still be on their way. ``answers_due`` says by when a channel of a
+    from, of which frames may still be on their way; ``leaving`` of these by when an answer must no
+    longer list it, and how often we did so in vain. ``answers_due`` says by when a channel of a
     product must have been served, ``tries`` how often it was asked for in vain; ``heard_ns`` is
     when it was last heard of (its answer, or its data), ``spoken`` those whose data has come since
     they were asked for, ``silences`` how often their silence has been told since. ``paused_ns`` is
@@ -46,13 +61,15 @@ class Asking:
     """
 
     __slots__ = (
-        "answers_due", "asked", "former", "heard_ns", "heard_paused_ns", "in_vain", "paused_ns",
+        "answers_due", "asked", "former", "heard_ns", "heard_paused_ns", "in_vain", "leaving",
+        "paused_ns",
         "resyncs", "resyncs_due", "silences", "snapshots_due", "spoken", "tries",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.asked: dict[str, set[str]] = {}
         self.former: set[tuple[str, str]] = set()
+        self.leaving: dict[Key, tuple[int, int]] = {}
         self.answers_due: dict[Key, int] = {}
         self.tries: dict[Key, int] = {}
         self.heard_ns: dict[Key, int] = {}
@@ -77,15 +94,18 @@ class Asking:
             return
         dropped = product_ids or tuple(asked)
         self.former.update((channel, product_id) for product_id in asked.intersection(dropped))
+        if not dropped:
+            self.former.add((channel, WHOLE))
         asked.difference_update(dropped)
         if not asked:
             del self.asked[channel]  # a channel without products is one that names none
         for product_id in dropped or (None,):
-            self._drop((channel, product_id))
+            self._drop((channel, product_id), at_ns)
 
     def _await(self, key: Key, at_ns: int) -> None:
         tries = self.tries.get(key, 0)
         self.answers_due[key] = at_ns + (ANSWER_NS_MAX << min(tries, DOUBLINGS_MAX))
+        self.leaving.pop(key, None)
         self.heard_ns.pop(key, None)
         self.heard_paused_ns.pop(key, None)
         self.spoken.discard(key)
@@ -94,14 +114,16 @@ class Asking:
             in_vain = min(self.in_vain.get(product_id, 0), SNAPSHOT_DOUBLINGS_MAX)
             self.snapshots_due[product_id] = at_ns + (SNAPSHOT_NS_MAX << in_vain)
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: Key, at_ns: int) -> None:
         channel, product_id = key
+        _, tries = self.leaving.get(key, (0, 0))
+        self.leaving[key] = (at_ns + (ANSWER_NS_MAX << min(tries, DOUBLINGS_MAX)), tries)
         self.answers_due.pop(key, None)
         self.heard_ns.pop(key, None)
         self.heard_paused_ns.pop(key, None)
         self.spoken.discard(key)
         if channel == LEVEL2 and product_id is not None:
-            self.snapshot_came(product_id)
+            self._due_no_more(product_id)  # every try begins so: how many there were is kept
 
     def knows(self, channel: str, product_id: str) -> bool:
         """Whether a product was asked for, by this name or by its alias.
@@ -121,11 +143,16 @@ class Asking:
             product_id in asked or f"{product_id}C" in asked for asked in products
         )
 
+    def carries(self, channel: str, product_id: str) -> bool:
+        """Whether a product is asked for on a channel now, or nothing is known of what was."""
+        asked = self.asked.get(channel, ())
+        return not self.asked or product_id in asked or f"{product_id}C" in asked
+
     def gave_up(self, key: Key) -> bool:
         """Whether we unsubscribed from this and have not asked for it again."""
         channel, product_id = key
         if product_id is None:
-            return False
+            return (channel, WHOLE) in self.former and channel not in self.asked
         asked = self.asked.get(channel, ())
         names = (product_id, f"{product_id}C")
         former = any((channel, each) in self.former for each in names)
@@ -135,14 +162,12 @@ class Asking:
 
     def served(self, channels: Mapping[str, Iterable[str]], now_ns: int) -> None:
         """Take the venue's full set of subscriptions; what it does not list is due again."""
+        for key in [key for key in self.leaving if not _is_listed(key, channels)]:
+            del self.leaving[key]
         for channel, asked in self.asked.items():
-            listed = channels.get(channel)
-            names = set(listed or ())
             keys: list[Key] = [(channel, each) for each in sorted(asked)] or [(channel, None)]
             for key in keys:
-                name = key[1]
-                is_there = name is None or name in names or _usd(name) in names
-                if listed is not None and is_there:
+                if _is_listed(key, channels):
                     self._listed(key, now_ns)
                 elif key in self.heard_ns and self.tries.get(key, 0) < TRIES_MAX:
                     due_ns = now_ns + ANSWER_NS_MAX  # it was listed, or spoke, and is no more
@@ -159,7 +184,8 @@ class Asking:
         self.answers_due.pop(key, None)
         if key[0] in BEGIN_WITH_DATA:
             tries = min(self.tries.get(key, 0), DOUBLINGS_MAX)
-            self.answers_due[key] = now_ns + (DATA_NS_MAX << tries)
+            wait_ns = BEATS_NS_MAX if key[0] == HEARTBEATS else DATA_NS_MAX
+            self.answers_due[key] = now_ns + (wait_ns << tries)
 
     def came(self, key: Key, now_ns: int) -> int | None:
         """Take data; how long it was silent before, None where that is not known."""
@@ -199,10 +225,26 @@ class Asking:
             overdue.append((key, tries < TRIES_MAX))
         return overdue
 
+    def not_left(self, now_ns: int) -> list[tuple[Key, bool]]:
+        """What we unsubscribed from and no answer says that it is so, and whether to do it again.
+
+        An unsubscription that was refused for being one message too many is not answered at all.
+        """
+        late: list[tuple[Key, bool]] = []
+        for key in sorted(
+            (key for key, (due_ns, _) in self.leaving.items() if due_ns <= now_ns),
+            key=lambda key: (key[0], key[1] or ""),
+        ):
+            tries = self.leaving.pop(key)[1] + 1
+            if tries < TRIES_MAX:
+                self.leaving[key] = (now_ns + (ANSWER_NS_MAX << tries), tries)
+            late.append((key, tries < TRIES_MAX))
+        return late
+
     # --- snapshots ------------------------------------------------------------------------------
 
     def snapshot_came(self, product_id: str) -> None:
-        """Note a product's snapshot, or that none is wanted; it is due no more."""
+        """Note a product's snapshot; it is due no more, and the tries begin anew."""
         self._due_no_more(product_id)
         self.in_vain.pop(product_id, None)
 
@@ -237,11 +279,15 @@ class Asking:
             times = 0
         self.resyncs[product_id] = (now_ns, times + 1)
 
-    def overdue(self, now_ns: int) -> list[str]:
-        """Products whose snapshot did not come in time, by name; each is said once."""
-        late = self._take_due(self.snapshots_due, now_ns)
-        for product_id in late:
-            self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
+    def overdue(self, now_ns: int) -> list[tuple[str, bool]]:
+        """Products whose snapshot did not come in time, by name, and whether to ask again.
+
+        Each is said once.
+        """
+        late: list[tuple[str, bool]] = []
+        for product_id in self._take_due(self.snapshots_due, now_ns):
+            tries = self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
+            late.append((product_id, tries < TRIES_MAX))
         return late
 
     def put_off(self, now_ns: int) -> list[str]:
@@ -254,6 +300,16 @@ class Asking:
             self._due_no_more(product_id)  # for neither cause
             self._resynced(product_id, now_ns)
         return due
+
+
+def _is_listed(key: Key, channels: Mapping[str, Iterable[str]]) -> bool:
+    """Whether an answer has a channel, and the product in it, by its own name or its alias."""
+    channel, product_id = key
+    listed = channels.get(channel)
+    if listed is None or product_id is None:
+        return listed is not None
+    names = set(listed)
+    return product_id in names or _usd(product_id) in names
 
 
 def _usd(product_id: str) -> str:

@@ -7,12 +7,16 @@ an unreadable change, a crossed book) makes a LIVE book STALE. Updates are appli
 only; for the others they are kept as rows and not applied.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from itertools import islice
+from typing import Any
 
 from sortedcontainers import SortedDict
 
 from recorder.core.messages import BID, Level2
+
+_put: Callable[[Any, float, float], None] = dict.__setitem__
 
 
 class BookState(Enum):
@@ -73,7 +77,9 @@ class Book:
         bids, asks = self.bids, self.asks
         for side, price, size in zip(update.sides, update.prices, update.sizes, strict=True):
             levels = bids if side == BID else asks
-            if size:
+            if size and price in levels:
+                _put(levels, price, size)  # its place among the prices stays
+            elif size:
                 levels[price] = size
             elif levels.pop(price, None) is None:
                 self.unknown_deletes += 1

@@ -1,12 +1,13 @@
 """What the messages of a frame come to: rows, books, trades, coverage, and doubts about them."""
 
-from recorder.core.asking import Key
+from recorder.core.asking import BEGIN_WITH_DATA, Key
 from recorder.core.audit import Audit
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Missing
 from recorder.core.flow import Flow
 from recorder.core.frames import ADVANCED
 from recorder.core.knowledge import Knowledge, Place
+from recorder.core.lag import Lag
 from recorder.core.messages import (
     HEARTBEATS,
     LEVEL2,
@@ -105,7 +106,10 @@ def _sees(known: Knowledge, channel: str, product_id: str | None, rows: int, pla
 
 
 def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
-    """What the venue promises is recorded from here; a book from its snapshot on."""
+    """What the venue promises is recorded from here; a book, and what begins with data, from that.
+
+    An answer may list what never delivers (`coinbase.md` §1.6.2).
+    """
     session = place.session
     session.served(message.channels, place.origin.recv_ns)
     unfiltered = wire_of(session.venue).UNFILTERED
@@ -116,7 +120,8 @@ def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
         if channel not in unfiltered:
             keys = [(channel, each) for each in product_ids if session.knows(channel, each)]
         for key in keys:
-            known.begin(key, place)
+            if channel not in BEGIN_WITH_DATA or key in session.spoken:
+                known.begin(key, place)
 
 
 # --- books --------------------------------------------------------------------------------------
@@ -209,15 +214,20 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
     ids = known.trades.get(product_id)
     if ids is None:
         ids = known.trades[product_id] = TradeIds()
+    elsewhere = known.elsewhere.get(product_id)
     new: list[Trade] = []
     repeated: list[int] = []
     holes = 0
     for trade in message.trades:
+        if ids.is_far(trade.trade_id):
+            holes += _jumped(known, ids, trade, place)
         is_new, missing = ids.take(trade.trade_id)
-        if is_new:
-            new.append(trade)
-        else:
+        if not is_new:
             repeated.append(trade.trade_id)
+        elif elsewhere is not None and elsewhere.holds(trade.trade_id):
+            known.messages["market_trades/in later hours"] += 1
+        else:
+            new.append(trade)
         if missing:
             holes += missing
             detail = f"trade ids {trade.trade_id - missing} … {trade.trade_id - 1} are missing"
@@ -231,9 +241,28 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
         _miss_trades(known, product_id, holes, place)
     first = _sees(known, TRADES, product_id, len(new), place)
     if new:
+        # A snapshot has the last hundred of the quietest product, too.
+        count = 0 if message.snapshot else len(new)
+        place.session.trades(product_id, count, place.origin.recv_ns)
         kind = "snapshot" if message.snapshot else "update"
         rows = trades_rows(product_id, kind, new, place.origin, first)
         place.step.rows.append(rows)
+
+
+def _jumped(known: Knowledge, ids: TradeIds, trade: Trade, place: Place) -> int:
+    """An id is far from the recorded ones; returns how many are missing in between, if it counts.
+
+    One alone may be wrong, and a hole up to it would never be filled.
+    """
+    recorded = f"{ids.first} … {ids.last}, which are recorded"
+    count = 0
+    if ids.odd is not None and ids.last is not None and ids.goes_on(trade.trade_id):
+        count = max(0, ids.odd - ids.last - 1)
+        detail = f"trade ids go on from {ids.odd}, far from {recorded}; nothing between is fetched"
+    else:
+        detail = f"trade id {trade.trade_id} is far from {recorded}; kept, and not relied on"
+    known.fault("trade_id_jump", detail, place, channel=TRADES, product_id=trade.product_id)
+    return count
 
 
 def _miss_trades(known: Knowledge, product_id: str, count: int, place: Place) -> None:
@@ -244,7 +273,8 @@ def _miss_trades(known: Knowledge, product_id: str, count: int, place: Place) ->
     key: Key = (TRADES, product_id)
     session, connection_id = place.session, place.connection_id
     since_ns = known.coverage.recording_since(key, connection_id)
-    if since_ns is None:
+    if since_ns is None:  # nobody records it, or another connection: they lie in the gap that is
+        known.coverage.want(key, count)
         return
     if key in session.spoken:
         since_ns = session.heard_ns[key]
@@ -261,6 +291,8 @@ def _miss_trades(known: Knowledge, product_id: str, count: int, place: Place) ->
 def _heartbeat(known: Knowledge, message: Heartbeat, place: Place) -> None:
     first = _sees(known, HEARTBEATS, message.product_id, 1, place)
     place.step.rows.append(heartbeat_rows(message, place.origin, first))
+    if message.product_id is not None and message.last_trade_id is not None:
+        _named(known, message.product_id, message.last_trade_id, place)
     counter = message.heartbeat_counter
     if counter is None:
         return
@@ -268,6 +300,29 @@ def _heartbeat(known: Knowledge, message: Heartbeat, place: Place) -> None:
     if before is not None:
         detail = f"the venue's counter went from {before} to {counter}"
         known.fault("heartbeat_jump", detail, place, channel=HEARTBEATS, keep_raw=False)
+
+
+def _named(known: Knowledge, product_id: str, trade_id: int, place: Place) -> None:
+    """A product's newest trade, as the venue says: it must be recorded, or come soon."""
+    key: Key = (TRADES, product_id)
+    session, ids, now_ns = place.session, known.trades.get(product_id), place.origin.recv_ns
+    if ids is None or ids.last is None or key not in session.spoken or ids.is_far(trade_id):
+        return
+    lag = session.lags.setdefault(product_id, Lag())
+    if not lag.takes(ids.last, trade_id, now_ns):
+        return
+    silent_s = (now_ns - session.heard_ns[key]) / 1e9
+    detail = (
+        f"the venue's last trade is {lag.trade_id}, the last one that came is {ids.last}, "
+        f"{silent_s:.0f} s ago; asked again"
+    )
+    known.fault(
+        "trades_behind", detail, place, channel=TRADES, product_id=product_id, keep_raw=False
+    )
+    missing = Missing(now_ns, "trades_behind", connection_id=place.connection_id)
+    ended = known.end_trades(session, product_id, missing)
+    known.note(ended, place.ingest_seq, place.step)
+    known.ask_again(TRADES, (product_id,), "trades_behind", place)
 
 
 def _orders(known: Knowledge, message: UserOrders, place: Place) -> None:

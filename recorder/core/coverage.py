@@ -119,6 +119,18 @@ class Coverage:
         if key not in self.tracks and self.admits(key):
             self.tracks[key] = Track(missing=Missing(at_ns, reason, quiet=quiet))
 
+    def want(self, key: Key, messages_missing: int | None = None) -> None:
+        """A track was asked for in vain: the gap before its first data counts.
+
+        ``messages_missing``: how many of its messages are known to lie in it.
+        """
+        track = self.tracks.get(key)
+        if track is None or track.missing is None:
+            return
+        track.missing.quiet = False
+        if messages_missing is not None and track.missing.sequence_after is None:
+            track.missing.messages_missing = messages_missing
+
     def saw(self, key: Key, connection_id: str, first: int, last: int) -> None:
         """Note rows of a track, by their first and last ``ingest_seq``."""
         track = self.tracks.get(key)

@@ -6,7 +6,7 @@ write rows of `faults` and `coverage` through it, so that data and doubt cannot 
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import NamedTuple
 
@@ -63,7 +63,8 @@ class Knowledge:
     each channel of a product speaks, ``audits`` counts how tickers fit the books, ``statuses`` is
     what the venue last said of each product. ``idle_since_ns`` is when the recording before ended,
     where this one only takes trades that were missing; else None. ``private``: what is recorded has
-    the account's own orders among it, or will have.
+    the account's own orders among it, or will have. ``elsewhere`` are trades that later hours hold,
+    while earlier ones are imported.
     """
 
     def __init__(self) -> None:
@@ -80,6 +81,7 @@ class Knowledge:
         self.statuses: dict[str, str] = {}
         self.idle_since_ns: int | None = None
         self.private = False
+        self.elsewhere: dict[str, TradeIds] = {}
 
     def session(self, connection_id: str, recv_ns: int) -> Session:
         """The session of a connection; one whose opening is not in the record begins here."""
@@ -133,24 +135,24 @@ class Knowledge:
         self.resync(lost, reason, place)
 
     def resync(self, product_ids: Iterable[str], reason: str, place: Place) -> None:
-        """Ask for fresh snapshots, of each product not too often, the most traded first."""
-        now_ns = place.origin.recv_ns
-        due = [each for each in product_ids if place.session.resync(each, now_ns)]
+        """Ask for fresh snapshots, of each product not too often, the most traded first.
+
+        A stranger's book is asked for by nobody.
+        """
+        session, now_ns = place.session, place.origin.recv_ns
+        wanted = [each for each in product_ids if session.carries(LEVEL2, each)]
+        due = [each for each in wanted if session.resync(each, now_ns)]
         self.ask_again(LEVEL2, due, reason, place)
 
     def ask_again(
         self, channel: str, product_ids: Iterable[str], reason: str, place: Place
     ) -> None:
         """Ask for products of a channel anew, the most traded first."""
-        ordered = sorted(product_ids, key=lambda each: (-self._traded(each), each))
+        traded = place.session.traded
+        ordered = sorted(product_ids, key=lambda each: (-traded.get(each, 0), each))
         if ordered:
             request = Resubscribe(place.connection_id, channel, tuple(ordered), reason)
             place.step.requests.append(request)
-
-    def _traded(self, product_id: str) -> int:
-        """How many trades of a product are known of."""
-        ids = self.trades.get(product_id)
-        return 0 if ids is None or ids.first is None or ids.last is None else ids.last - ids.first
 
     def ask_channel_again(
         self, channel: str, product_ids: Sequence[str], reason: str, place: Place
@@ -172,6 +174,25 @@ class Knowledge:
         now_ns = place.origin.recv_ns
         begun = self.coverage.begin(key, connection_id, now_ns, verified=verified)
         self.note(begun, place.ingest_seq, place.step)
+
+    def end_trades(self, session: Session, product_id: str, missing: Missing) -> list[Interval]:
+        """End what is recorded of trades with the last one, if a heartbeat named a later one."""
+        key: Key = (TRADES, product_id)
+        ids, lag = self.trades.get(product_id), session.lags.get(product_id)
+        if lag is None or ids is None or ids.last is None or key not in session.spoken:
+            return []
+        if lag.trade_id <= ids.last:
+            return []
+        since_ns = session.heard_ns[key]
+        lost = replace(missing, start_ns=since_ns, messages_missing=lag.trade_id - ids.last)
+        return self.coverage.end(key, session.connection_id, since_ns, lost)
+
+    def end_all(self, session: Session, missing: Missing) -> list[Interval]:
+        """A connection records nothing any more, since ``missing`` begins."""
+        ended: list[Interval] = []
+        for product_id in sorted(session.lags):
+            ended += self.end_trades(session, product_id, missing)
+        return ended + self.coverage.end_all(session.connection_id, missing.start_ns, missing)
 
     # --- what is written down -------------------------------------------------------------------
 

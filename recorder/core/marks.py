@@ -82,9 +82,9 @@ def _keys(
 
 
 def closed(known: Knowledge, mark: Closed, ingest_seq: int, step: Step) -> None:
-    """End a session: nobody records what it recorded, from its last frame on."""
+    """End a session: nobody records what it recorded, from its last frame in order on."""
     session = known.session(mark.connection_id, mark.recv_ns)
-    end_ns = mark.recv_ns if mark.orderly else session.last_ns
+    end_ns = session.applied_ns(mark.recv_ns if mark.orderly else None)
     missing = Missing(
         end_ns,
         "connection_closed",
@@ -92,7 +92,7 @@ def closed(known: Knowledge, mark: Closed, ingest_seq: int, step: Step) -> None:
         connection_id=mark.connection_id,
         detail=f"close code {mark.code}" + (f": {mark.reason}" if mark.reason else ""),
     )
-    known.note(known.coverage.end_all(mark.connection_id, end_ns, missing), ingest_seq, step)
+    known.note(known.end_all(session, missing), ingest_seq, step)
     mine = [key for key in known.audits if key[0] == mark.connection_id]
     known.tell_audits({key: known.audits.pop(key) for key in mine}, end_ns, ingest_seq, step)
     known.forget(mark.connection_id)
@@ -132,8 +132,9 @@ def ended(known: Knowledge, mark: Ended, ingest_seq: int, step: Step) -> None:
     _end_audits(known, mark.recv_ns, ingest_seq, step)
     intervals: list[Interval] = []
     for connection_id, session in list(known.sessions.items()):
-        missing = Missing(session.last_ns, "recorder_down", connection_id=connection_id)
-        intervals += known.coverage.end_all(connection_id, session.last_ns, missing)
+        end_ns = session.applied_ns()
+        missing = Missing(end_ns, "recorder_down", connection_id=connection_id)
+        intervals += known.end_all(session, missing)
         known.forget(connection_id)
     intervals += known.coverage.finish(mark.recv_ns)
     known.note(intervals, ingest_seq, step)
@@ -155,6 +156,7 @@ def started(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> Non
     known.statuses.clear()
     known.coverage = Coverage()
     known.trades = states.trades_from_state(before.trades)
+    known.elsewhere = states.trades_from_state(before.elsewhere)
     known.idle_since_ns = before.ended_ns if before.idle else None
     down: list[Interval] = []
     for channel, product_id in before.wanted:
@@ -184,6 +186,7 @@ def _restore(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> No
     known.coverage = states.coverage_from_state(before.tracks)
     known.flows = states.flows_from_state(before.flows)
     known.statuses = dict(before.statuses)
+    known.elsewhere = states.trades_from_state(before.elsewhere)
     known.idle_since_ns = before.ended_ns if before.idle else None
     numbers = count(ingest_seq)
     for each in before.books:

@@ -17,6 +17,7 @@ TICKER = "ticker"
 TICKER_BATCH = "ticker_batch"
 HEARTBEATS = "heartbeats"
 STATUS = "status"
+CANDLES = "candles"
 USER = "user"  # the account's own orders; private
 
 
@@ -190,6 +191,18 @@ class Resubscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Unsubscribe these again, if they are not wanted: the venue did not say that it took it.
+
+    Without products, the whole channel, whose subscription names none.
+    """
+
+    connection_id: str
+    channel: str
+    product_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnect:
     """Close this connection and open another."""
 
@@ -205,7 +218,7 @@ class SlowDown:
     reason: str
 
 
-Request = Resubscribe | Reconnect | SlowDown
+Request = Resubscribe | Unsubscribe | Reconnect | SlowDown
 
 
 @dataclass(frozen=True, slots=True)

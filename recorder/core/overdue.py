@@ -1,16 +1,15 @@
-"""What did not come: answers, snapshots, and channels of a product that fell silent.
+"""What did not come or did not end: answers, snapshots, and channels of a product that fell silent.
 
 Looked for about once a second, as the frames of the connection come: one that is silent altogether
 has a deadline of its own (`Session.deadline_ns`). Each is written down and asked for again.
 """
 
-from recorder.core.asking import Key
+from recorder.core.asking import BEATS_NS_MAX, Key
 from recorder.core.coverage import Interval, Missing
 from recorder.core.knowledge import Knowledge, Place
-from recorder.core.messages import HEARTBEATS, LEVEL2
+from recorder.core.messages import HEARTBEATS, LEVEL2, Unsubscribe
 
 ONLINE = ("", "online")  # a product in another state is silent with good cause
-BEATS_NS_MAX = 10_000_000_000  # heartbeats come every second
 SILENCES_MAX = 6  # doublings of the silence that is allowed
 
 
@@ -19,6 +18,8 @@ def look(known: Knowledge, place: Place) -> None:
     session, now_ns = place.session, place.origin.recv_ns
     if session.answers_due:
         _look_for_answers(known, place)
+    if session.leaving:
+        _look_for_what_is_left(known, place)
     if session.snapshots_due:
         _look_for_snapshots(known, place)
     if session.resyncs_due:
@@ -38,10 +39,11 @@ def _look_for_answers(known: Knowledge, place: Place) -> None:
         )
         if channel == LEVEL2 and product_id is not None:
             known.doubt_book(connection_id, product_id, "not_served", place.step)
-        if listed_ns is not None:  # it counted as recorded from the answer on
+        if listed_ns is not None:  # what does not begin with data was recorded since the answer
             missing = Missing(listed_ns, "not_served", connection_id=connection_id)
             ended = known.coverage.end(key, connection_id, listed_ns, missing)
             known.note(ended, place.ingest_seq, place.step)
+        known.coverage.want(key)
         known.fault(
             "not_served", detail, place, channel=channel, product_id=product_id, keep_raw=False
         )
@@ -52,14 +54,39 @@ def _look_for_answers(known: Knowledge, place: Place) -> None:
         _ask_again(known, channel, products, "not_served", place)
 
 
+def _look_for_what_is_left(known: Knowledge, place: Place) -> None:
+    """What we unsubscribed from goes on, and counts to the venue's cap, if that was refused."""
+    again: dict[str, list[str]] = {}
+    for (channel, product_id), again_now in place.session.not_left(place.origin.recv_ns):
+        detail = "unsubscribed, and no answer says so; " + (
+            "unsubscribed again" if again_now else "left alone until the next connection"
+        )
+        known.fault(
+            "not_unsubscribed", detail, place,
+            channel=channel, product_id=product_id, keep_raw=False,
+        )  # fmt: skip
+        if again_now:
+            products = again.setdefault(channel, [])
+            products += [product_id] if product_id is not None else []
+    place.step.requests += [
+        Unsubscribe(place.connection_id, channel, tuple(products))
+        for channel, products in again.items()
+    ]
+
+
 def _look_for_snapshots(known: Knowledge, place: Place) -> None:
     late = place.session.overdue(place.origin.recv_ns)
-    for product_id in late:
+    for product_id, again_now in late:
+        known.coverage.want((LEVEL2, product_id))
+        detail = "a snapshot was asked for and did not come; " + (
+            "asked again" if again_now else "not asked again on this connection"
+        )
         known.fault(
-            "snapshot_overdue", "a snapshot was asked for and did not come; asked again", place,
+            "snapshot_overdue", detail, place,
             channel=LEVEL2, product_id=product_id, keep_raw=False,
         )  # fmt: skip
-    known.ask_again(LEVEL2, late, "snapshot_overdue", place)
+    again = [product_id for product_id, again_now in late if again_now]
+    known.ask_again(LEVEL2, again, "snapshot_overdue", place)
 
 
 def _look_for_silence(known: Knowledge, place: Place) -> None:

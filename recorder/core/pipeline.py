@@ -9,6 +9,7 @@ A step's rows carry ``ingest_seq`` from the arrival's own on, one more a row. An
 in the capture than it can have such rows; the intervals of `coverage` are outside of that count.
 """
 
+import re
 from itertools import count
 
 from recorder.core import backfill, content, listed, marks, overdue
@@ -47,6 +48,11 @@ __all__ = ["Pipeline", "Step"]
 
 # Problems of a frame that was read whole, and is of nothing that we record.
 _HARMLESS = frozenset({"impossible_product", "unknown_channel", "venue_error"})
+
+
+# Too many messages of ours: Advanced Trade (`coinbase.md` §1.10), and `ErrSlowRead` of the
+# Exchange, which means no slow consumer but a fast client (§2.4.10).
+_TOO_MUCH = re.compile(r"rate limit|slow\s?read", re.IGNORECASE)
 
 
 class Pipeline(Knowledge):
@@ -102,6 +108,7 @@ class Pipeline(Knowledge):
                 flows=states.flows_to_state(self.flows),
                 statuses=self.statuses,
                 idle=self.idle_since_ns is not None,
+                elsewhere=states.trades_to_state(self.elsewhere),
             )
         )
 
@@ -156,7 +163,7 @@ class Pipeline(Knowledge):
                 keep_raw=decoded.channel != USER,
             )
             self._doubt(problem, decoded, place)
-            if problem.kind == "venue_error" and "rate limit" in problem.detail.lower():
+            if problem.kind == "venue_error" and _TOO_MUCH.search(problem.detail):
                 place.step.requests.append(SlowDown(place.connection_id, problem.detail))
         channel = place.session.meant(decoded.channel or "")
         if decoded.product_sequence is not None:

@@ -21,6 +21,7 @@ from enum import Enum
 
 from recorder.core.asking import Asking, Key
 from recorder.core.frames import ADVANCED
+from recorder.core.lag import Lag
 from recorder.core.messages import TICKER, TICKER_BATCH
 
 SILENCE_NS_MAX = 4_000_000_000  # heartbeats come every second (`coinbase.md` §1.6.3)
@@ -31,6 +32,7 @@ BEAT_STEP_MAX = 2  # the venue's seconds of uptime, told once a second (`coinbas
 LATE_RUN_MAX = 100  # frames, about two seconds of one busy product
 LATE_RUN_MIN = 3  # frames, where none came in order for as long as this:
 LATE_NS_MAX = 5_000_000_000
+TRADED_NS = 600_000_000_000
 STRANGERS_MAX = 100  # products that were not asked for, a session
 
 
@@ -77,12 +79,15 @@ class Session(Asking):
     ``unreadable`` counts the frames since then that have no number and cannot be read.
     ``gaps_ns`` are the newest gaps, ``looked_ns`` is when overdue things were last looked for,
     ``beat`` the last heartbeat's counter, and ``numbers`` the last number of each channel of a
-    product that has its own count (Exchange).
+    product that has its own count (Exchange). ``lags`` says of products whether their trades lag
+    behind what heartbeats name (Exchange). ``traded`` counts the trades of each product, the older
+    ones less: halved every `TRADED_NS`, last at ``traded_ns``.
     """
 
     __slots__ = (
-        "beat", "connection_id", "distrusted", "gaps_ns", "last_ns", "late_run", "looked_ns",
-        "next_sequence", "numbers", "opened_ns", "ordered_ns", "strangers", "unreadable", "venue",
+        "beat", "connection_id", "distrusted", "gaps_ns", "lags", "last_ns", "late_run",
+        "looked_ns", "next_sequence", "numbers", "opened_ns", "ordered_ns", "strangers", "traded",
+        "traded_ns", "unreadable", "venue",
     )  # fmt: skip
 
     def __init__(
@@ -107,6 +112,9 @@ class Session(Asking):
         self.gaps_ns: list[int] = []
         self.numbers: dict[Key, int] = {}
         self.strangers: set[tuple[str, str]] = set()
+        self.lags: dict[str, Lag] = {}
+        self.traded: dict[str, int] = {}
+        self.traded_ns = opened_ns
 
     # --- order --------------------------------------------------------------------------------
 
@@ -152,6 +160,14 @@ class Session(Asking):
         self.numbers[key] = number
         return None
 
+    def trades(self, product_id: str, count: int, now_ns: int) -> None:
+        """Count new trades: what trades most now has its book mended first."""
+        if now_ns >= self.traded_ns + TRADED_NS:
+            halvings = min(64, (now_ns - self.traded_ns) // TRADED_NS)
+            self.traded = {each: n >> halvings for each, n in self.traded.items() if n >> halvings}
+            self.traded_ns = now_ns
+        self.traded[product_id] = self.traded.get(product_id, 0) + count
+
     def meant(self, channel: str) -> str:
         """The channel that a frame is of: Exchange labels those of two channels alike.
 
@@ -160,6 +176,14 @@ class Session(Asking):
         """
         is_batch = channel == TICKER and channel not in self.asked and TICKER_BATCH in self.asked
         return TICKER_BATCH if is_batch else channel
+
+    def applied_ns(self, orderly_ns: int | None = None) -> int:
+        """Until when what came was applied; an orderly end adds that nothing came since.
+
+        What came late or cannot be read since the last frame in order was not.
+        """
+        in_doubt = self.late_run or self.unreadable
+        return self.ordered_ns if orderly_ns is None or in_doubt else orderly_ns
 
     # --- strangers ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from recorder.core.asking import Key
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Missing, Recording, Track
 from recorder.core.flow import Flow
+from recorder.core.lag import Lag
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
 
@@ -20,6 +21,7 @@ class TradeState(msgspec.Struct):
     first: int
     last: int
     holes: list[tuple[int, int]] = []
+    odd: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class SessionState(msgspec.Struct, omit_defaults=True):
@@ -37,6 +39,7 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     in_vain: dict[str, int] = {}
     resyncs: dict[str, tuple[int, int]] = {}
     former: list[tuple[str, str]] = []
+    leaving: list[tuple[str, str | None, int, int]] = []
     distrusted: bool = False
     unreadable: int = 0
     resyncs_due: dict[str, int] = {}
@@ -52,6 +55,9 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     heard_paused_ns: list[tuple[str, str | None, int]] = []
     paused_ns: int = 0
     spoken: list[tuple[str, str | None]] = []
+    lags: dict[str, Lag] = {}
+    traded: dict[str, int] = {}
+    traded_ns: int = 0
 
 
 class BookStateOf(msgspec.Struct):
@@ -90,7 +96,7 @@ class State(msgspec.Struct, omit_defaults=True):
     ``wanted`` what is to be recorded: (channel, product or None). Both matter at a start only;
     the others but ``trades`` matter at an hour only. ``idle``: nothing is recorded in this stretch,
     which only takes trades that were missing, so that for coverage the recording still ended at
-    ``ended_ns``.
+    ``ended_ns``. ``elsewhere`` are trades that later hours hold, for an import into earlier ones.
     """
 
     ended_ns: int | None = None
@@ -102,6 +108,7 @@ class State(msgspec.Struct, omit_defaults=True):
     flows: list[FlowState] = []
     statuses: dict[str, str] = {}
     idle: bool = False
+    elsewhere: dict[str, TradeState] = {}
 
 
 decode = msgspec.json.Decoder(State).decode
@@ -111,7 +118,9 @@ encode = msgspec.json.Encoder(order="deterministic").encode
 def trades_to_state(trades: dict[str, TradeIds]) -> dict[str, TradeState]:
     """The recorded trade ids of every product that has any."""
     return {
-        product_id: TradeState(ids.first, ids.last, ids.holes)
+        product_id: TradeState(
+            ids.first, ids.last, ids.holes, msgspec.UNSET if ids.odd is None else ids.odd
+        )
         for product_id, ids in sorted(trades.items())
         if ids.first is not None and ids.last is not None
     }
@@ -120,7 +129,12 @@ def trades_to_state(trades: dict[str, TradeIds]) -> dict[str, TradeState]:
 def trades_from_state(states: dict[str, TradeState]) -> dict[str, TradeIds]:
     """The inverse of `trades_to_state`."""
     return {
-        product_id: TradeIds(state.first, state.last, [(a, b) for a, b in state.holes])
+        product_id: TradeIds(
+            state.first,
+            state.last,
+            [(a, b) for a, b in state.holes],
+            None if state.odd is msgspec.UNSET else state.odd,
+        )
         for product_id, state in states.items()
     }
 
@@ -128,7 +142,7 @@ def trades_from_state(states: dict[str, TradeState]) -> dict[str, TradeIds]:
 _KEYED = ("numbers", "answers_due", "tries", "heard_ns", "heard_paused_ns", "silences")
 _PLAIN = (
     "last_ns", "ordered_ns", "late_run", "distrusted", "unreadable", "looked_ns", "beat",
-    "paused_ns",
+    "paused_ns", "traded_ns",
 )  # fmt: skip
 
 
@@ -143,11 +157,14 @@ def session_to_state(session: Session) -> SessionState:
         venue=session.venue,
         strangers=sorted(session.strangers),
         former=sorted(session.former),
+        leaving=[(*key, *session.leaving[key]) for key in sorted(session.leaving, key=_by_name)],
         snapshots_due=dict(session.snapshots_due),
         in_vain=dict(session.in_vain),
         resyncs=dict(session.resyncs),
         resyncs_due=dict(session.resyncs_due),
         gaps_ns=list(session.gaps_ns),
+        lags=dict(session.lags),
+        traded=dict(session.traded),
         spoken=sorted(session.spoken, key=_by_name),
     )
     for name in _PLAIN:
@@ -164,11 +181,17 @@ def session_from_state(state: SessionState) -> Session:
     session.asked = {channel: set(ids) for channel, ids in state.asked.items()}
     session.strangers = set(state.strangers)
     session.former = set(state.former)
+    session.leaving = {
+        (channel, product_id): (due_ns, tries)
+        for channel, product_id, due_ns, tries in state.leaving
+    }
     session.snapshots_due = dict(state.snapshots_due)
     session.in_vain = dict(state.in_vain)
     session.resyncs = dict(state.resyncs)
     session.resyncs_due = dict(state.resyncs_due)
     session.gaps_ns = list(state.gaps_ns)
+    session.lags = dict(state.lags)
+    session.traded = dict(state.traded)
     session.spoken = set(state.spoken)
     for name in _PLAIN:
         setattr(session, name, getattr(state, name))

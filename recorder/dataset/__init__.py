@@ -204,6 +204,7 @@ class Dataset:
         **options: Unpack[Options],
     ) -> Selection:
         """Rows of any table, by name, in [start, end); without a product those of all."""
+        product_id = inventory.product_or_all(product_id)
         return Selection(self._files, query_of(table, product_id, bounds(start, end), options))
 
     # --- what there is ---------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class Dataset:
         >>> db.coverage("BTC-USD", "level2").column("state").to_pylist()
         ['recorded', 'gap', 'recorded']
         """
-        span = bounds(start, end)
+        product_id, span = inventory.product_or_all(product_id), bounds(start, end)
         return self._files.consistently(
             lambda view: coverage_rows(view, product_id, channel, *span)
         )
@@ -245,7 +246,7 @@ class Dataset:
         ...     print(gap)
         level2 BTC-USD  2026-11-10T19:00:20Z to 2026-11-10T19:00:25Z  sequence_gap (1 message ...
         """
-        span = bounds(start, end)
+        product_id, span = inventory.product_or_all(product_id), bounds(start, end)
         return self._files.consistently(lambda view: all_gaps(view, product_id, channel, *span))
 
     def product_ids(self) -> list[str]:
@@ -285,6 +286,7 @@ class Dataset:
         >>> book.valid, book.bids, book.asks
         (True, [('65000', '0.5')], [('65001', '0.25')])
         """
+        inventory.is_product(product_id)
         at_ns = NEWEST_NS if at is None else to_ns(at)
         if depth is not None and depth < 1:
             raise UsageError(f"depth is {depth}; give a number from 1 on, or None for every level")
@@ -312,10 +314,10 @@ class Dataset:
         1   65000.0           0.75  65001.00           0.25
         2   65000.0           0.75  65000.75           1.50
         """
-        span = bounds(start, end)
+        of, span = inventory.is_product(product_id), bounds(start, end)
 
         def answer(view: View) -> pa.Table:
-            return tops_in(view, product_id, *span, allow_gaps=allow_gaps)
+            return tops_in(view, of, *span, allow_gaps=allow_gaps)
 
         return Answer(f"top of book of {product_id}", self._files, answer, live=live)
 
@@ -344,11 +346,11 @@ class Dataset:
         0  65001.0  65001.0  65000.25  65000.25     0.3       2      True
         1      NaN      NaN       NaN       NaN     0.0       0      True
         """
-        width_ns = length_ns(every)
+        of, width_ns = inventory.is_product(product_id), length_ns(every)
         span = bounds(start, end)
 
         def answer(view: View) -> pa.Table:
-            return bars_in(view, width_ns, product_id, *span, allow_gaps=allow_gaps)
+            return bars_in(view, width_ns, of, *span, allow_gaps=allow_gaps)
 
         return Answer(f"{every} bars of {product_id}", self._files, answer, live=live)
 
@@ -368,7 +370,7 @@ class Dataset:
         """Everything received in [start, end), in order, as typed events; without end in memory.
 
         Events of all products (None: of every one) and channels come by `ingest_seq`. A range that
-        begins within a book gives that book first, as a `LevelChanges` of kind ``checkpoint``; a
+        begins within an hour gives its books first, as `LevelChanges` of kind ``checkpoint``; a
         gap that is allowed is an event, too. With ``books`` the result's ``books`` follow along.
 
         >>> run = db.replay("BTC-USD", "2026-11-10T19:00:10Z", "2026-11-10T19:00:12Z", books=True)

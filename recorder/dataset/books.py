@@ -12,6 +12,7 @@ from recorder.core.tables import LEVEL2
 from recorder.dataset.files import HOUR_MAX, HOUR_NS, View
 from recorder.dataset.gaps import CHANNELS, Interval, intervals
 from recorder.dataset.inventory import known_products, refuse_unknown
+from recorder.dataset.lines import lines_at, spans_of
 from recorder.dataset.reading import Span, join, read_span
 from recorder.dataset.times import to_datetime, to_text
 from recorder.errors import NoInputError
@@ -43,7 +44,7 @@ class BookView:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The levels of a book at a moment, in no order, as rows of `COLUMNS`.
+    """The levels of a book at a moment, as rows of `COLUMNS` in the order of their last change.
 
     ``epoch`` is what it builds on; ``ingest_seq`` and ``recv_ns`` are those of the last row that it
     is built from. ``reason`` says why it is not to be trusted, None where it is.
@@ -90,7 +91,10 @@ def book_at(view: View, product_id: str, at_ns: int, depth: int | None) -> BookV
 
 
 def held_at(view: View, product_id: str, at_ns: int) -> Held | None:
-    """The levels held after everything received up to a time; None where none ever were."""
+    """The levels held after everything received up to a time; None where none ever were.
+
+    Of several connections that have a book, and record it then, the one with the newest counts.
+    """
     stale = False
     last_ns: int | None = None
     for hour in view.hours_back(min(at_ns // HOUR_NS, HOUR_MAX - 1)):
@@ -98,27 +102,42 @@ def held_at(view: View, product_id: str, at_ns: int) -> Held | None:
         if not rows.num_rows:
             continue
         if last_ns is None:
-            last_ns = rows.column("recv_ns")[-1].as_py()
-        epoch, live = _epoch(rows)
+            last_ns = int(rows.column("recv_ns")[-1].as_py())
+        epoch, live = _epoch(rows, _lines(view, product_id, last_ns, at_ns))
         stale = stale or not live
         if epoch is None:
             continue
-        same = pc.equal(rows.column("book_epoch"), epoch)
-        built = rows if pc.all(same, skip_nulls=False).as_py() else rows.filter(same)
-        connection_id = str(built.column("connection_id")[-1].as_py())
         reason = "the newest changes came while the book was not valid" if stale else None
-        if reason is None:
-            assert last_ns is not None
-            reason = _doubt(view, product_id, last_ns, at_ns)
-        return Held(
-            _last_of_each(built),
-            epoch,
-            built.column("ingest_seq")[-1].as_py(),
-            built.column("recv_ns")[-1].as_py(),
-            connection_id,
-            reason,
-        )
+        return _held(rows, epoch, reason or _doubt(view, product_id, last_ns, at_ns))
     return None
+
+
+def held_by(view: View, product_id: str, line: str, at_ns: int) -> Held | None:
+    """The levels that a connection held then; None where it had no book to be trusted.
+
+    It must have recorded the product at that time.
+    """
+    for hour in view.hours_back(min(at_ns // HOUR_NS, HOUR_MAX - 1)):
+        rows = _rows(view, product_id, hour, at_ns)
+        if not rows.num_rows:
+            continue
+        mine = rows.filter(pc.equal(rows.column("connection_id").cast(pa.string()), line))
+        epoch = mine.column("book_epoch")[-1].as_py() if mine.num_rows else None
+        return None if epoch is None else _held(mine, epoch, None)
+    return None
+
+
+def _held(rows: pa.Table, epoch: int, reason: str | None) -> Held:
+    same = pc.equal(rows.column("book_epoch"), epoch)
+    built = rows if pc.all(same, skip_nulls=False).as_py() else rows.filter(same)
+    return Held(
+        _last_of_each(built),
+        epoch,
+        built.column("ingest_seq")[-1].as_py(),
+        built.column("recv_ns")[-1].as_py(),
+        str(built.column("connection_id")[-1].as_py()),
+        reason,
+    )
 
 
 def _rows(view: View, product_id: str, hour: int, at_ns: int) -> pa.Table:
@@ -135,17 +154,30 @@ def _rows(view: View, product_id: str, hour: int, at_ns: int) -> pa.Table:
     return join(LEVEL2, [read_span(path, LEVEL2, span, wanted, COLUMNS) for path in paths], COLUMNS)
 
 
-def _epoch(rows: pa.Table) -> tuple[int | None, bool]:
+def _lines(view: View, product_id: str, last_ns: int, at_ns: int) -> set[str | None]:
+    """The connections that recorded a product at a time, or were the last that did."""
+    if at_ns == NEWEST_NS:
+        told = intervals(view, product_id, CHANNELS["level2"], last_ns)
+        ends = [end_ns for spans in spans_of(told).values() for _, end_ns in spans]
+        at_ns = max(ends, default=last_ns + 1) - 1
+    else:
+        told = intervals(view, product_id, CHANNELS["level2"], at_ns - 2000, at_ns + 1000)
+    return set().union(*lines_at(told, at_ns).values())
+
+
+def _epoch(rows: pa.Table, recording: set[str | None]) -> tuple[int | None, bool]:
     """What the book builds on at the end of rows, and whether it is trusted there.
 
-    Of several connections that have a book, the one with the newest counts; where none has, it is
-    the last one there was.
+    Of those connections that record, the one with the newest counts; where none does, or none has a
+    book, it is the last one there was.
     """
     epochs = rows.column("book_epoch")
     lines = rows.column("connection_id").combine_chunks()
-    codes = lines.indices.to_numpy()
-    last = [int(np.flatnonzero(codes == code)[-1]) for code in np.unique(codes)]
-    live = [epoch for at in last if (epoch := epochs[at].as_py()) is not None]
+    codes, words = lines.indices.to_numpy(), lines.dictionary.to_pylist()
+    last = {int(code): int(np.flatnonzero(codes == code)[-1]) for code in np.unique(codes)}
+    ends = {words[code]: epochs[at].as_py() for code, at in last.items()}
+    some = {line: epoch for line, epoch in ends.items() if line in recording} or ends
+    live = [epoch for epoch in some.values() if epoch is not None]
     if live:
         return max(live), True
     newest: int | None = pc.max(epochs).as_py()
@@ -153,10 +185,10 @@ def _epoch(rows: pa.Table) -> tuple[int | None, bool]:
 
 
 def _last_of_each(built: pa.Table) -> pa.Table:
-    """The last row of each (side, price), where it has a size."""
+    """The last row of each (side, price), where it has a size; in their order."""
     numbered = built.append_column("row", pa.array(np.arange(len(built))))
     last = numbered.group_by(["side", "price"]).aggregate([("row", "max")]).column("row_max")
-    held = built.take(last)
+    held = built.take(pa.array(np.sort(last.to_numpy())))
     return held.filter(pc.greater(held.column("size"), 0.0))
 
 

@@ -5,6 +5,8 @@ names: immutable, cheap, and good in a ``match``.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ import pyarrow.compute as pc
 
 from recorder.core.tables import CANDLES, HEARTBEATS, LEVEL2, STATUS, TICKER, TRADES, Table
 from recorder.dataset.gaps import Gap
+from recorder.dataset.stretches import NO_EPOCH
 
 
 class LevelChanges(NamedTuple):
@@ -183,7 +186,7 @@ def maker_of(table: Table) -> Callable[[pa.Table], Made]:
 
 
 def _row_maker(table: Table) -> Callable[[pa.Table], Made]:
-    make = _ROW_EVENTS[table.name]._make
+    make = partial(tuple.__new__, _ROW_EVENTS[table.name])
     names = columns_of(table)
 
     def made(rows: pa.Table) -> Made:
@@ -204,7 +207,7 @@ def message_ends(rows: pa.Table) -> npt.NDArray[np.intp]:
     for name in ("product_id", "connection_id", "kind"):
         codes = rows.column(name).combine_chunks().indices.to_numpy()
         new |= np.diff(codes) != 0
-    epochs = pc.fill_null(rows.column("book_epoch"), -1).to_numpy()
+    epochs = pc.fill_null(rows.column("book_epoch"), NO_EPOCH).to_numpy()
     new |= np.diff(epochs) != 0
     return np.append(np.flatnonzero(new) + 1, len(numbers))
 
@@ -213,22 +216,62 @@ def _level_changes(rows: pa.Table) -> Made:
     ends = message_ends(rows)
     begins = np.append(0, ends[:-1])
     first = rows.take(pa.array(begins))
-    sides, prices, sizes = (_values(rows.column(name)) for name in ("side", "price", "size"))
-    bounds = list(zip(begins.tolist(), ends.tolist(), strict=True))
     columns = [_values(first.column(name)) for name in _LEVEL2_COLUMNS[:4]]
-    columns += [[values[a:b] for a, b in bounds] for values in (sides, prices, sizes)]
+    columns += _lists(
+        [_flat(rows.column(name)) for name in ("side", "price", "size")], begins, ends
+    )
     columns += [_values(first.column(name)) for name in _LEVEL2_COLUMNS[7:12]]
-    columns += [_texts(rows.column(name), bounds) for name in _LEVEL2_COLUMNS[12:]]
-    events = list(map(LevelChanges._make, zip(*columns, strict=True)))
+    columns += [_texts(rows.column(name), begins, ends) for name in _LEVEL2_COLUMNS[12:]]
+    events = list(map(partial(tuple.__new__, LevelChanges), zip(*columns, strict=True)))
     numbers = rows.column("ingest_seq").to_numpy()[ends - 1]
     return numbers, first.column("recv_ns").to_numpy(), events
 
 
-def _texts(column: pa.ChunkedArray, bounds: list[tuple[int, int]]) -> list[Any]:
+def _lists(
+    columns: Sequence[npt.NDArray[Any]],
+    begins: npt.NDArray[np.intp],
+    ends: npt.NDArray[np.intp],
+) -> list[list[Any]]:
+    """Cut columns into lists, one from each begin to its end.
+
+    Those of one length are cut together, as the rows of a matrix: that is twice as fast as to slice
+    one after the other.
+    """
+    lengths = ends - begins
+    order = np.argsort(lengths, kind="stable")
+    of_length = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
+    cut: list[list[Any]] = [[] for _ in columns]
+    for mine in of_length:
+        places = begins[mine, None] + np.arange(lengths[mine[0]])
+        for column, lists in zip(columns, cut, strict=True):
+            lists.extend(column[places].tolist())
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    if len(back) == 1:
+        return cut
+    pick = itemgetter(*back.tolist())
+    return [list(pick(lists)) for lists in cut]
+
+
+def _texts(
+    column: pa.ChunkedArray, begins: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]
+) -> list[Any]:
     if column.null_count == len(column):
-        return [None] * len(bounds)
+        return [None] * len(begins)
     texts = column.to_pylist()
+    bounds = zip(begins.tolist(), ends.tolist(), strict=True)
     return [texts[a:b] if any(texts[a:b]) else None for a, b in bounds]
+
+
+def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """A column without nulls as an array; words are objects."""
+    if not pa.types.is_dictionary(column.type):
+        numbers: npt.NDArray[Any] = column.to_numpy()
+        return numbers
+    array = column.unify_dictionaries().combine_chunks()
+    words = np.array([*array.dictionary.to_pylist(), None], object)
+    texts: npt.NDArray[Any] = words.take(array.indices.to_numpy())
+    return texts
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

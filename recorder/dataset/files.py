@@ -5,6 +5,7 @@ locked: a `View` notes what there is when a question is asked, and answers from 
 switch replaced stays for an hour; where a file has gone all the same, the question is asked anew.
 """
 
+import errno
 import json
 import time
 from bisect import bisect_left
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES, Table
 from recorder.dataset.reading import join, read_file
 from recorder.errors import DataError
@@ -78,7 +80,7 @@ class Files:
         end_ns: int | None = None,
     ) -> list[Path]:
         """The files that may hold rows of a table, in the order of time, by exact path."""
-        return self.now().of(table, product_id, start_ns, end_ns)
+        return self.consistently(lambda view: view.of(table, product_id, start_ns, end_ns))
 
     def sealed_before(self) -> int:
         """The hour of the readers' switch; 0 where nothing is sealed."""
@@ -150,6 +152,13 @@ class View:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             pass
         return None, {}
+
+    def until_seq(self) -> int:
+        """The first `ingest_seq` that is not published yet: all below it belongs to this moment."""
+        newest = max((cuts[-1] for cuts in self._cuts.values()), default=None)
+        if newest is None:
+            return hour_base(self.switched)
+        return hour_base(newest.hour) + newest.end
 
     # --- hours -----------------------------------------------------------------------------------
 
@@ -298,7 +307,9 @@ class View:
             return []
         found = []
         ranges: dict[int, tuple[int, int]] = {}
-        for part in self.root.parts(table):
+        listed = self.root.parts(table)
+        self._see_that_it_stands(first, last)
+        for part in listed:
             if part.hour not in self._cuts or not first <= part.hour <= last:
                 continue
             if part.hour not in ranges:
@@ -307,6 +318,16 @@ class View:
             if part.first < end and part.end > begin:
                 found.append(part)
         return found
+
+    def _see_that_it_stands(self, first: int, last: int) -> None:
+        """Raise FileNotFoundError where one of the hours is switched to by now.
+
+        An hour behind the switch its parts go: a listing made since then may lack some of them.
+        """
+        switched = sealed_before(self.root)
+        if any(first <= hour <= last and hour < switched for hour in self._cuts):
+            what = "read from sealed files by now"
+            raise FileNotFoundError(errno.ENOENT, what, str(self.root.live))
 
     def _offsets(self, hour: int, start_ns: int | None, end_ns: int | None) -> tuple[int, int]:
         """The offsets of an hour that may have come in [start, end), from the times of the cuts."""

@@ -13,11 +13,12 @@ from recorder.core.tables import TABLES
 from recorder.dataset.files import HOUR_NS, View
 from recorder.dataset.reading import distinct, groups_in, opened
 from recorder.dataset.times import to_datetime
-from recorder.errors import DataError, NoInputError
+from recorder.errors import DataError, NoInputError, UsageError
 from recorder.store.paths import File
 
 PER_PRODUCT = tuple(name for name, table in TABLES.items() if table.per_product)
 _SHOWN = 20
+_NAME_MAX = 83  # four words of 20, as the wire has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,21 @@ def known_products(view: View) -> set[str]:
     for hour in view.live_hours():
         found |= set(_products_of(view, hour))
     return found
+
+
+def is_product(product_id: object) -> str:
+    """A product's id. Raises UsageError for what can be none."""
+    if isinstance(product_id, str) and len(product_id) <= _NAME_MAX and product_id.isprintable():
+        return product_id
+    raise UsageError(
+        f"{product_id!r} is no product. Give one id as text, such as BTC-USD; `product_ids()` "
+        "lists them."
+    )
+
+
+def product_or_all(product_id: str | None) -> str | None:
+    """A product's id, or None for all of them."""
+    return None if product_id is None else is_product(product_id)
 
 
 def refuse_unknown(view: View, product_id: str) -> None:

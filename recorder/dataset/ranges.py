@@ -1,19 +1,24 @@
 """Whether a range is complete: its gaps, but for those that later trades fill."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recorder.core.coverage import GAP
 from recorder.core.tables import TABLES, TRADES, Table
+from recorder.dataset.coverage import coverage_rows
 from recorder.dataset.files import View
 from recorder.dataset.fills import fill, late_gaps
 from recorder.dataset.gaps import CHANNELS, Gap, Interval, incomplete, intervals, look
 from recorder.dataset.inventory import refuse_unknown
 from recorder.dataset.times import to_text
-from recorder.errors import NoInputError, UsageError
+from recorder.errors import IncompleteData, NoInputError, UsageError
 
 # Channels go by the name of their table or by that under which they are subscribed.
 TABLE_OF = {name: table for table, names in CHANNELS.items() for name in (table, *names)}
+
+
+_WITHIN = "Give a range within it"
+_ADD = "Add its channel to `feed.channels`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +88,26 @@ def _in(gap: Gap, others: Sequence[Gap]) -> bool:
 
 def require(view: View, found: Range) -> None:
     """Raise IncompleteData where a range has gaps, or nothing of it is recorded at any time."""
-    if found.gaps or not found.told:
+    if found.gaps:
         raise incomplete(f"{found}", found.gaps, _told(view, found))
+    if not found.told:
+        told = _told(view, found)
+        advice = _WITHIN if _anywhere(view, found) else _ADD
+        raise IncompleteData(
+            f"{found} is not recorded. {told} {advice}, or `allow_gaps=True` to take no rows."
+        )
+
+
+def _anywhere(view: View, found: Range) -> list[Interval]:
+    """What was recorded of a table and product at any time."""
+    channels = CHANNELS[found.table.name]
+    return [each for each in intervals(view, found.product_id, channels) if each.state != GAP]
 
 
 def _told(view: View, found: Range) -> str:
     """What there is, for the error that says what there is not."""
-    channels = CHANNELS[found.table.name]
     here = [each for each in found.told if each.state != GAP]
-    told = here or [
-        each for each in intervals(view, found.product_id, channels) if each.state != GAP
-    ]
+    told = here or _anywhere(view, found)
     if not told:
         return "Nothing of it is recorded."
     first, last = min(each.start_ns for each in told), max(each.end_ns for each in told)
@@ -114,12 +128,16 @@ def all_gaps(
     names = CHANNELS if channel is None else [TABLE_OF[channel]]
     gaps: list[Gap] = []
     told = False
+    nothing = not coverage_rows(view, product_id, None, start_ns, end_ns, or_none=True).num_rows
     for name in names:
         found = intervals(view, product_id, CHANNELS[name], start_ns, end_ns)
         told = told or any(each.product_id == product_id for each in found)
+        if nothing and (start_ns is not None or end_ns is not None):
+            found = intervals(view, product_id, CHANNELS[name])  # at any time
+            told = told or any(each.product_id == product_id for each in found)
         tracks = {each.product_id for each in found}
-        if channel is not None and product_id is not None:
-            tracks |= {product_id} if not found else set()
+        if channel is not None and product_id is not None and not found:
+            tracks = {product_id}
         for of in sorted(tracks, key=lambda each: each or ""):
             gaps += examine(view, TABLES[name], of, start_ns, end_ns).gaps
     if not told and product_id is not None:
@@ -145,9 +163,12 @@ def complete_range(
     found = examine(view, table, product_id, start_ns, end_ns)
     if not allow_gaps:
         require(view, found)
-    if found.start_ns is None or found.end_ns is None:
+    if found.start_ns is not None and found.end_ns is not None:
+        return found
+    if not _anywhere(view, found):
         raise NoInputError(
-            f"No {table.name} of {product_id} is recorded. Add its channel to `feed.channels`, or "
-            "take another product."
+            f"No {table.name} of {product_id} is recorded. {_ADD}, or take another product."
         )
-    return found
+    # It has no other end: before or behind all that is recorded.
+    only_ns = start_ns if start_ns is not None else end_ns
+    return replace(found, start_ns=only_ns, end_ns=only_ns)

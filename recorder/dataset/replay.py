@@ -9,6 +9,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter
 
 import numpy as np
@@ -16,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recorder.core.book import Book
-from recorder.core.messages import Level2
 from recorder.core.tables import LEVEL2, TABLES, Table
-from recorder.dataset.books import held_at
+from recorder.dataset.books import Held, held_by
 from recorder.dataset.events import (
     REPLAYED,
     Event,
@@ -29,7 +29,10 @@ from recorder.dataset.events import (
     message_ends,
 )
 from recorder.dataset.files import HOUR_NS, Files, View
-from recorder.dataset.gaps import Gap
+from recorder.dataset.following import Books, End, ends_of
+from recorder.dataset.gaps import CHANNELS, Gap, intervals
+from recorder.dataset.inventory import is_product
+from recorder.dataset.lines import lines_at, spans_of
 from recorder.dataset.ranges import TABLE_OF, Range, examine, require
 from recorder.dataset.reading import Span, read_span, stream_span
 from recorder.errors import DataError, UsageError
@@ -41,13 +44,19 @@ _ROWS_AT_ONCE = (4_096, 65_536)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is replayed: tables of products (None: of all) in [start, end), and its gaps."""
+    """What is replayed: tables of products (None: of all) in [start, end), and its gaps.
+
+    ``until`` is the first `ingest_seq` that was not published when it was asked for; ``ends`` are
+    those of the connections that had books.
+    """
 
     tables: tuple[Table, ...]
     products: tuple[str, ...] | None
     start_ns: int
     end_ns: int
     gaps: tuple[Gap, ...]
+    until: int
+    ends: tuple[End, ...] = ()
     live: bool = True
 
 
@@ -62,7 +71,7 @@ class Replay:
         self._files = files
         self._plan = plan
         self._keep = books
-        self._books = _Books()
+        self._books = Books()
 
     def __repr__(self) -> str:
         of = ", ".join(self._plan.products or ("all products",))
@@ -74,70 +83,21 @@ class Replay:
         return self._books.shown
 
     def __iter__(self) -> Iterator[Event]:
-        self._books = _Books()
+        self._books = Books(self._plan.ends)
         events = _with_gaps(_events(self._files, self._plan), self._plan.gaps)
         if not self._keep:
-            return (event for batch in events for event in batch)
+            return chain.from_iterable(events)
         return self._kept(events)
 
     def _kept(self, events: Iterable[Sequence[Event]]) -> Iterator[Event]:
-        take = self._books.take
+        books = self._books
         for batch in events:
             for event in batch:
+                if event.recv_ns >= books.next_end.at_ns:
+                    books.reach(event.recv_ns)
                 if type(event) is LevelChanges or type(event) is Gap:
-                    take(event)
+                    books.take(event)
                 yield event
-
-
-class _Books:
-    """The books along a run, by product; inside by connection, as the recorder has them."""
-
-    def __init__(self) -> None:
-        self.shown: dict[str, Book] = {}
-        self._books: dict[tuple[str, str], Book] = {}
-        self._first = 2**63
-
-    def take(self, event: "LevelChanges | Gap") -> None:
-        """Follow one event."""
-        if isinstance(event, Gap):
-            if event.channel == LEVEL2.name:
-                for (product_id, _), book in self._books.items():
-                    if event.product_id in (None, product_id):
-                        book.doubt()
-            return
-        self._first = min(self._first, event.ingest_seq)
-        key = (event.product_id, event.connection_id)
-        if key not in self._books:
-            self._books[key] = Book(event.product_id)
-            self.shown.setdefault(event.product_id, self._books[key])
-        book = self._books[key]
-        if event.epoch is None:
-            if book.doubt():
-                self._show_newest(event.product_id)
-            return
-        changes = Level2(
-            event.product_id,
-            event.kind != "update",
-            event.sides,
-            event.prices,
-            event.sizes,
-            None,
-            event.price_texts,
-            event.size_texts,
-        )
-        if event.epoch == book.epoch:
-            book.apply(changes)
-        elif event.kind != "update" or event.epoch >= self._first:
-            # Changes of an epoch without a first row: its snapshot was empty.
-            book.load(changes, event.epoch)
-            self._show_newest(event.product_id)
-
-    def _show_newest(self, product_id: str) -> None:
-        """Of several connections' books the newest that can be trusted is shown."""
-        mine = [book for (of, _), book in self._books.items() if of == product_id]
-        live = [book for book in mine if book.epoch is not None]
-        if live:
-            self.shown[product_id] = max(live, key=lambda book: book.epoch or 0)
 
 
 @contextmanager
@@ -159,14 +119,14 @@ class _Stream:
     """The events of some files that follow each other, with those that were made and not given."""
 
     def __init__(
-        self, table: Table, pieces: Iterator[pa.Table], after: int, *, whole: bool
+        self, table: Table, pieces: Iterator[pa.Table], after: int, until: int, *, whole: bool
     ) -> None:
-        """``whole``: each piece ends with a message; ``after`` is the last number not wanted."""
+        """``whole``: each piece ends with a message. Wanted are the numbers between two."""
         self._make = maker_of(table)
         self._cut = table is LEVEL2 and not whole
         self._pieces = pieces
         self._rest: pa.Table | None = None
-        self._after = after
+        self._after, self._until = after, until
         self.made: Made | None = None
 
     def fill(self) -> bool:
@@ -200,8 +160,10 @@ class _Stream:
             order = np.argsort(numbers, kind="stable")
             events = [events[at] for at in order.tolist()]
             numbers, received = numbers[order], received[order]
-        begin = int(np.searchsorted(numbers, self._after, side="right"))
-        return numbers[begin:], received[begin:], events[begin:]
+        begin, end = np.searchsorted(numbers, [self._after + 1, self._until]).tolist()
+        if not begin and end == len(numbers):
+            return numbers, received, events
+        return numbers[begin:end], received[begin:end], events[begin:end]
 
     def last(self) -> int:
         """The number of the last event that is made."""
@@ -222,9 +184,11 @@ def _events(files: Files, plan: Plan) -> Iterator[Made]:
 
     Where files go while they are read, the run goes on behind what it gave last.
     """
-    view = files.now(live=plan.live)
+    view, before = files.consistently(
+        lambda view: (view, _books_before(view, plan)), live=plan.live
+    )
     after = -(2**63)
-    yield from _books_before(view, plan)
+    yield from before
     hours = view.hours(plan.start_ns, plan.end_ns)
     attempt = 0
     while hours:
@@ -245,32 +209,48 @@ def _events(files: Files, plan: Plan) -> Iterator[Made]:
         del hours[0]
 
 
-def _books_before(view: View, plan: Plan) -> Iterator[Made]:
-    """The books as they stood when the range begins, so that its changes build on something."""
-    if LEVEL2 not in plan.tables:
-        return
-    for product_id in plan.products or ():
-        held = held_at(view, product_id, plan.start_ns - 1)
-        if held is None or held.reason is not None:
-            continue
-        levels = held.levels
-        texts = [levels.column(name).to_pylist() for name in ("price_text", "size_text")]
-        book = LevelChanges(
-            held.ingest_seq,
-            plan.start_ns,
-            product_id,
-            "checkpoint",
-            levels.column("side").to_pylist(),
-            levels.column("price").to_pylist(),
-            levels.column("size").to_pylist(),
-            None,
-            None,
-            held.epoch,
-            None,
-            held.connection_id,
-            *(each if any(each) else None for each in texts),
-        )
-        yield np.array([held.ingest_seq]), np.array([plan.start_ns]), [book]
+def _books_before(view: View, plan: Plan) -> list[Made]:
+    """The books as they stood when the range begins, so that its changes build on something.
+
+    An hour that is recorded begins with them by itself.
+    """
+    at_ns = plan.start_ns - 1
+    if LEVEL2 not in plan.tables or (at_ns + 1) % HOUR_NS == 0:
+        return []
+    found: list[LevelChanges] = []
+    for product_id in (None,) if plan.products is None else plan.products:
+        told = intervals(view, product_id, CHANNELS[LEVEL2.name], at_ns - 2000, at_ns + 1000)
+        for of, lines in lines_at(told, at_ns).items():
+            for line in lines:
+                held = None if of is None or line is None else held_by(view, of, line, at_ns)
+                if held is not None:
+                    found.append(_as_event(str(of), held, plan.start_ns))
+    found.sort(key=attrgetter("ingest_seq"))
+    return [
+        (np.array([book.ingest_seq]), np.array([plan.start_ns]), [book])
+        for book in found
+        if book.ingest_seq < plan.until
+    ]
+
+
+def _as_event(product_id: str, held: Held, at_ns: int) -> LevelChanges:
+    levels = held.levels
+    texts = [levels.column(name).to_pylist() for name in ("price_text", "size_text")]
+    return LevelChanges(
+        held.ingest_seq,
+        at_ns,
+        product_id,
+        "checkpoint",
+        levels.column("side").to_pylist(),
+        levels.column("price").to_pylist(),
+        levels.column("size").to_pylist(),
+        None,
+        None,
+        held.epoch,
+        None,
+        held.connection_id,
+        *(each if any(each) else None for each in texts),
+    )
 
 
 def _merged(streams: list[_Stream]) -> Iterator[Made]:
@@ -306,8 +286,14 @@ def _streams(view: View, plan: Plan, hour: int, after: int) -> list[_Stream]:
     at_once = min(max(ROWS_HELD // max(len(lists), 1), least), most)
     whole = hour >= view.switched
     return [
-        _Stream(each[0], _rows(plan, *each, None if whole else at_once), after, whole=whole)
-        for each in lists
+        _Stream(
+            table,
+            _rows(plan, table, products, paths, None if whole else at_once),
+            after,
+            plan.until,
+            whole=whole,
+        )
+        for table, products, paths in lists
     ]
 
 
@@ -376,7 +362,9 @@ def replay_in(
     allow_gaps: bool,
 ) -> Replay:
     """A run through a range. Raises IncompleteData where it has gaps that are not allowed."""
-    chosen = None if products is None else tuple(dict.fromkeys(products))
+    chosen = None if products is None else tuple(dict.fromkeys(map(is_product, products)))
+    if chosen == () or not tables:
+        raise UsageError(f"No {'channel' if chosen else 'product'} to replay. Name at least one.")
 
     def plan(view: View) -> Plan:
         of_all = chosen if chosen is not None else (None,)
@@ -390,7 +378,10 @@ def replay_in(
         start_ns, end_ns = min(starts, default=0), max(ends, default=0)
         # Intervals end with the microsecond of their last frame.
         end_ns += 1000 if span[1] is None and ends else 0
-        return Plan(tables, chosen, start_ns, end_ns, tuple(gaps), live)
+        told = [one for each in found if each.table is LEVEL2 for one in each.told]
+        closed = tuple(ends_of(spans_of(told))) if books else ()
+        until = view.until_seq()
+        return Plan(tables, chosen, start_ns, end_ns, tuple(gaps), until, closed, live)
 
     return Replay(files, files.consistently(plan, live=live), books=books)
 

@@ -7,6 +7,7 @@ from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -82,9 +83,12 @@ class Selection(Readable):
 
         That of a packed day holds the rows of its other hours as well.
         """
-        view = self._files.now(live=self._query.live)
-        by_hour = _files_by_hour(view, self._query, ())
-        return list(dict.fromkeys(path_of(file) for _, files in by_hour for file in files))
+
+        def listed(view: View) -> list[Path]:
+            by_hour = _files_by_hour(view, self._query, ())
+            return list(dict.fromkeys(path_of(file) for _, files in by_hour for file in files))
+
+        return self._files.consistently(listed, live=self._query.live)
 
     def to_arrow(self) -> pa.Table:
         """As an Arrow table; with ``exact``, prices and sizes are decimal128(38, 18)."""
@@ -112,27 +116,31 @@ class Selection(Readable):
         if query.table.order != "ingest_seq":  # which is not unique: nobody could go on behind it
             yield from Readable.batches(self, rows)
             return
-        done: int | None = None
-        attempt = 0
+        view, (later, end_ns) = self._files.consistently(
+            lambda view: (view, check(view, query)), live=query.live
+        )
+        # What the first view ended with, and what was given so far.
+        whole, until, done = replace(query, end_ns=end_ns), view.until_seq(), -(2**63)
+        attempt = 1
         while True:
-            attempt += 1
-            view = self._files.now(live=query.live)
-            later = check(view, query)
             try:
                 for piece in _stream(view, query, later, at):
                     order = piece.column(query.table.order).to_numpy()
-                    if done is not None and order[0] <= done:
-                        piece = piece.filter(pa.array(order > done))  # noqa: PLW2901
-                    attempt = 0
-                    done = int(order[-1]) if done is None else max(done, int(order[-1]))
-                    yield from _shown(query, piece).to_batches(max_chunksize=at)
+                    begin, end = np.searchsorted(order, [done + 1, until]).tolist()
+                    if begin < end:
+                        attempt, done = 1, int(order[end - 1])
+                        yield from _shown(query, piece.slice(begin, end - begin)).to_batches(at)
             except FileNotFoundError as error:
                 self._files.try_again(attempt, error)
+                view, (later, _) = self._files.consistently(
+                    lambda view: (view, check(view, whole)), live=query.live
+                )
+                attempt += 1
                 continue
             return
 
     def _answer(self, view: View) -> pa.Table:
-        rows = rows_of(view, self._query, check(view, self._query))
+        rows = rows_of(view, self._query, check(view, self._query)[0])
         if not rows.num_rows and self._query.product_id is not None:
             refuse_unknown(view, self._query.product_id)
         return rows
@@ -169,18 +177,20 @@ def query_of(
     )
 
 
-def check(view: View, query: Query) -> tuple[int, ...]:
-    """See that a range is complete; returns the hours that hold trades of it received later.
+def check(view: View, query: Query) -> tuple[tuple[int, ...], int | None]:
+    """See that a range is complete.
+
+    Returns the hours that hold trades of it received later, and where it ends, if that is known.
 
     Raises IncompleteData where there are gaps that are not allowed, NoInputError where nothing of
     the product is recorded at any time.
     """
     if query.table.name not in CHANNELS:
-        return ()
+        return (), query.end_ns
     found = examine(view, query.table, query.product_id, query.start_ns, query.end_ns)
     if not query.allow_gaps:
         require(view, found)
-    return found.later
+    return found.later, found.end_ns
 
 
 def rows_of(view: View, query: Query, later: Sequence[int]) -> pa.Table:

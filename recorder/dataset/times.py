@@ -46,18 +46,25 @@ def _to_ns(moment: object) -> int:
             return moment * unit
         case str():
             return _from_text(moment)
-        case datetime():
+        case datetime() if moment == moment:  # noqa: PLR0124  pandas has a datetime that is none
             return _from_datetime(moment) + int(getattr(moment, "nanosecond", 0))
-        case date():
+        case date() if moment == moment:  # noqa: PLR0124
             return _from_datetime(datetime.combine(moment, time(), UTC))
         case np.integer():
             return _to_ns(int(moment))
-        case np.datetime64():
-            return int(moment.astype("datetime64[ns]").astype(np.int64))
+        case np.datetime64() if not np.isnat(moment):
+            return _from_numpy(moment)
     raise UsageError(
         f"{moment!r} is no time. Give text such as 2026-11-21T19:30:00 (UTC), a datetime, or an "
         "int of seconds to nanoseconds since 1970."
     )
+
+
+def _from_numpy(moment: np.datetime64) -> int:
+    """NumPy wraps around where nanoseconds do not hold a time, without a word."""
+    found = int(moment.astype("datetime64[ns]").astype(np.int64))
+    seconds = int(moment.astype("datetime64[s]").astype(np.int64))
+    return found if found // 1_000_000_000 == seconds else seconds * 1_000_000_000
 
 
 def _from_text(text: str) -> int:

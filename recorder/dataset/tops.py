@@ -11,6 +11,7 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import LEVEL2
 from recorder.dataset.files import HOUR_NS, View
 from recorder.dataset.gaps import CHANNELS, Gap, Interval, intervals
+from recorder.dataset.lines import behind, spans_of
 from recorder.dataset.ranges import complete_range
 from recorder.dataset.reading import Span, join, read_span
 from recorder.dataset.stretches import (
@@ -69,13 +70,13 @@ def tops_in(
     found = complete_range(view, LEVEL2, product_id, start_ns, end_ns, allow_gaps=allow_gaps)
     assert found.start_ns is not None
     assert found.end_ns is not None
-    start_ns, end_ns = found.start_ns, found.end_ns if end_ns is not None else _behind(found.end_ns)
-    if start_ns >= end_ns:
+    start_ns, end_ns = found.start_ns, found.end_ns if end_ns is not None else behind(found.end_ns)
+    if start_ns >= end_ns or found.start_ns == found.end_ns:
         return SCHEMA.empty_table()
     stretches = list(_stretches(view, product_id, start_ns, end_ns))
     since_ns = min([start_ns, *(int(each.tops.received[0]) for each in stretches)])
     told = intervals(view, product_id, CHANNELS[LEVEL2.name], since_ns, end_ns)
-    _end_with_coverage(stretches, told)
+    _end_with_coverage(stretches, product_id, told)
     received, numbers, values, nulls = _composed(_visible(stretches), start_ns, end_ns)
     reasons = np.full(len(received), None, object)
     reasons[nulls] = [_reason(found.gaps, at_ns) for at_ns in received[nulls].tolist()]
@@ -174,30 +175,17 @@ def _runs(changes: Changes) -> list[tuple[int, int]]:
     return sorted(runs, key=lambda run: int(changes.numbers[run[0]]))
 
 
-def _end_with_coverage(stretches: list[Stretch], told: list[Interval]) -> None:
-    """A book ends with what its connection recorded of it, an hour's end apart."""
-    mine: dict[str | None, list[Interval]] = {}
-    for each in told:
-        if each.state not in ("gap", "backfilled"):
-            mine.setdefault(each.connection_id, []).append(each)
+def _end_with_coverage(stretches: list[Stretch], product_id: str, told: list[Interval]) -> None:
+    """A book ends with what its connection recorded of it; where nothing says that, it is none."""
+    spans = spans_of(told)
     for stretch in stretches:
         begin_ns = int(stretch.tops.received[0])
-        until_ns: int | None = None
-        for each in sorted(mine.get(stretch.line, ()), key=lambda each: each.start_ns):
-            if until_ns is None:
-                if each.start_ns <= begin_ns <= each.end_ns + 999:
-                    until_ns = each.end_ns
-            elif each.start_ns == until_ns and until_ns % HOUR_NS == 0:
-                until_ns = each.end_ns
-        if until_ns is None:
-            stretch.end_ns = begin_ns  # nothing says that it was recorded
-            continue
-        stretch.end_ns = min(stretch.end_ns, _behind(until_ns))
-
-
-def _behind(end_ns: int) -> int:
-    """Where an interval is over: it ends with the microsecond of its last frame, or an hour."""
-    return end_ns if end_ns % HOUR_NS == 0 else end_ns + 1000
+        ends = [
+            end_ns
+            for since_ns, end_ns in spans.get((product_id, stretch.line), ())
+            if since_ns <= begin_ns < end_ns
+        ]
+        stretch.end_ns = min(stretch.end_ns, ends[0]) if ends else begin_ns
 
 
 # --- what is shown -------------------------------------------------------------------------------

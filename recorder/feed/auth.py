@@ -207,6 +207,11 @@ def signer_for(
     """
     wanted = scheme or ("exchange" if venue == "exchange" else "jwt")
     where = f"the key from {credentials.source}"
+    if wanted in ("bearer", "legacy") and not _is_one_word(credentials.secret):
+        raise ConfigError(
+            f"{where} cannot sign: {SECRET} is one word of plain characters, and this is not: copy "
+            "it again"
+        )
     if wanted == "bearer":
         return BearerSigner(credentials.secret)
     if not credentials.key:
@@ -240,6 +245,11 @@ def _exchange_signer(credentials: Credentials, where: str, now: Clock) -> Exchan
         )
     passphrase = Secret(credentials.passphrase.reveal().strip())
     return ExchangeSigner(credentials.key, secret, passphrase, now)
+
+
+def _is_one_word(secret: Secret[str]) -> bool:
+    text = Secret(secret.reveal().strip())
+    return text.reveal().isascii() and text.reveal().isprintable() and " " not in text.reveal()
 
 
 def _seconds(now_s: float) -> str:

@@ -26,6 +26,8 @@ from recorder.credentials import Secret
 PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey
 _SEED_BYTES = 32
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+# `openssl ecparam -genkey` puts a block of the curve's parameters before the key.
+_KEY = re.compile(r"-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 _LINE_BREAKS = re.compile(r"\\[nr]|\s")
 
 
@@ -37,7 +39,7 @@ def private_key(secret: Secret[str]) -> PrivateKey | str:
 
 
 def _from_pem(secret: Secret[str]) -> PrivateKey | str:
-    found = _PEM.search(secret.reveal())
+    found = (_KEY if "PRIVATE KEY-----" in secret.reveal() else _PEM).search(secret.reveal())
     if found is None or "ENCRYPTED" in found[0]:
         return (
             "its PEM block has no end: copy all lines of it"

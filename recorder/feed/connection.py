@@ -14,16 +14,17 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from recorder.core.frames import ADVANCED, Arrival, Closed, Frame, Noted, Opened, Sent
+from recorder.core.frames import ADVANCED, Closed, Frame, Noted, Opened, Sent
 from recorder.core.wire.venues import wire_of
 from recorder.credentials import Secret
 from recorder.feed.dial import INTERNAL, TOO_BIG, close_reason, describe, dial
 from recorder.feed.plan import CANONICAL, Line, Pace, change
+from recorder.feed.shell import Shell
 from recorder.feed.signing import Asked, Refusals, Signing
 
 BACKOFF_S_FIRST = 0.25
@@ -38,25 +39,6 @@ REASON_CHARACTERS_MAX = 500
 
 _SLOW = re.compile(r"slow\s?consum", re.IGNORECASE)
 T = TypeVar("T")
-
-
-class Shell(Protocol):
-    """What the feed needs of the process around it."""
-
-    def now_ns(self) -> int:
-        """The time of receipt, never going back."""
-
-    def deliver(self, arrival: Arrival) -> None:
-        """Take an arrival; must not wait."""
-
-    def has_room(self) -> bool:
-        """Whether more may be read now."""
-
-    async def wait_room(self) -> None:
-        """Wait until more may be read."""
-
-    def tell(self, event: str, **fields: Any) -> None:
-        """Log an event that is no arrival."""
 
 
 class Connection:
@@ -139,6 +121,7 @@ class Connection:
         self._order = asyncio.Lock()
         self._carried = replace(self.line, products=(), channels=())
         self._dropped: set[str] = set()
+        self._channels: set[str] = set()  # all that were ever asked for
         self._renewing: set[tuple[str, str | None]] = set()
         self._heard: tuple[float, str] | None = None
         self._refusals = Refusals()
@@ -254,6 +237,14 @@ class Connection:
             if new:
                 self._start(self._renew(self._socket, self.connection_id, new))
 
+    def unsubscribe(self, channel: str, products: tuple[str, ...]) -> None:
+        """Unsubscribe again from what is not carried any more; returns at once.
+
+        ``channel`` is the name that the data has.
+        """
+        if self._socket is not None and self.connection_id is not None:
+            self._start(self._leave(self._socket, self.connection_id, channel, products))
+
     def heard_error(self, text: str) -> None:
         """Take note of an error that the venue sent; a close that follows tells of it.
 
@@ -286,6 +277,7 @@ class Connection:
             self._carried = after
             self._dropped |= set(before.products) - set(after.products)
             self._dropped -= set(after.products)
+            self._channels |= set(after.channels)
             asked = change(before, after)
             urgent = not before.channels
             for channel, products in asked.unsubscribe:
@@ -308,6 +300,18 @@ class Connection:
                     continue
                 await self._send(socket, connection_id, "unsubscribe", channel, products)
                 await self._send(socket, connection_id, "subscribe", channel, products)
+
+    async def _leave(
+        self, socket: ClientConnection, connection_id: str, channel: str, products: tuple[str, ...]
+    ) -> None:
+        async with self._order:
+            for name in sorted(self._channels):
+                if CANONICAL.get(name, name) != channel:
+                    continue
+                carried = name in self._carried.channels
+                gone = tuple(each for each in products if not carried or each in self._dropped)
+                if gone or not (carried or products):
+                    await self._send(socket, connection_id, "unsubscribe", name, gone)
 
     async def _sign_again(
         self, socket: ClientConnection, connection_id: str, due: list[Asked]

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+from recorder.feed.rest_errors import certificate_fault
+
 FRAME_BYTES_MAX = 64 * 2**20  # a BTC-USD snapshot is 5 MB in one frame
 FRAMES_QUEUED_MAX = 64
 OPEN_S_MAX = 5.0
@@ -74,7 +76,7 @@ def describe(error: BaseException) -> str:  # noqa: PLR0911  one for each cause
         case socket.gaierror():
             return f"the name cannot be resolved: {error.strerror}"
         case ssl.SSLCertVerificationError():
-            return f"TLS: the certificate is not valid: {error.verify_message}"
+            return f"TLS: {certificate_fault(error)}"[:_REASON_CHARACTERS_MAX]
         case ssl.SSLError():
             return f"TLS: {error.reason or error}"
         case ConnectionRefusedError():

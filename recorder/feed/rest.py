@@ -26,9 +26,17 @@ from recorder.feed.rest_answers import (
     OddAnswerError,
     RestBook,
     RestCandle,
+    RestTrade,
     TradesPage,
 )
-from recorder.feed.transport import ANSWER_BYTES_MAX, Answer, Signer, Transport, retry_after_s
+from recorder.feed.transport import (
+    ANSWER_BYTES_MAX,
+    Answer,
+    Query,
+    Signer,
+    Transport,
+    retry_after_s,
+)
 
 T = TypeVar("T")
 
@@ -125,7 +133,7 @@ class Rest:
         """The service's host, with its port where the address names one."""
         return self._transport.host
 
-    def target(self, path: str, query: Sequence[tuple[str, str]] = ()) -> str:
+    def target(self, path: str, query: Query = ()) -> str:
         """Give path and query exactly as they are sent, which is what some signatures are over."""
         return self._transport.target(path, query)
 
@@ -133,7 +141,7 @@ class Rest:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]] = (),
+        query: Query = (),
         *,
         body: bytes = b"",
         signed: bool = True,
@@ -159,7 +167,7 @@ class Rest:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]] = (),
+        query: Query = (),
         *,
         body: bytes = b"",
         signed: bool = True,
@@ -262,25 +270,24 @@ class Rest:
         self.problems.extend(problems)
         oldest = read[-1].trade_id if read else None
         goes_on = self.venue == "exchange" and oldest is not None and oldest > 1
-        return TradesPage(read, oldest if goes_on else None, problems)
+        return TradesPage(read, oldest if goes_on else None, problems, len(found))
 
     async def trades_between(
         self, product_id: str, below: int, above: int = 0
     ) -> AsyncIterator[TradesPage]:
         """Page downwards over the trades with ``above`` < id < ``below``: Exchange only.
 
-        Trades outside are cut off; a page may be empty after that. What is missing among the ids
-        is missing at the venue.
+        Trades outside are cut off; a page may be empty after that. A page is all there is of the
+        ids from its ``after`` on, of all that are left where that is None: what is missing among
+        them is missing at the venue, or is one of the page's problems.
         """
         after: int | None = below
         while after is not None and after > above + 1:
             limit = min(TRADES_MAX, after - above - 1)
             page = await self.trades(product_id, after=after, limit=limit)
             inside = [trade for trade in page.trades if above < trade.trade_id < after]
-            yield TradesPage(inside, page.after, page.problems)
-            if not inside:
-                return
-            after = inside[-1].trade_id
+            after = _next_after(page, inside, after, limit, above)
+            yield TradesPage(inside, after, page.problems, page.rows)
 
     async def candles(
         self, product_id: str, granularity_s: int, start_s: int, end_s: int
@@ -337,6 +344,23 @@ class Rest:
 
     def _odd(self, path: str, what: str) -> Exception:
         return rest_errors.odd(rest_errors.Asked(self.host, "GET", path, None), what)
+
+
+def _next_after(
+    page: TradesPage, inside: Sequence[RestTrade], after: int, limit: int, above: int
+) -> int | None:
+    """Below which id to go on after a page; None where nothing is left to ask for.
+
+    So many rows below an id take at least as many ids, so that a page of which nothing can be read
+    is passed by without passing by anything that was not asked for.
+    """
+    if not (page.rows or page.trades or page.problems):
+        return None  # the venue has nothing below
+    if page.trades and page.trades[-1].trade_id <= above:
+        return None
+    unread = after - min(page.rows or limit, limit) if page.problems or not inside else after
+    lowest = min(unread, inside[-1].trade_id if inside else after)
+    return lowest if lowest > above + 1 else None
 
 
 def _iso(at_s: int) -> str:

@@ -51,11 +51,15 @@ class RestTrade:
 
 @dataclass(frozen=True, slots=True)
 class TradesPage:
-    """Trades, newest first. ``after`` asks for the next older page; None where there is none."""
+    """Trades, newest first. ``after`` asks for the next older page; None where there is none.
+
+    ``rows`` is how many the venue gave, those that cannot be read included; None: not known.
+    """
 
     trades: list[RestTrade]
     after: int | None
     problems: list[str]
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def unreachable(error: Exception, host: str, method: str, waited_s: float) -> Ve
 def _why_unreachable(error: Exception, host: str, waited_s: float) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            why = f"is not trusted: {_certificate_fault(error.certificate_error)}"
+            why = f"is not trusted: {certificate_fault(error.certificate_error)}"
         case aiohttp.ClientConnectorDNSError():
             why = "is not found: check the name, and this machine's DNS"
         case aiohttp.ClientSSLError() | ssl.SSLError():
@@ -85,7 +85,8 @@ def _why_unreachable(error: Exception, host: str, waited_s: float) -> str:
     return f"{host} {why}"
 
 
-def _certificate_fault(cause: Exception) -> str:
+def certificate_fault(cause: Exception) -> str:
+    """Say what is wrong with a certificate, and that there is no way around it."""
     said = getattr(cause, "verify_message", "") or "it does not verify"
     fault = _CERTIFICATE_FAULTS.get(
         getattr(cause, "verify_code", 0), f"its certificate is refused: {said}"
@@ -109,6 +110,15 @@ def odd(asked: Asked, what: str) -> VenueUnavailableError:
     return VenueUnavailableError(
         f"{asked.host} answered {asked.method} {asked.path} with something else than expected: "
         f"{what}. Check the address; if it is right, the venue has changed: report it"
+    )
+
+
+def not_done(host: str, method: str, path: str, body: Any) -> VenueRefusedError:
+    """Say that a 200 is none: orders are refused so (`coinbase.md` §1.13.3)."""
+    words = said(body.get("error_response") or body)
+    return VenueRefusedError(
+        f"{host} answered {method} {path} with 200, and that it was not done"
+        f"{f': {words}' if words else ''}. Correct what was asked for"
     )
 
 

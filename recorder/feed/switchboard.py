@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recorder.core.frames import ADVANCED
-from recorder.core.messages import Reconnect, Request, Resubscribe, SlowDown
+from recorder.core.messages import Reconnect, Request, Resubscribe, SlowDown, Unsubscribe
 from recorder.core.wire.venues import wire_of
-from recorder.feed.connection import Connection, Shell
+from recorder.feed.connection import Connection
 from recorder.feed.plan import (
     CONNECTS_A_SECOND,
     MESSAGES_A_SECOND,
@@ -20,6 +20,7 @@ from recorder.feed.plan import (
     Pace,
     replan,
 )
+from recorder.feed.shell import Shell
 from recorder.feed.signing import Signing
 
 USER_LINE = Line("user1", (), ("heartbeats", "user"), frozenset({"heartbeats", "user"}))
@@ -101,6 +102,8 @@ class Switchboard:
         match request:
             case Resubscribe(channel=channel, product_ids=product_ids):
                 connection.resubscribe(channel, product_ids)
+            case Unsubscribe(channel=channel, product_ids=product_ids):
+                connection.unsubscribe(channel, product_ids)
             case Reconnect(reason=reason):
                 connection.reconnect(reason)
             case SlowDown():

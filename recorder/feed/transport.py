@@ -46,6 +46,15 @@ _READ_BYTES = 64 * 2**10
 _PATH_SAFE = "/-._~!$&'()*+,;=:@%"
 
 
+# Names and values, or a text that stands in the address as it is.
+Query = Sequence[tuple[str, str]] | str
+
+
+def encoded(query: Query) -> str:
+    """Give a query as it stands in an address; a text is taken for encoded, and left as it is."""
+    return query if isinstance(query, str) else urlencode(query, quote_via=quote)
+
+
 class Signer(Protocol):
     """Makes the headers that prove who asks; fresh for every request that is sent."""
 
@@ -178,16 +187,16 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    def target(self, path: str, query: Sequence[tuple[str, str]]) -> str:
+    def target(self, path: str, query: Query) -> str:
         """Give path and query exactly as they are sent, which is what some signatures are over."""
         target = quote(self._base_path + path, safe=_PATH_SAFE)
-        return f"{target}?{urlencode(query, quote_via=quote)}" if query else target
+        return f"{target}?{encoded(query)}" if query else target
 
     async def ask(
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]] = (),
+        query: Query = (),
         *,
         body: bytes = b"",
         signer: Signer | None = None,

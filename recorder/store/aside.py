@@ -1,11 +1,12 @@
-"""Records that cannot be read are moved out of the way at a start, and made again.
+"""What cannot be read is moved out of the way, and made again.
 
-The rows and frames are in other files; a torn `current.json`, cut or commit record only says which
-of them count, and `products.json` saves a question. Nothing is deleted: it lies in
-``quarantine/<time>/`` under its old path.
+Records at a start: the rows and frames are in other files; a torn `current.json`, cut or commit
+record only says which of them count, and `products.json` saves a question. Parts when they are
+sealed. Nothing is deleted: it lies in ``quarantine/<time>/`` under its old path.
 """
 
-from contextlib import suppress
+import errno
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,23 +20,25 @@ from recorder.store.seal import read_commit, sealed_before
 QUARANTINE = "quarantine"
 
 
+def set_aside(root: Root, paths: Sequence[Path]) -> list[str]:
+    """Move files of this data directory away, durably; returns their paths within it."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    for path in paths:
+        place = root.path / QUARANTINE / moment / path.relative_to(root.path)
+        make_folder(place.parent)
+        path.rename(place)
+        sync_folder(place.parent)
+        sync_folder(path.parent)
+    return [str(path.relative_to(root.path)) for path in paths]
+
+
 def set_aside_unreadable(root: Root) -> list[str]:
     """Move unreadable records of this data directory away; returns their paths within it.
 
     A commit record stays where neither capture nor parts of its hour are kept: it could not be made
     again, and its hour must not vanish in silence.
     """
-    unreadable = [path for path in _records(root) if not _is_readable(root, path)]
-    if not unreadable:
-        return []
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    for path in unreadable:
-        place = root.path / QUARANTINE / moment / path.relative_to(root.path)
-        make_folder(place.parent)
-        path.rename(place)
-        sync_folder(place.parent)
-        sync_folder(path.parent)
-    return [str(path.relative_to(root.path)) for path in unreadable]
+    return set_aside(root, [path for path in _records(root) if not _is_readable(root, path)])
 
 
 def _records(root: Root) -> list[Path]:
@@ -46,7 +49,7 @@ def _records(root: Root) -> list[Path]:
 
 
 def _is_readable(root: Root, path: Path) -> bool:
-    with suppress(DataError, ValueError, OSError):
+    try:
         if path == root.current:
             sealed_before(root)
         elif path == root.products:
@@ -55,5 +58,10 @@ def _is_readable(root: Root, path: Path) -> bool:
             read_commit(root, hour_from_text(path.stem))
         else:
             read_cut(path)
-        return True
-    return False
+    except (DataError, ValueError):
+        return False
+    except OSError as error:
+        if error.errno not in {errno.EIO, errno.ENOENT}:  # no more handles: nothing of the file
+            raise
+        return False
+    return True

@@ -11,12 +11,13 @@ A torn tail is found by length and CRC; a restart never appends to an old segmen
 whole block holds are `Lost`: the reader is told, and goes on behind them.
 """
 
-import mmap
+import errno
+import os
 import struct
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +35,8 @@ _MAGIC = b"RCB1"
 _PREFIX = _SKIPPABLE.pack(_SKIPPABLE_MAGIC, _HEADER.size)
 _BLOCK_HEAD = len(_PREFIX) + _HEADER.size
 _LEVEL = 1
+_PAGE = 4096
+_PIECE = 1 << 20
 
 
 def pack(first: int, lines: int, payload: bytes) -> bytes:
@@ -79,32 +82,72 @@ def read_blocks(path: Path, damage: list[Damage] | None = None, start: int = 0) 
     Blocks that end at or before offset ``start`` are passed over.
     """
     found = damage if damage is not None else []
-    with _mapped(path) as content:
-        yield from _blocks_in(content, path, found, start)
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
-    """A file's bytes without reading them all at once."""
     with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            yield b""  # an empty file cannot be mapped
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            yield content
+        yield from _blocks_in(_Content(file.fileno()), path, found, start)
+
+
+class _Content:
+    """A segment's bytes, as many as it had at first, read as they are asked for.
+
+    What the disk refuses to read (EIO) counts as zeros, page by page, so that the blocks around it
+    are used; ``refused`` says so until it is set back. A mapping would end the process there.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self.size = os.fstat(handle).st_size
+        self.refused = False
+
+    def read(self, position: int, size: int) -> bytes:
+        """The bytes at a position, fewer at the end."""
+        size = max(min(size, self.size - position), 0)
+        try:
+            return os.pread(self._handle, size, position)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+        pages = []
+        while size:
+            taken = min(size, _PAGE - position % _PAGE)
+            pages.append(self._page(position, taken))
+            position, size = position + taken, size - taken
+        return b"".join(pages)
+
+    def _page(self, position: int, size: int) -> bytes:
+        try:
+            return os.pread(self._handle, size, position)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self.refused = True
+            return bytes(size)
+
+    def find(self, pattern: bytes, position: int) -> int:
+        """Where a pattern next begins, at or behind a position; -1 where it does not."""
+        while position < self.size:
+            piece = self.read(position, _PIECE)
+            if (at := piece.find(pattern)) >= 0:
+                return position + at
+            if position + len(piece) >= self.size or len(piece) < len(pattern):
+                break
+            position += len(piece) - len(pattern) + 1
+        return -1
 
 
 def _blocks_in(
-    content: mmap.mmap | bytes, path: Path, found: list[Damage], start: int = 0
+    content: _Content, path: Path, found: list[Damage], start: int = 0
 ) -> Iterator[Block]:
     position = 0
     expected: int | None = None
-    while position < len(content):
-        taken = _length_before(content, position, start)
+    while position < content.size:
+        taken = _length_before(content, position, start) if start else 0
         if taken:
             position += taken
             continue
+        content.refused = False
         block, taken, reason = _read_block(content, position)
+        if content.refused:
+            reason = "the disk cannot read it"
         if block is not None and expected is not None and block.first < expected:
             block, reason = None, "a block repeats offsets of the one before"
         if block is None:
@@ -119,9 +162,9 @@ def _blocks_in(
         position += taken
 
 
-def _length_before(content: mmap.mmap | bytes, position: int, start: int) -> int:
+def _length_before(content: _Content, position: int, start: int) -> int:
     """The bytes of the block at a position if it ends at or before an offset, otherwise 0."""
-    head = content[position + len(_PREFIX) : position + _BLOCK_HEAD]
+    head = content.read(position + len(_PREFIX), _HEADER.size)
     if len(head) < _HEADER.size:
         return 0
     magic, first, _, length, packed_length, _, head_crc = _HEADER.unpack(head)
@@ -130,19 +173,18 @@ def _length_before(content: mmap.mmap | bytes, position: int, start: int) -> int
     return int(_BLOCK_HEAD + packed_length)
 
 
-def _read_block(content: mmap.mmap | bytes, position: int) -> tuple[Block | None, int, str]:
+def _read_block(content: _Content, position: int) -> tuple[Block | None, int, str]:
     """One block at a position: (block or None, bytes it takes, what is wrong)."""
-    head_at = position + len(_PREFIX)
-    body_at = position + _BLOCK_HEAD
-    if body_at > len(content):
+    head = content.read(position, _BLOCK_HEAD)
+    if len(head) < _BLOCK_HEAD:
         return None, 0, "torn in a block's header"
-    fields = _HEADER.unpack_from(content, head_at)
+    fields = _HEADER.unpack_from(head, len(_PREFIX))
     magic, first, lines, length, packed_length, crc, head_crc = fields
-    if content[position:head_at] != _PREFIX or magic != _MAGIC:
+    if not head.startswith(_PREFIX) or magic != _MAGIC:
         return None, 0, "no block begins here"
-    if zlib.crc32(content[head_at : body_at - 4]) != head_crc:
+    if zlib.crc32(head[len(_PREFIX) : -4]) != head_crc:
         return None, 0, "a block's header is damaged"
-    packed = content[body_at : body_at + packed_length]
+    packed = content.read(position + _BLOCK_HEAD, packed_length)
     if len(packed) < packed_length:
         return None, 0, "torn in a block"
     if zlib.crc32(packed) != crc:
@@ -188,6 +230,16 @@ def read_hour(
             yield ingest_seq, arrival
 
 
+def nothing_whole(path: Path) -> str | None:
+    """What to say of a segment that a start puts aside, since not one block of it is whole.
+
+    None where there is none, or it has no byte: a process died before it wrote the first block.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    detail = f"nothing of {path.name} can be read ({size} bytes), and no part has its rows"
+    return detail if size else None
+
+
 def read_arrivals(paths: Sequence[Path]) -> Iterator[tuple[int, Arrival]]:
     """The arrivals of capture segments, or of folders of them, each with its ``ingest_seq``."""
     segments: list[Segment] = []
@@ -218,25 +270,34 @@ class End:
 def end_of(segments: Sequence[Segment]) -> End:
     """The end of an hour's capture and its last arrival; only headers and one block are read."""
     for segment in reversed(segments):
-        with _mapped(segment.path) as content:
-            last = _last_block(content, segment.path)
+        with segment.path.open("rb") as file:
+            last = _last_block(_Content(file.fileno()), segment.path)
         if last is not None:
-            return End(last.end, from_line(last.payload.split(b"\n")[-2]))
+            return End(last.end, _last_arrival(last))
     return End(FIRST_OFFSET, None)
 
 
-def _last_block(content: mmap.mmap | bytes, path: Path) -> Block | None:
+def _last_arrival(block: Block) -> Arrival | None:
+    for line in reversed(block.payload.split(b"\n")[:-1]):
+        with suppress(ValueError):
+            return from_line(line)
+    return None
+
+
+def _last_block(content: _Content, path: Path) -> Block | None:
     """The last whole block: from header to header, and in full only where one is damaged."""
     positions = []
     position = 0
-    while position + _BLOCK_HEAD <= len(content):
-        head = content[position + len(_PREFIX) : position + _BLOCK_HEAD]
+    while position + _BLOCK_HEAD <= content.size:
+        head = content.read(position + len(_PREFIX), _HEADER.size)
+        if len(head) < _HEADER.size:
+            break
         packed_length = _HEADER.unpack(head)[4]
         if head[:4] != _MAGIC or zlib.crc32(head[:-4]) != _HEADER.unpack(head)[6]:
             break
         positions.append(position)
         position += _BLOCK_HEAD + packed_length
-    if position != len(content):
+    if position != content.size:
         whole = deque(_blocks_in(content, path, []), maxlen=1)
         return whole[0] if whole else None
     for each in reversed(positions):
@@ -244,3 +305,14 @@ def _last_block(content: mmap.mmap | bytes, path: Path) -> Block | None:
         if block is not None:
             return block
     return None
+
+
+def covers(segments: Sequence[Segment], end: int) -> bool:
+    """Whether whole blocks hold every line of an hour up to an offset."""
+    reached = FIRST_OFFSET
+    for segment in segments:
+        for block in read_blocks(segment.path):
+            if block.first > reached or reached >= end:
+                break
+            reached = max(reached, block.end)
+    return reached >= end

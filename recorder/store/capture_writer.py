@@ -165,7 +165,7 @@ class CaptureWriter:
             if segment.heir is not None:
                 return  # abandoned meanwhile; the caller sees it
             if segment.handle is None:
-                segment.handle = _create(segment.path, again=segment.again)
+                segment.handle = _create(segment.path, again=segment.again, private=self.private)
             if self.private and not segment.private:
                 os.fchmod(segment.handle, PRIVATE_MODE)
                 segment.private = True
@@ -250,14 +250,18 @@ class CaptureWriter:
         self.sync()
 
 
-def _create(path: Path, *, again: bool) -> int:
-    """Make a segment's file; ``again``: its blocks may stand in an abandoned file of that name."""
+def _create(path: Path, *, again: bool, private: bool) -> int:
+    """Make a segment's file; ``again``: its blocks may stand in an abandoned file of that name.
+
+    One that is ``private`` is so from the first moment: a handle that somebody has stays one.
+    """
     make_folder(path.parent)
     if path.exists():
         # Only a segment without one whole block can have this name: the next would begin later.
         assert again or next(read_blocks(path), None) is None, f"{path} is recorded already"
         path.rename(path.with_name(f"{path.name}.torn-{os.getpid()}-{path.stat().st_mtime_ns}"))
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+    handle = os.open(path, flags, PRIVATE_MODE if private else 0o640)
     try:
         sync_folder(path.parent)
     except OSError:

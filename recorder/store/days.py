@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,21 @@ import msgspec
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, LockedError, StorageError
 from recorder.store.lock import PackLock
-from recorder.store.paths import File, Root, Slice, day_from_text, day_iso, day_text, iso
-from recorder.store.publish import publish_json, remove, sync_folder
+from recorder.store.paths import (
+    File,
+    Root,
+    Slice,
+    day_from_text,
+    day_iso,
+    day_text,
+    hour_from_iso,
+    iso,
+)
+from recorder.store.publish import remove, sync_folder
+from recorder.store.records import publish_record, read_record
 
 if TYPE_CHECKING:
-    from recorder.store.seal import SealedFile
+    from recorder.store.commits import SealedFile
 
 DAY_VERSION = 1
 PACKING, REMOVING = "packing", "removing"  # what a note says is being done with a day
@@ -70,9 +81,6 @@ class Day(msgspec.Struct, frozen=True):
         return any(each.hour == name for each in self.hours)
 
 
-_decode = msgspec.json.Decoder(Day).decode
-
-
 def read_day(root: Root, day: int) -> Day | None:
     """The record of a packed day; None where there is none.
 
@@ -80,26 +88,30 @@ def read_day(root: Root, day: int) -> Day | None:
     """
     path = root.day_record(day)
     try:
-        record = _decode(path.read_bytes())
+        record = msgspec.convert(read_record(path, ()), Day)
+        _check(record, day)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, OSError) as error:
         raise DataError(
             f"{path}: not the record of a day ({error}). Run `recorder repair`: it is made again "
             "from the day's files."
         ) from error
-    if record.day != day_iso(day):
-        raise DataError(
-            f"{path}: not the record of a day (it is of {record.day}). Run `recorder repair`: it "
-            "is made again from the day's files."
-        )
     return record
+
+
+def _check(record: Day, day: int) -> None:
+    if record.day != day_iso(day):
+        raise ValueError(f"it is of {record.day}")
+    datetime.fromisoformat(record.packed_at)
+    for each in record.hours:
+        hour_from_iso(each.hour)
 
 
 def publish_day(root: Root, day: int, record: Day) -> None:
     """Let readers take the day's files; all of them must be published."""
     content: dict[str, Any] = msgspec.to_builtins(record)
-    publish_json(root.packing, root.day_record(day), content)
+    publish_record(root.packing, root.day_record(day), content)
 
 
 def file_of(root: Root, day: Day | None, hour: int, file: "SealedFile") -> File:
@@ -157,7 +169,7 @@ def footer_in(parquet: Any, hour: int) -> dict[str, str]:
 
 def note(root: Root, day: int, doing: str) -> None:
     """Write down that a day is being packed, or removed, before anything of it is done."""
-    publish_json(root.packing, root.pack_note(day), {"day": day_iso(day), "doing": doing})
+    publish_record(root.packing, root.pack_note(day), {"day": day_iso(day), "doing": doing})
 
 
 def clear(root: Root) -> list[str]:
@@ -193,9 +205,8 @@ def tidy(root: Root) -> None:
 def is_removed(root: Root, day: int) -> bool:
     """Whether a packed day is being removed for good, or was when somebody died of it."""
     try:
-        content = json.loads(root.pack_note(day).read_text(encoding="utf-8"))
-        return bool(content["doing"] == REMOVING)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return bool(read_record(root.pack_note(day), ())["doing"] == REMOVING)
+    except (FileNotFoundError, ValueError, KeyError):
         return False
 
 

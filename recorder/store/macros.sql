@@ -62,23 +62,85 @@ FROM recorder_going_on() AS going_on ANTI JOIN told AS ended
 CREATE OR REPLACE VIEW coverage AS
 {coverage};
 
--- By names of its own, so that columns that in_gap is asked for are never taken for these.
-CREATE OR REPLACE VIEW recorder_gaps AS
-SELECT channel AS gap_channel, product_id AS gap_product, start_time AS gap_start,
-       end_time AS gap_end
-FROM coverage
-WHERE state = 'gap';
+-- What was recorded of a product and what was not, as intervals that touch [from, to), with those of
+-- channels without products. The hour after the range is read as well, because it may take
+-- something back.
+CREATE OR REPLACE MACRO coverage_of(product, "from", "to") AS TABLE
+SELECT * EXCLUDE (date, hour)
+FROM recorder_meant(
+    recorder_days('coverage', recorder_packed_coverage(), '', recorder_hour("from"),
+                  recorder_after(recorder_last_hour("to"))),
+    recorder_hour("from"), recorder_after(recorder_last_hour("to")),
+    recorder_old('coverage', recorder_held_coverage(), '', recorder_hour("from"),
+                 recorder_after(recorder_last_hour("to"))),
+    recorder_new('coverage', '', recorder_hour("from"), recorder_after(recorder_last_hour("to"))),
+    recorder_begin_stamp(recorder_hour("from")),
+    recorder_stamp(recorder_after(recorder_last_hour("to")) + 1))
+WHERE (product_id = product OR product_id IS NULL) AND start_time < "to"::TIMESTAMPTZ
+  AND (end_time > "from"::TIMESTAMPTZ
+       OR (end_time = start_time AND start_time >= "from"::TIMESTAMPTZ))
+ORDER BY channel, product_id, start_time;
+
+-- What is missing; gap_end is exclusive.
+CREATE OR REPLACE MACRO recorder_missing(_days, _first, _last, _old, _new, _begin, _end) AS TABLE
+WITH gaps AS (
+    SELECT channel, product_id, start_time, end_time
+    FROM recorder_coverage(_days, _first, _last, _old, _new, _begin, _end)
+    WHERE state = 'gap'
+    UNION ALL
+    SELECT channel, product_id, start_time, end_time
+    FROM recorder_going_on()
+    WHERE state = 'gap'
+)
+SELECT channel AS gap_channel, coalesce(product_id, '') AS gap_product, start_time AS gap_start,
+       -- One without length counts at its moment.
+       if(end_time = start_time, end_time + INTERVAL 1 microsecond, end_time) AS gap_end
+FROM gaps;
+
+-- The same as one value. DuckDB would read coverage anew for every row that in_gap is asked for,
+-- if the question held the rows themselves; a value it makes once.
+CREATE OR REPLACE MACRO recorder_missing_of(_days, _first, _last, _old, _new, _begin, _end) AS (
+    SELECT list({
+        channel: gap_channel, product: gap_product, begin: gap_start, over: gap_end,
+        first: recorder_hour(gap_start), last: recorder_hour(gap_end)
+    })
+    FROM recorder_missing(_days, _first, _last, _old, _new, _begin, _end)
+);
+
+-- Whether a moment lies in one of these, of a product ('' for channels without). By names of its
+-- own, so that columns that are asked for are never taken for these. Hours are compared as well, so
+-- that it is a join by what is equal.
+CREATE OR REPLACE MACRO recorder_misses(_gaps, _product, _channel, _time) AS EXISTS (
+    FROM (SELECT unnest(_gaps) AS recorder_gap) AS recorder_gaps,
+         (SELECT unnest(range(recorder_gap['first'], recorder_gap['last'] + 1)) AS recorder_gap_hour)
+             AS recorder_gap_hours
+    WHERE recorder_gap['channel'] = if(_channel = 'trades', 'market_trades', _channel)
+      AND recorder_gap['product'] = _product
+      AND recorder_gap_hour = recorder_hour(_time)
+      AND recorder_gap['begin'] <= _time::TIMESTAMPTZ AND recorder_gap['over'] > _time::TIMESTAMPTZ
+);
+CREATE OR REPLACE MACRO recorder_all_missing() AS
+{all_missing};
+CREATE OR REPLACE MACRO recorder_missing_within("from", "to") AS recorder_missing_of(
+    recorder_days('coverage', recorder_packed_coverage(), '', recorder_hour("from"),
+                  recorder_after(recorder_last_hour("to"))),
+    recorder_hour("from"), recorder_after(recorder_last_hour("to")),
+    recorder_old('coverage', recorder_held_coverage(), '', recorder_hour("from"),
+                 recorder_after(recorder_last_hour("to"))),
+    recorder_new('coverage', '', recorder_hour("from"), recorder_after(recorder_last_hour("to"))),
+    recorder_begin_stamp(recorder_hour("from")),
+    recorder_stamp(recorder_after(recorder_last_hour("to")) + 1));
 
 -- Whether something of a channel is missing at a moment, by the rows of coverage whose state is
 -- gap. Where nobody recorded, and nobody has recorded since, there are none. Trades that have been
--- fetched are told as backfilled over a gap that stays. The arguments may be columns.
-CREATE OR REPLACE MACRO in_gap(product, _channel, t) AS EXISTS (
-    FROM recorder_gaps
-    WHERE gap_channel = if(_channel = 'trades', 'market_trades', _channel)
-      AND (gap_product = product OR gap_product IS NULL)
-      AND gap_start <= t::TIMESTAMPTZ
-      AND (gap_end > t::TIMESTAMPTZ OR (gap_end = gap_start AND gap_end = t::TIMESTAMPTZ))
-);
+-- fetched are told as backfilled over a gap that stays. The arguments may be columns. It reads all
+-- of coverage; with a range that the moments lie in, only what was told of that range.
+CREATE OR REPLACE MACRO in_gap(product, _channel, t) AS
+    recorder_misses(recorder_all_missing(), product, _channel, t)
+    OR recorder_misses(recorder_all_missing(), '', _channel, t),
+(product, _channel, t, "from", "to") AS
+    recorder_misses(recorder_missing_within("from", "to"), product, _channel, t)
+    OR recorder_misses(recorder_missing_within("from", "to"), '', _channel, t);
 
 -- The stretches that a product's books were recorded in, of hours: from, to, connection. Those of
 -- the next hour are read as well, because it may take something back.
@@ -202,6 +264,7 @@ WITH sizes AS MATERIALIZED (
           UNION SELECT bound_ns FROM bounds WHERE bound_ns < recorder_ns("to")
           UNION SELECT recorder_ns("from")) AS every
     LEFT JOIN shown ON at_ns >= from_ns AND at_ns < until_ns
+    WHERE at_ns < recorder_ns("to")
 ), turns AS (
     SELECT * FROM sizes
     WHERE epoch IS NOT NULL

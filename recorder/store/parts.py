@@ -4,9 +4,11 @@ A live part holds the rows of one table for the frames at offsets [first, end) o
 by (product_id, order). It is published only after the capture of those frames is durable.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +21,10 @@ import pyarrow.parquet as pq
 from recorder.core.rows import Rows
 from recorder.core.tables import SCHEMA_VERSION, TABLES, Kind, Table
 from recorder.errors import DataError
-from recorder.store.days import row_groups
+from recorder.store.days import footer_in, row_groups
 from recorder.store.paths import SCHEMA_MARK, File, Root, Slice, hour_text, path_of
 from recorder.store.publish import DATA_MODE, PRIVATE_MODE, make_folder, publish, publish_json
+from recorder.store.records import publish_record, read_record
 
 ROW_GROUP_ROWS = 131_072
 COMPRESSION_LEVEL = 3
@@ -191,18 +194,32 @@ def write_cut(
     rows: Mapping[str, int],
     trades: bytes,
     last_ns: int,
+    parts: Sequence[Path] = (),
 ) -> None:
     """Record that every part of the offsets [first, end) is published.
 
     For a start that finds nothing newer: ``trades`` is JSON, the trade ids recorded up to there,
-    and ``last_ns`` the time of the last arrival.
+    and ``last_ns`` the time of the last arrival. ``parts`` are those that were written for it:
+    sealing holds their bytes against the record.
     """
     content = {
         "rows": dict(sorted(rows.items())),
         "last_ns": last_ns,
         "trades": json.loads(trades),
+        "parts": {part_key(path): digest_of(path) for path in parts},
     }
-    publish_json(root.staging, root.cut(hour, first, end), content, mode=0o444)
+    publish_record(root.staging, root.cut(hour, first, end), content, mode=0o444)
+
+
+def part_key(path: Path) -> str:
+    """What a cut's record calls a part: ``level2/2026112119-….parquet``."""
+    return f"{path.parent.name}/{path.name}"
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_open(root: Root, hour: int, end: int, last_ns: int, tracks: Sequence[Any]) -> None:
@@ -216,17 +233,21 @@ def write_open(root: Root, hour: int, end: int, last_ns: int, tracks: Sequence[A
 
 
 class Cut(NamedTuple):
-    """What the record of a cut carries."""
+    """What the record of a cut carries; ``parts`` are SHA-256 by `part_key`."""
 
     last_ns: int
     trades: dict[str, Any]
+    rows: dict[str, int]
+    parts: dict[str, str]
+
+
+_CUT_OLDER = {"rows", "last_ns", "trades"}
 
 
 def read_cut(path: Path) -> Cut:
-    """The time and the trade ids of a cut's record. Raises DataError where it cannot be read."""
+    """The record of a cut. Raises DataError where it cannot be used, OSError where it is gone."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Cut(content["last_ns"], content["trades"])
+        return _cut(read_record(path, _CUT_OLDER))
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{path}: not the record of a cut ({error}). Move it away; the next start of the "
@@ -234,31 +255,56 @@ def read_cut(path: Path) -> Cut:
         ) from error
 
 
-def write_empty_parts(root: Root) -> None:
-    """See that every live table has its empty file, so that a glob over it never fails."""
+def _cut(content: dict[str, Any]) -> Cut:
+    cut = Cut(content["last_ns"], content["trades"], content["rows"], content.get("parts", {}))
+    if type(cut.last_ns) is not int or not all(isinstance(each, dict) for each in cut[1:]):
+        raise ValueError("its fields are not those of one")
+    return cut
+
+
+def write_empty_parts(root: Root, staging: Path | None = None) -> None:
+    """See that every live table has its empty file, so that a glob over it never fails.
+
+    One with other bytes is replaced: it is damaged, or of another version. ``staging`` is for who
+    does not hold the writer's lock.
+    """
+    staging = staging or root.staging
     for table in TABLES.values():
         final = root.live / table.name / SCHEMA_MARK
-        if not final.exists():
-            make_folder(root.staging)
-            staged = root.staging / f"{table.name}-{SCHEMA_MARK}"
-            write_file(staged, table, SCHEMAS[table.name].empty_table(), {})
+        content = _empty_part(table.name)
+        if not final.exists() or final.read_bytes() != content:
+            make_folder(staging)
+            staged = staging / f"{table.name}-{SCHEMA_MARK}"
+            staged.write_bytes(content)
             publish(staged, final)
+
+
+@cache
+def _empty_part(name: str) -> bytes:
+    """The bytes of a table's empty file."""
+    sink = pa.BufferOutputStream()
+    write_file(sink, TABLES[name], SCHEMAS[name].empty_table(), {})
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def read_parts(
     table: Table, files: Sequence[File], products: Sequence[str] | None = None
 ) -> pa.Table:
-    """Read files of one table, in the order given; ``products`` limits the rows."""
+    """Read files of one table, in the order given; ``products`` limits the rows.
+
+    Raises DataError where one cannot be read, a page of it has another checksum, or it is not of
+    the table.
+    """
     filters = pc.field("product_id").isin(list(products)) if products is not None else None
     pieces = []
     for each in files:
         try:
             piece = read_rows(each, filters=filters)
-        except (pa.ArrowException, OSError) as error:
+            pieces.append(complete(table, piece, SCHEMAS[table.name].names))
+        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{path_of(each)}: cannot be read ({error}). `recorder verify` tells what is whole."
             ) from error
-        pieces.append(complete(table, piece, SCHEMAS[table.name].names))
     if not pieces:
         return SCHEMAS[table.name].empty_table()
     return pa.concat_tables(pieces, promote_options="permissive")
@@ -272,13 +318,32 @@ def read_rows(
     with path_of(each).open("rb") as handle:
         names = None if columns is None else list(columns)
         if not isinstance(each, Slice):
-            return pq.read_table(handle, columns=names, filters=filters)
-        parquet = pq.ParquetFile(handle)
+            return pq.read_table(
+                handle, columns=names, filters=filters, page_checksum_verification=True
+            )
+        parquet = pq.ParquetFile(handle, page_checksum_verification=True)
         groups = list(row_groups(parquet, each.hour))
         if filters is None:
             return parquet.read_row_groups(groups, columns=names)
         rows = parquet.read_row_groups(groups).filter(filters)
         return rows if names is None else rows.select(names)
+
+
+def footer_of(each: File) -> dict[str, str]:
+    """What a file says of itself; of an hour in a day's file, what the hour's own one said.
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        with path_of(each).open("rb") as handle, pq.ParquetFile(handle) as parquet:
+            if isinstance(each, Slice):
+                return footer_in(parquet, each.hour)
+            said = parquet.schema_arrow.metadata or {}
+            return {key.decode(): value.decode() for key, value in said.items()}
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path_of(each)}: cannot be read ({error}). `recorder verify` tells what is whole."
+        ) from error
 
 
 def complete(table: Table, rows: pa.Table, names: Sequence[str]) -> pa.Table:

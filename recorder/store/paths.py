@@ -63,6 +63,16 @@ def day_iso(day: int) -> str:
     return _moment(day * 24).strftime("%Y-%m-%d")
 
 
+def hour_named(name: str) -> int | None:
+    """The hour that a name of ten digits means; None where it is no hour, or another name."""
+    if not _hour_name(name):
+        return None
+    try:
+        return hour_from_text(name)
+    except ValueError:
+        return None
+
+
 def _moment(hour: int) -> datetime:
     return datetime.fromtimestamp(hour * 3600, UTC)
 
@@ -185,10 +195,9 @@ class Root:
         found = []
         for path in _children(self.live / table):
             matched = _part_name(path.name)
-            if matched:
-                part = Part(hour_from_text(matched[1]), int(matched[2]), int(matched[3]), path)
-                if hour in (None, part.hour):
-                    found.append(part)
+            named = hour_named(matched[1]) if matched else None
+            if matched and named is not None and hour in (None, named):
+                found.append(Part(named, int(matched[2]), int(matched[3]), path))
         return sorted(found)
 
     def segments(self, hour: int) -> list[Segment]:
@@ -202,13 +211,13 @@ class Root:
 
     def captured_hours(self) -> list[int]:
         """The hours that have capture, oldest first."""
-        names = (path.name for path in _children(self.capture))
-        return sorted(hour_from_text(name) for name in names if _hour_name(name))
+        hours = (hour_named(path.name) for path in _children(self.capture) if path.is_dir())
+        return sorted(hour for hour in hours if hour is not None)
 
     def committed_hours(self) -> list[int]:
         """The hours that have a commit record, oldest first."""
         names = (path.stem for path in _children(self.commits) if path.suffix == ".json")
-        return sorted(hour_from_text(name) for name in names if _hour_name(name))
+        return sorted(hour for name in names if (hour := hour_named(name)) is not None)
 
     def packed_days(self) -> list[int]:
         """The days that have a record, oldest first."""
@@ -231,5 +240,5 @@ def _days_named(folder: Path) -> list[int]:
 def _children(folder: Path) -> Iterator[Path]:
     try:
         yield from folder.iterdir()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return

@@ -33,7 +33,9 @@ CREATE OR REPLACE MACRO recorder_sealed_hours() AS {sealed_hours};
 
 -- ---- hours and names ---------------------------------------------------------------------------
 
-CREATE OR REPLACE MACRO recorder_ns(_time) AS epoch_us(_time::TIMESTAMPTZ) * 1000;
+-- What lies outside of what nanoseconds can tell, 1677 to 2262, is taken as the end of that.
+CREATE OR REPLACE MACRO recorder_ns(_time) AS
+    least(greatest(epoch_us(_time::TIMESTAMPTZ), -9223372036854775), 9223372036854775) * 1000;
 CREATE OR REPLACE MACRO recorder_hour(_time) AS epoch_us(_time::TIMESTAMPTZ) // 3600000000;
 -- The last hour of a range whose end is exclusive.
 CREATE OR REPLACE MACRO recorder_last_hour(_time) AS
@@ -53,8 +55,10 @@ CREATE OR REPLACE MACRO recorder_path(_path) AS
     recorder_literal(rtrim(recorder_root(), '/')) || '/' || _path;
 -- A file without rows, so that there always is one: columns and types are declared, not read.
 CREATE OR REPLACE MACRO recorder_empty() AS {empty};
+-- Live parts, and nothing else that lies among them.
 CREATE OR REPLACE MACRO recorder_parts(_table) AS
-    recorder_path('live/' || _table || '/*.parquet');
+    recorder_path('live/' || _table || '/' || repeat('[0-9]', 10) || '-' || repeat('[0-9]', 12)
+        || '-' || repeat('[0-9]', 12) || '.parquet');
 -- A sealed file; of all products where the pattern is '*', and '' is for tables without.
 CREATE OR REPLACE MACRO recorder_file(_table, _product, _hour) AS
     recorder_path(_table || if(_product = '', '', '/product=' || _product)
@@ -68,24 +72,23 @@ CREATE OR REPLACE MACRO recorder_day_file(_table, _product, _day) AS
         || if(_product = '', '', '-' || _product)
         || recorder_in_text(_day * 24, '-%Y%m%d.parquet'));
 
--- What the path of a file tells. By patterns: DuckDB leaves out files by these, and by split_part
--- only where it is asked for one thing.
-CREATE OR REPLACE MACRO recorder_product_in(_name) AS
-    regexp_extract(_name, '/product=([^/]*)/date=[^/]*/hour=[^/]*/[^/]*$', 1);
+-- What the path of a file tells. DuckDB asks this of every file alone, to leave out those that are
+-- not wanted, and regular expressions would take most of the time of a query over many.
+CREATE OR REPLACE MACRO recorder_product_in(_name) AS substr(string_split(_name, '/')[-4], 9);
 CREATE OR REPLACE MACRO recorder_date_in(_name) AS
-    try_cast(regexp_extract(_name, '/date=([^/]*)/hour=[^/]*/[^/]*$', 1) AS DATE);
-CREATE OR REPLACE MACRO recorder_hour_in(_name) AS
-    try_cast(regexp_extract(_name, '/hour=([^/]*)/[^/]*$', 1) AS INTEGER);
-CREATE OR REPLACE MACRO recorder_packed_product(_name) AS
-    regexp_extract(_name, '/product=([^/]*)/date=[^/]*/[^/]*$', 1);
+    try_cast(substr(string_split(_name, '/')[-3], 6) AS DATE);
+CREATE OR REPLACE MACRO recorder_hour_in(_name) AS try_cast(substr(_name, -10, 2) AS INTEGER);
+-- Of the file of a packed day.
+CREATE OR REPLACE MACRO recorder_packed_product(_name) AS substr(string_split(_name, '/')[-3], 9);
 CREATE OR REPLACE MACRO recorder_packed_date(_name) AS
-    try_cast(regexp_extract(_name, '/date=([^/]*)/[^/]*$', 1) AS DATE);
+    try_cast(substr(string_split(_name, '/')[-2], 6) AS DATE);
+-- Whether a file is named as ours are: a copy under another name is not read.
+CREATE OR REPLACE MACRO recorder_is_named(_name, _table) AS
+    string_split(_name, '/')[-1] = _table || '-' || recorder_product_in(_name) || substr(_name, -20);
+CREATE OR REPLACE MACRO recorder_live_stamp(_name) AS substr(_name, -44, 10);
 CREATE OR REPLACE MACRO recorder_live_date(_name) AS
-    try_strptime(regexp_extract(_name, '/(\d{8})\d\d-[^/]*$', 1), '%Y%m%d')::DATE;
-CREATE OR REPLACE MACRO recorder_live_hour(_name) AS
-    try_cast(regexp_extract(_name, '/\d{8}(\d\d)-[^/]*$', 1) AS INTEGER);
-CREATE OR REPLACE MACRO recorder_live_stamp(_name) AS
-    regexp_extract(_name, '/(\d{10})-[^/]*$', 1);
+    try_strptime(substr(_name, -44, 8), '%Y%m%d')::DATE;
+CREATE OR REPLACE MACRO recorder_live_hour(_name) AS try_cast(substr(_name, -36, 2) AS INTEGER);
 
 -- ---- files -------------------------------------------------------------------------------------
 
@@ -117,10 +120,12 @@ CREATE OR REPLACE MACRO recorder_after(_hour) AS coalesce(list_min(list_concat(
                    lambda span: greatest(span[1], _hour + 1)),
     list_filter(recorder_open_hours(), lambda an_hour: an_hour > greatest(_hour, recorder_switched() - 1))
 )), _hour + 1);
+-- The files of all products: those that were recorded in the same hours stand together.
 CREATE OR REPLACE MACRO recorder_listed(_table, _held, _first, _last) AS flatten(list_transform(
     _held,
-    lambda each: list_transform(recorder_within(each['hours'], _first, _last),
-        lambda an_hour: recorder_file(_table, recorder_literal(each['product']), an_hour))));
+    lambda each: flatten(list_transform(each['products'],
+        lambda a_product: list_transform(recorder_within(each['hours'], _first, _last),
+            lambda an_hour: recorder_file(_table, recorder_literal(a_product), an_hour))))));
 CREATE OR REPLACE MACRO recorder_looked_for(_table, _product, _first, _last) AS list_transform(
     list_filter(recorder_open_hours(), lambda an_hour: an_hour >= greatest(_first, recorder_switched())
         AND an_hour <= _last),
@@ -128,16 +133,22 @@ CREATE OR REPLACE MACRO recorder_looked_for(_table, _product, _first, _last) AS 
 -- The files of packed days that hold hours of [first, last]; of all products, or of one.
 CREATE OR REPLACE MACRO recorder_days_listed(_table, _packed, _first, _last) AS
     flatten(list_transform(_packed,
-        lambda each: list_transform(recorder_within(each['hours'], _first // 24, _last // 24),
-            lambda a_day: recorder_day_file(_table, recorder_literal(each['product']), a_day))));
-CREATE OR REPLACE MACRO recorder_days(_table, _packed, _product, _first, _last) AS
-    recorder_days_listed(_table, list_filter(_packed, lambda each: each['product'] = _product),
-        _first, _last);
+        lambda each: flatten(list_transform(each['products'],
+            lambda a_product: list_transform(
+                recorder_within(each['hours'], _first // 24, _last // 24),
+                lambda a_day: recorder_day_file(_table, recorder_literal(a_product), a_day))))));
+CREATE OR REPLACE MACRO recorder_days(_table, _packed, _product, _first, _last) AS list_transform(
+    flatten(list_transform(
+        list_filter(_packed, lambda each: list_contains(each['products'], _product)),
+        lambda each: recorder_within(each['hours'], _first // 24, _last // 24))),
+    lambda a_day: recorder_day_file(_table, recorder_literal(_product), a_day));
 -- The files of a product: those that are sealed for sure and must be there, and those that may be
 -- there by now.
-CREATE OR REPLACE MACRO recorder_old(_table, _held, _product, _first, _last) AS recorder_listed(
-    _table, list_filter(_held, lambda each: each['product'] = _product),
-    _first, least(_last, recorder_old_before() - 1));
+CREATE OR REPLACE MACRO recorder_old(_table, _held, _product, _first, _last) AS list_transform(
+    flatten(list_transform(
+        list_filter(_held, lambda each: list_contains(each['products'], _product)),
+        lambda each: recorder_within(each['hours'], _first, least(_last, recorder_old_before() - 1)))),
+    lambda an_hour: recorder_file(_table, recorder_literal(_product), an_hour));
 CREATE OR REPLACE MACRO recorder_new(_table, _product, _first, _last) AS list_concat(
     list_transform(
         recorder_within(recorder_sealed_hours(), greatest(_first, recorder_old_before()), _last),

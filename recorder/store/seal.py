@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +22,13 @@ from recorder.core.frames import FIRST_OFFSET, HOUR_NS, hour_base
 from recorder.core.tables import TABLES, Table
 from recorder.errors import DataError
 from recorder.store.capture import end_of, read_blocks
+from recorder.store.commits import (
+    COMMIT_VERSION,
+    Commit,
+    SealedFile,
+    publish_commit,
+    read_commit,
+)
 from recorder.store.days import files_of
 from recorder.store.parts import (
     Cut,
@@ -39,83 +45,18 @@ from recorder.store.paths import CUTS, File, Root, Segment, hour_from_iso, hour_
 from recorder.store.publish import make_folder, publish, publish_json
 
 BUCKET_ROWS = 700_000  # sorted in memory at once; 6.2 M rows of 302 products: 584 MB at most
-COMMIT_VERSION = 1
 EARLIER_US = 60_000_000  # a reader opens what it has listed within this
 EARLIER_MAX = 100
 
-
-@dataclass(frozen=True, slots=True)
-class SealedFile:
-    """One file of a commit record; ``path`` is relative to the data directory."""
-
-    path: str
-    table: str
-    product_id: str | None
-    rows: int
-    bytes: int
-    sha256: str
-    ingest_seq_first: int | None
-    ingest_seq_last: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """The commit record of an hour: its capture [FIRST_OFFSET, capture_end) became these files.
-
-    ``ended_ns`` and ``trades`` are what a later start must know of it when nothing else is kept:
-    the time up to which it was recorded, and the recorded trade ids (`recorder.core.state`).
-    """
-
-    hour: int
-    capture_end: int
-    capture_sha256: str | None
-    ended_ns: int | None
-    trades: dict[str, Any]
-    files: tuple[SealedFile, ...]
-    sealed_at: str
-
-    @property
-    def rows(self) -> int:
-        """Rows of all files."""
-        return sum(file.rows for file in self.files)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of all files."""
-        return sum(file.bytes for file in self.files)
-
-
-def read_commit(root: Root, hour: int) -> Commit | None:
-    """The commit record of an hour; None where there is none.
-
-    Raises DataError where there is one that cannot be read.
-    """
-    path = root.commit(hour)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        _check_hour(content["hour"], hour)
-        files = tuple(SealedFile(**file) for file in content["files"])
-        return Commit(
-            hour,
-            content["capture_end"],
-            content["capture_sha256"],
-            content["ended_ns"],
-            content["trades"],
-            files,
-            content["sealed_at"],
-        )
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(
-            f"{path}: not a commit record ({error}). Move it away; the next start of the recorder "
-            "seals the hour again from what is kept."
-        ) from error
-
-
-def _check_hour(named: str, hour: int) -> None:
-    if named != iso(hour):
-        raise ValueError(f"it is of the hour {named}")
+__all__ = [
+    "Commit",
+    "SealedFile",
+    "read_commit",
+    "seal_hour",
+    "sealed_before",
+    "switch",
+    "taken_to",
+]
 
 
 def taken_to(root: Root, hour: int) -> int:
@@ -164,23 +105,6 @@ def seal_hour(
     )
     publish_commit(root, commit)
     return commit
-
-
-def publish_commit(root: Root, commit: Commit) -> None:
-    """Publish the record of an hour; all its files must be published."""
-    content = {
-        "version": COMMIT_VERSION,
-        "hour": iso(commit.hour),
-        "capture_first": FIRST_OFFSET,
-        "capture_end": commit.capture_end,
-        "capture_sha256": commit.capture_sha256,
-        "ended_ns": commit.ended_ns,
-        "rows": commit.rows,
-        "sealed_at": commit.sealed_at,
-        "files": [asdict(file) for file in commit.files],
-        "trades": commit.trades,
-    }
-    publish_json(root.staging, root.commit(commit.hour), content)
 
 
 def _newest_cut(root: Root, hour: int) -> Cut | None:

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 
 from recorder.core.tables import TABLES
 from recorder.errors import DataError
+from recorder.store.commits import Commit, SealedFile, publish_commit, read_commit
 from recorder.store.days import Day, DayFile, file_of, footer_in, hours_in, packed_paths
 from recorder.store.pack import as_written, check_bytes, record_of
 from recorder.store.parts import mode_of, read_parts, reserve, write_file
 from recorder.store.paths import Root, hour_from_iso, iso, path_of
 from recorder.store.publish import make_folder, publish
-from recorder.store.seal import Commit, SealedFile, publish_commit, read_commit
 
 _ENDS = ("first", "last")
 

@@ -17,7 +17,7 @@ older version has nulls in what it did not know.
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -70,14 +70,14 @@ def publish_views(root: Root, staging: Path | None = None) -> None:
     ``staging`` is for who does not hold the writer's lock: a start empties the other one. Where a
     record cannot be read, which `recorder verify` tells, the one that is there stays.
     """
-    write_empty_parts(root)
+    staging = staging or root.staging
+    write_empty_parts(root, staging)
     try:
         final, text = root.path / NAME, views(root)
     except DataError:
         return
-    if final.exists() and final.read_text(encoding="utf-8") == text:
+    if final.exists() and final.read_bytes() == text.encode():
         return
-    staging = staging or root.staging
     make_folder(staging)
     staged = staging / f"{NAME}.{os.getpid()}"
     staged.write_text(text, encoding="utf-8")
@@ -102,9 +102,16 @@ def views(root: Root, empty: Path | None = None) -> str:
     parts = [_prelude(root, held, empty)]
     for table in TABLES.values():
         parts += [_scan(table), _view(table, held)]
-    parts += [_of_product(table) for table in TABLES.values() if table.per_product]
-    told = _everything(COVERAGE, "recorder_meant")
-    parts.append(_text("macros.sql").replace("{coverage}", told))
+    parts += [
+        _filled("range.sql", {"name": table.name, "meaning": table.meaning})
+        for table in TABLES.values()
+        if table.per_product
+    ]
+    told = {
+        "coverage": "FROM " + _all(COVERAGE, "recorder_meant"),
+        "all_missing": _all(COVERAGE, "recorder_missing_of"),
+    }
+    parts.append(_filled("macros.sql", told))
     return "\n".join(parts)
 
 
@@ -179,12 +186,15 @@ def _spans(spans: Spans) -> str:
 
 
 def _held_by_product(products: dict[str, Spans]) -> str:
+    """The hours of every product; those that were recorded in the same hours stand together."""
+    groups: dict[str, list[str]] = {}
+    for product, spans in sorted(products.items()):
+        groups.setdefault(_spans(spans), []).append(quoted(product))
     lines = [
-        f"    {{product: {quoted(product)}, hours: {_spans(spans)}}}"
-        for product, spans in sorted(products.items())
+        f"    {{products: [{', '.join(names)}], hours: {spans}}}" for spans, names in groups.items()
     ]
     body = "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
-    return f"{body}::STRUCT(product VARCHAR, hours BIGINT[][])[]"
+    return f"{body}::STRUCT(products VARCHAR[], hours BIGINT[][])[]"
 
 
 def _prelude(root: Root, held: _Held, empty: Path | None) -> str:
@@ -202,9 +212,14 @@ def _prelude(root: Root, held: _Held, empty: Path | None) -> str:
         "since": str(max(held.open, default=switched)),
         "lowest": f"({_LOWEST})",
     }
-    text = _text("prelude.sql")
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value)
+    return _filled("prelude.sql", values)
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    """A piece of the text, with what stands in braces in it."""
+    text = _text(name)
+    for placeholder, value in values.items():
+        text = text.replace(f"{{{placeholder}}}", value)
     return text
 
 
@@ -220,8 +235,6 @@ def _scan(table: Table) -> str:
         f"{quoted(_TYPES[column.kind])}, default_value: NULL}}"
         for column in table.columns
     )
-    read = f"schema = recorder_columns_{table.name}()"
-    live = ", ".join(names)
     sealed, packed = (
         ", ".join(
             f"{product_in}(filename) AS product_id"
@@ -231,72 +244,40 @@ def _scan(table: Table) -> str:
         )
         for product_in in ("recorder_product_in", "recorder_packed_product")
     )
-    sealed += ", recorder_date_in(filename) AS date, recorder_hour_in(filename) AS hour"
-    packed += ", recorder_packed_date(filename) AS date"
-    packed += f", (recorder_hour_of({table.order}) % 24)::INTEGER AS hour"
-    live += ", recorder_live_date(filename) AS date, recorder_live_hour(filename) AS hour"
-    # The sealed rows stand alone: within a WITH, count(*) would read every column.
-    return f"""\
--- {table.meaning}
-CREATE OR REPLACE MACRO recorder_columns_{table.name}() AS MAP {{{declared}}};
-CREATE OR REPLACE MACRO recorder_{table.name}(
-    _days, _first, _last, _old, _new, _begin, _end) AS TABLE
-SELECT {sealed}
-FROM read_parquet(list_prepend(recorder_empty(), _old), {read})
-UNION ALL
-SELECT {packed}
-FROM read_parquet(list_prepend(recorder_empty(), _days), {read})
-WHERE {table.order} >= recorder_seq(_first) AND {table.order} < recorder_seq(_last + 1)
-UNION ALL
-FROM (
-WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)
-SELECT {sealed}
-FROM read_parquet(list_prepend(recorder_empty(), _new), {read}, allow_empty = true)
-WHERE {table.order} < (SELECT seq FROM switch_in_force)
-UNION ALL
-SELECT {live}
-FROM read_parquet([recorder_empty(), recorder_parts('{table.name}')], {read}, allow_empty = true)
-WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
-  AND {table.order} >= (SELECT seq FROM switch_in_force)
-);
-"""  # noqa: S608
+    named = f" AND recorder_is_named(filename, '{table.name}')" if table.per_product else ""
+    values = {
+        "name": table.name,
+        "meaning": table.meaning,
+        "order": table.order,
+        "declared": declared,
+        "sealed": sealed,
+        "packed": packed,
+        "live": ", ".join(names),
+        "named": named,
+    }
+    return _filled("table.sql", values)
 
 
 def _view(table: Table, held: _Held) -> str:
     """The view of a whole table; that of coverage is made of more than its rows."""
     spans = _held_by_product(held.tables[table.name])
     packed = _held_by_product(held.packed[table.name])
-    view = f"CREATE OR REPLACE VIEW {table.name} AS\n{_everything(table)};\n"
+    view = f"CREATE OR REPLACE VIEW {table.name} AS\nFROM {_all(table, f'recorder_{table.name}')};"
     return f"""\
 CREATE OR REPLACE MACRO recorder_held_{table.name}() AS {spans};
 CREATE OR REPLACE MACRO recorder_packed_{table.name}() AS {packed};
-{"" if table.name == COVERAGE.name else view}"""
+{"" if table.name == COVERAGE.name else view}
+"""
 
 
-def _everything(table: Table, reader: str | None = None) -> str:
+def _all(table: Table, reader: str) -> str:
+    """A macro that reads a table, called with all its files."""
     name, product = table.name, "'*'" if table.per_product else "''"
     held = f"recorder_listed('{name}', recorder_held_{name}()"
     return f"""\
-FROM {reader or f"recorder_{name}"}(
+{reader}(
     recorder_days_listed('{name}', recorder_packed_{name}(), 0, {_LAST}), 0, {_LAST},
     {held}, 0, recorder_old_before() - 1),
     list_concat({held}, recorder_old_before(), {_LAST}),
                 recorder_looked_for('{name}', {product}, 0, {_LAST})),
     recorder_begin_stamp(0), '9')"""
-
-
-def _of_product(table: Table) -> str:
-    """The macro of a product's rows in a range of time."""
-    hours = 'recorder_hour("from"), recorder_last_hour("to")'
-    return f"""\
--- {table.meaning}
--- Of one product, received in [from, to).
-CREATE OR REPLACE MACRO {table.name}_of(product, "from", "to") AS TABLE
-SELECT * EXCLUDE (date, hour)
-FROM recorder_{table.name}(
-    recorder_days('{table.name}', recorder_packed_{table.name}(), product, {hours}), {hours},
-    recorder_old('{table.name}', recorder_held_{table.name}(), product, {hours}),
-    recorder_new('{table.name}', product, {hours}),
-    recorder_begin_stamp(recorder_hour("from")), recorder_stamp(recorder_last_hour("to") + 1))
-WHERE product_id = product AND recv_ns >= recorder_ns("from") AND recv_ns < recorder_ns("to");
-"""  # noqa: S608

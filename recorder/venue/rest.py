@@ -21,6 +21,7 @@ from aiohttp import web
 from recorder.errors import UsageError
 from recorder.venue import rest_accounts, rest_market, rest_products
 from recorder.venue.market import Market
+from recorder.venue.orders import Orders
 from recorder.venue.rest_keys import (
     KeyRing,
     KnownKey,
@@ -80,10 +81,11 @@ class RestVenue:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        orders: Callable[[], Orders] | None = None,
     ) -> None:
         """Prepare; port 0 takes a free one, ``tls`` makes it https.
 
-        The market may be one that is asked for at each request.
+        The market may be one that is asked for at each request. ``orders`` gives the account's own.
         """
         self.rules = rules or RestRules()
         self.url = ""
@@ -94,6 +96,7 @@ class RestVenue:
         self._host = host
         self._port = port
         self._tls = tls
+        self._orders = orders
         self._tokens = float(self.rules.burst)
         self._filled_s = time.monotonic()
         self._runner: web.AppRunner | None = None
@@ -170,8 +173,9 @@ class RestVenue:
         path = request.path
         if not exchange and path.startswith(f"{ADVANCED}/product"):
             return self._advanced(request)  # the twins of the free paths
+        orders = tuple(self._orders().every.values()) if self._orders is not None else ()
         status, made, headers = rest_accounts.answer(
-            key, request.method, path, request.query, _decoded(body)
+            key, request.method, path, request.query, _decoded(body), orders
         )
         return _response(status, made, headers)
 
@@ -266,7 +270,9 @@ def beside(venue: Venue, host: str, port: int, key_file: Path | None) -> RestVen
     keys = () if key_file is None else (write_new_key(key_file),)
     for key in keys:
         venue.admit(key)
-    return RestVenue(lambda: venue.market, RestRules(keys), host=host, port=port)
+    return RestVenue(
+        lambda: venue.market, RestRules(keys), host=host, port=port, orders=lambda: venue.orders
+    )
 
 
 _NO_PAGES = {"prev_cursor": "", "next_cursor": "", "has_next": False, "has_prev": False}

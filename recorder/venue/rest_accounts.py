@@ -5,16 +5,19 @@ An order is answered as if it had been taken, and forgotten. Sources: `coinbase.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recorder.venue.orders import OPEN, Order
 from recorder.venue.rest_keys import KnownKey
 from recorder.venue.rest_market import RefusedError, advanced_refusal
+from recorder.venue.wire import decimal, instant
 
 ADVANCED = "/api/v3/brokerage"
 _FREE = ("/products", "/time", "/currencies")
 _ACCOUNTS = ("USD", "BTC", "ETH", "SOL", "USDC")
 _PAGE_MAX = 250
+_ORDERS_MAX = 1000
 _ACCOUNT_SPACE = uuid.UUID("5c7a3c52-6d0b-4c1c-9c52-0d5a3a1c8f10")
 
 
@@ -36,9 +39,17 @@ def check_permission(key: KnownKey, method: str) -> None:
 
 
 def answer(
-    key: KnownKey, method: str, path: str, query: Mapping[str, str], body: Any
+    key: KnownKey,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    body: Any,
+    orders: Sequence[Order] = (),
 ) -> tuple[int, Any, dict[str, str]]:
-    """Answer a request that is signed and permitted: status, body, headers."""
+    """Answer a request that is signed and permitted: status, body, headers.
+
+    ``orders`` are all of the account, oldest first.
+    """
     if key.exchange:
         return _exchange(method, path, query, body)
     match method, path.removeprefix(ADVANCED).split("/")[1:]:
@@ -52,6 +63,13 @@ def answer(
             }
         case "GET", ["accounts"]:
             made = _accounts_page(query)
+        case "GET", ["orders", "historical", "batch"]:
+            made = _orders_page(orders, query)
+        case "GET", ["orders", "historical", order_id]:
+            found = [order for order in orders if order.order_id == order_id]
+            if not found:
+                raise advanced_refusal(404, "NOT_FOUND", f"order {order_id} not found")
+            made = {"order": _told(found[0])}
         case "POST", ["orders"]:
             made = _order(body)
         case "POST", ["orders", "batch_cancel"]:
@@ -88,6 +106,46 @@ def _accounts_page(query: Mapping[str, str]) -> dict[str, Any]:
         "cursor": _id(rest[0]) if rest else "",
         "size": len(accounts),
     }
+
+
+def _orders_page(orders: Sequence[Order], query: Mapping[str, str]) -> dict[str, Any]:
+    """Some of the orders, the newest first, with the cursor of the rest."""
+    status = query.get("order_status")
+    wanted = [order for order in reversed(orders) if status in (None, order.status)]
+    ids = [order.order_id for order in wanted]
+    begin = ids.index(query["cursor"]) if query.get("cursor") in ids else 0
+    limit = query.get("limit", "")
+    count = min(_ORDERS_MAX, int(limit) if limit.isdigit() and limit != "0" else _ORDERS_MAX)
+    rest = ids[begin + count :]
+    return {
+        "orders": [_told(order) for order in wanted[begin : begin + count]],
+        "sequence": "0",
+        "has_next": bool(rest),
+        "cursor": rest[0] if rest else "",
+    }
+
+
+def _told(order: Order) -> dict[str, Any]:
+    """An order as REST tells it, whose words are not those of the socket."""
+    spec = order.spec
+    price = decimal(order.price, spec.price_digits)
+    hundredths = order.filled * 10_000 // order.size
+    limit = {
+        "base_size": decimal(order.size, spec.size_digits), "limit_price": price,
+        "post_only": False,
+    }  # fmt: skip
+    return {
+        "order_id": order.order_id, "client_order_id": order.client_order_id,
+        "product_id": spec.product_id, "side": "BUY" if order.buys else "SELL",
+        "status": order.status, "order_configuration": {"limit_limit_gtc": limit},
+        "time_in_force": "GOOD_UNTIL_CANCELLED", "created_time": instant(order.placed_ns),
+        "completion_percentage": f"{hundredths // 100}.{hundredths % 100:02d}",
+        "filled_size": decimal(order.filled, spec.size_digits),
+        "average_filled_price": price if order.filled else "0",
+        "number_of_fills": str(order.fills),
+        "filled_value": decimal(order.value, spec.price_digits + spec.size_digits),
+        "order_type": "LIMIT", "product_type": "SPOT", "settled": order.status != OPEN,
+    }  # fmt: skip
 
 
 def _order(body: Any) -> dict[str, Any]:

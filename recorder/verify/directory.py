@@ -10,15 +10,20 @@ from recorder.core.tables import TABLES
 from recorder.errors import DataError, NoInputError
 from recorder.store.aside import QUARANTINE
 from recorder.store.days import day_named, read_day
-from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_from_text, iso
+from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_named, iso
 from recorder.store.seal import sealed_before
+from recorder.store.sound import is_as_written
 from recorder.verify.again import check_again
 from recorder.verify.books import check_books
 from recorder.verify.coverage import Ledger, check_coverage
 from recorder.verify.days import check_days
 from recorder.verify.findings import (
+    COMMIT,
     CURRENT,
+    EMPTY,
+    EMPTY_AGAIN,
     GONE,
+    RECORD_GONE,
     REPAIR,
     SET_ASIDE,
     STRAY,
@@ -27,6 +32,7 @@ from recorder.verify.findings import (
 )
 from recorder.verify.hours import Hour, check_hour
 from recorder.verify.raw import torn_segments
+from recorder.verify.reading import NotWholeError, read_through
 
 Progress = Callable[[int, int], None]
 
@@ -76,6 +82,7 @@ class _Check:
         self._hurt: set[int] = set()
         self._switched = 0
         self._steps = 0
+        self._unnamed: dict[int, int] = {}  # files of hours of which nothing else is kept
 
     def run(self) -> Report:
         """Check everything."""
@@ -170,8 +177,9 @@ class _Check:
         for hour, known in self._hours.items():
             if hour < self._switched:
                 if known.commit is None and hour not in self._hurt:
-                    problem = f"readers look for sealed files of {iso(hour)}, which is not sealed"
-                    self._report.find(CURRENT, path, hour, problem, SWITCH)
+                    problem = f"is gone: readers look for sealed files of {iso(hour)}"
+                    again = REPAIR if known.kept is not None or known.capture else GONE
+                    self._report.find(COMMIT, self._root.commit(hour), hour, problem, again)
                 elif known.reopened:
                     problem = f"readers do not see what {iso(hour)} has beyond its sealed files"
                     self._report.find(CURRENT, path, hour, problem, SWITCH)
@@ -189,6 +197,9 @@ class _Check:
             for path in sorted((self._root.path / table).rglob("*")):
                 if not path.is_dir():
                     self._stray(table, path)
+        for hour, files in sorted(self._unnamed.items()):
+            problem = f"is gone: {files} sealed files of its hour are there, and nobody reads them"
+            self._report.find(COMMIT, self._root.commit(hour), hour, problem, RECORD_GONE)
         named: dict[int, set[str] | None] = {}
         for path in sorted(self._root.packed.rglob("*")):
             if not path.is_dir():
@@ -228,7 +239,7 @@ class _Check:
 
     def _stray(self, table: str, path: Path) -> None:
         name = _sealed_name(path.name)
-        hour = hour_from_text(name[1] + name[2]) if name else None
+        hour = hour_named(name[1] + name[2]) if name else None
         known = self._hours.get(hour) if hour is not None else None
         relative = str(path.relative_to(self._root.path))
         if known is not None and known.commit is not None:
@@ -248,6 +259,10 @@ class _Check:
         if path.suffix != ".parquet":
             self._report.note(path, hour, "is no file of the recorder")
             return
+        if known is None and hour is not None and _canonical(self._root, table, hour, path):
+            self._unnamed.setdefault(hour, 0)
+            self._unnamed[hour] += 1
+            return
         problem = "no commit record names it; who reads all files would take its rows too"
         self._report.find(STRAY, path, hour, problem, SET_ASIDE)
 
@@ -258,6 +273,15 @@ class _Check:
             self._report.find(STRAY, path, known.number, problem, SET_ASIDE)
 
     def _others(self) -> None:
+        for table in TABLES.values():
+            path = self._root.live / table.name / SCHEMA_MARK
+            try:
+                if read_through(path, table).rows or not is_as_written(path, table):
+                    self._report.find(EMPTY, path, None, "is not the empty file", EMPTY_AGAIN)
+            except FileNotFoundError:
+                continue
+            except NotWholeError as error:
+                self._report.find(EMPTY, path, None, str(error), EMPTY_AGAIN)
         for path in _unknown(self._root):
             self._report.note(path, None, "is no file of the recorder")
         if self._root.importing.exists():
@@ -288,13 +312,22 @@ def _unknown(root: Root) -> Iterator[Path]:
     for path in sorted(root.path.iterdir()):
         if path.name not in _KNOWN and path != root.importing:
             yield path
-    for folder in sorted(root.live.glob("*")):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if not _part_name(path.name) and path.name != SCHEMA_MARK:
-                yield path
+    yield from _unknown_parts(root)
     for path in sorted(root.commits.glob("*")):
-        if not re.fullmatch(r"\d{8}(?:\d\d)?\.json", path.name):
+        named = hour_named(path.stem) or day_named(path.stem)
+        if path.suffix != ".json" or named is None:
+            yield path
+    for path in sorted(root.capture.glob("*")):
+        if hour_named(path.name) is None or not path.is_dir():
             yield path
     for path in sorted(root.capture.glob("*/*")):
         if not re.fullmatch(r"\d{16}\.cap(?:\.torn-.*)?", path.name):
             yield path
+
+
+def _unknown_parts(root: Root) -> Iterator[Path]:
+    for folder in sorted(root.live.glob("*")):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            named = _part_name(path.name) and hour_named(path.name[:10]) is not None
+            if not named and path.name != SCHEMA_MARK:
+                yield path

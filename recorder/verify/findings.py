@@ -18,7 +18,12 @@ CAPTURE_DAMAGED = (
     "Check the disk. What the hour's files hold is not affected; what only the capture held is "
     "gone, and the next start (or `recorder seal`) writes that down."
 )
+RECORD_GONE = (
+    "Neither capture nor parts of the hour are kept, so its record cannot be made again. Take it "
+    "from a copy; if the hour was being removed (`recorder prune`), remove its files by hand."
+)
 SET_ASIDE = "Stop the recorder and run `recorder repair`: it moves the file to `quarantine`."
+EMPTY_AGAIN = "Run `recorder repair`, or start the recorder: it is written again."
 SWITCH = "Stop the recorder and run `recorder repair`: it writes the switch again."
 
 REPAIR_DAY = (
@@ -32,6 +37,7 @@ SEALED = "sealed_file"
 PACKED = "packed_file"
 DAY = "day_record"
 STRAY = "stray_file"
+EMPTY = "empty_part"
 PART = "part"
 CUT = "cut_record"
 CAPTURE = "capture"

@@ -23,7 +23,8 @@ class Hour:
 
     ``coverage`` are the files that tell its intervals, without a hole up to the offset ``told_to``;
     not ``complete``: there is more behind it, and recovery has to fill the hole. ``kept`` says that
-    its capture is whole. ``packed``: its rows are in the files of its day.
+    its capture is whole for what is published of it, ``capture`` that no line of it is missing.
+    ``packed``: its rows are in the files of its day.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Hour:
     coverage: list[File] = field(default_factory=list)
     told_to: int = 0
     complete: bool = True
+    capture: bool = False
     kept: Kept | None = None
 
 
@@ -85,6 +87,7 @@ def _check(root: Root, hour: int, switched: int, report: Report) -> Hour:
     _check_unique(sealed, live, done, report, hour, what_to_do)
     check_raw(root, hour, raw, commit, live.published, ledgered, report)
     known.kept = _kept(known, raw, live, sealed)
+    known.capture = raw.whole(raw.end)
     return known
 
 

@@ -12,12 +12,12 @@ from recorder.core.tables import TABLES
 from recorder.errors import DataError
 from recorder.store.parts import read_cut
 from recorder.store.paths import CUTS, Part, Root
+from recorder.store.sound import is_as_written
 from recorder.verify.findings import CUT, PART, Report
 from recorder.verify.reading import (
     NotWholeError,
     Numbers,
     Read,
-    is_as_written,
     read_through,
     repeated,
 )

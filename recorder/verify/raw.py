@@ -80,10 +80,11 @@ def check_raw(
     """
     if not root.segments(hour):
         return
-    known = ledgered
+    told_of = "`coverage` and `faults` say so" if ledgered else None
     if commit is not None and commit.capture_sha256 is not None and raw.kept:
         same = commit.capture_sha256 in raw.sealed_sha256
-        known = known or same
+        sealed_so = "it was so when the hour was sealed, from parts that had its rows"
+        told_of = told_of or (sealed_so if same else None)
         if not same and not raw.lost and raw.end >= commit.capture_end:
             problem = "was sealed from another capture than the one that is there"
             report.find(COMMIT, root.commit(hour), hour, problem, REPAIR)
@@ -98,8 +99,8 @@ def check_raw(
         path = path or next(iter(told), found)
         reason = next((each.reason for each in raw.damage if each.path == path), "it is not there")
         problem = f"offsets {first} … {end - 1} cannot be read: {reason}"
-        if known:
-            report.note(path, hour, f"{problem}; `coverage` and `faults` say so")
+        if told_of is not None:
+            report.note(path, hour, f"{problem}; {told_of}")
         else:
             report.find(CAPTURE, path, hour, problem, CAPTURE_DAMAGED)
     for each in raw.wrong:

@@ -1,7 +1,6 @@
 """A Parquet file read to the last byte: page checksums, schema, numbers; a row group at a time."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,8 @@ from numpy.typing import NDArray
 
 from recorder.core.tables import Table
 from recorder.store.days import footer_in, row_groups
-from recorder.store.parts import SCHEMAS, write_file
+from recorder.store.parts import SCHEMAS
 from recorder.store.paths import File, Slice, path_of
-
-_WRITTEN_BY_ITSELF = {"recorder.schema_version", "recorder.channel", "recorder.rows"}
 
 Numbers = NDArray[np.int64]
 
@@ -58,28 +55,6 @@ def read_through(file: File, table: Table) -> Read:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise NotWholeError(f"cannot be read: {_first_line(error)}") from error
-
-
-def is_as_written(path: Path, table: Table) -> bool:
-    """Whether a file has the very bytes that its rows are written as.
-
-    Page checksums do not cover the rest of a file: headers, statistics, the footer. True also where
-    another version of the library wrote it, so that its bytes may be others.
-    """
-    content = path.read_bytes()
-    file = pq.ParquetFile(pa.BufferReader(content))
-    if file.metadata.created_by != f"parquet-cpp-arrow version {pa.__version__}":
-        return True
-    rows = file.read()
-    said = {key.decode(): value.decode() for key, value in (rows.schema.metadata or {}).items()}
-    footer = {
-        key.removeprefix("recorder."): value
-        for key, value in said.items()
-        if key.startswith("recorder.") and key not in _WRITTEN_BY_ITSELF
-    }
-    again = pa.BufferOutputStream()
-    write_file(again, table, rows.cast(SCHEMAS[table.name]), footer)
-    return bool(again.getvalue().to_pybytes() == content)
 
 
 def _read(file: Any, table: Table, groups: range, said: dict[str, str]) -> Read:

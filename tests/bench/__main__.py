@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recorder.store.paths import Root
-from tests.bench import listening, resting, understanding
+from tests.bench import listening, reading, resting, understanding
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.traffic import Traffic, made, recorded
 
@@ -22,7 +22,8 @@ ROUNDS, ROUNDS_QUICK = 9, 3
 BUSY_ROWS, BUSY_ROWS_QUICK = 6_200_000, 600_000  # an hour of the design's figures
 BUSY_RATE = 9.0  # of the venue's market: about as many changes a second
 FRAMES_A_BLOCK = {8: "2 products", 149: "188 products"}  # what 200 ms bring
-SECTIONS = ("core", "store", "socket")
+READ_ROWS, READ_ROWS_QUICK = 3_000_000, 200_000  # an hour of BTC-USD
+SECTIONS = ("core", "store", "socket", "read")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        figures = _measure(folder, asked.only or SECTIONS, quick=asked.quick)
+        figures = _measure(folder, asked.only or SECTIONS, asked.rows, quick=asked.quick)
     finally:
         shutil.rmtree(folder)
     seconds = time.monotonic() - began_s
@@ -48,11 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less data, fewer rounds: a minute")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="this section only")
+    parser.add_argument("--rows", type=int, metavar="N", help="of the hour that `read` reads")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser
 
 
-def _measure(folder: Path, sections: Sequence[str], *, quick: bool) -> list[Figure]:
+def _measure(
+    folder: Path, sections: Sequence[str], rows: int | None, *, quick: bool
+) -> list[Figure]:
     figures: list[Figure] = []
 
     def add(what: str, run: Callable[[], Figure | list[Figure]]) -> None:
@@ -67,6 +71,9 @@ def _measure(folder: Path, sections: Sequence[str], *, quick: bool) -> list[Figu
         _store(folder, add, quick=quick)
     if "socket" in sections:
         add("socket", lambda: _socket(folder, quick=quick))
+    if "read" in sections:
+        rows = rows or (READ_ROWS_QUICK if quick else READ_ROWS)
+        add("read", lambda: reading.measure(folder, rows, _rounds(quick=quick)))
     return figures
 
 

@@ -61,19 +61,28 @@ def recorded() -> Traffic | None:
     return Traffic("recorded", [(line.t_ns or START_NS, line.raw) for line in lines])
 
 
-def made(changes: int, *, depth: float = 1.0, rate: float = 1.0) -> Traffic:
+def made(
+    changes: int,
+    *,
+    depth: float = 1.0,
+    rate: float = 1.0,
+    products: tuple[str, ...] = PRODUCTS,
+) -> Traffic:
     """At least so many changes of the venue's market, after its snapshots.
 
     At ``rate`` 1 an hour has 680,000 of them; a higher one keeps more within one hour.
     """
-    return Traffic("made by the venue", list(_make(changes, depth, rate)))
+    return Traffic("made by the venue", list(make(changes, depth, rate, products)))
 
 
-def _make(changes: int, depth: float, rate: float) -> Iterator[Stamped]:
-    market = Market(1, PRODUCTS, START_NS, rate=rate, depth=depth)
+def make(
+    changes: int, depth: float, rate: float, products: tuple[str, ...] = PRODUCTS
+) -> Iterator[Stamped]:
+    """The frames of it one by one, for more of them than memory holds."""
+    market = Market(1, products, START_NS, rate=rate, depth=depth)
     session = Session(market)
     for channel in CHANNELS:
-        request = {"type": "subscribe", "channel": channel, "product_ids": PRODUCTS}
+        request = {"type": "subscribe", "channel": channel, "product_ids": products}
         session.receive(json.dumps(request), START_NS)
     while session.owes():
         for raw in session.turn(START_NS):

@@ -29,6 +29,7 @@ COMMANDS = (
     "products",
     "prune",
     "repair",
+    "replay",
     "run",
     "seal",
     "sql",

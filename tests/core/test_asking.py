@@ -106,6 +106,19 @@ def test_what_is_wanted() -> None:
     assert not asking.wants("SOL-USD")
 
 
+def test_what_is_carried() -> None:
+    """By its name or its alias, on that channel, now; where nothing is known, everything."""
+    asking = Asking()
+    assert asking.carries("level2", "BTC-USD")
+    asking.ask("subscribe", "level2", ("BTC-USD", "ETH-USDC"), 1)
+    assert asking.carries("level2", "BTC-USD")
+    assert asking.carries("level2", "ETH-USD")
+    assert not asking.carries("level2", "SOL-USD")
+    assert not asking.carries("ticker", "BTC-USD")
+    asking.ask("unsubscribe", "level2", ("BTC-USD",), 2)
+    assert not asking.carries("level2", "BTC-USD")
+
+
 def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
     """A lost or unreadable frame may have been it, of one product or of any."""
     for product in ("BTC-USD", None):
@@ -114,20 +127,75 @@ def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
         asking.snapshots_doubted(product, 100)
         asking.snapshots_doubted("SOL-USD", 100)
         due = asking.overdue(100 + DOUBTED_NS_MAX)
-        assert due == (["BTC-USD"] if product else ["BTC-USD", "ETH-USD"])
-        assert set(due + asking.overdue(SNAPSHOT_NS_MAX)) == {"BTC-USD", "ETH-USD"}
+        both = [("BTC-USD", True), ("ETH-USD", True)]
+        assert due == (both[:1] if product else both)
+        assert due + asking.overdue(SNAPSHOT_NS_MAX) == both
 
 
-def test_waits_for_snapshots_in_vain_grow_to_two_minutes() -> None:
-    asking, now_ns, waits = Asking(), 0, []
-    for _ in range(5):
+def test_waits_for_snapshots_in_vain_grow_and_have_an_end() -> None:
+    """Every try unsubscribes first, and that is no new begin."""
+    asking, now_ns, waits, told = Asking(), 0, [], []
+    for _ in range(TRIES_MAX):
+        asking.ask("unsubscribe", "level2", ("BTC-USD",), now_ns)
         asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
         due_ns = asking.snapshots_due["BTC-USD"]
         waits.append((due_ns - now_ns) // 10**9)
         now_ns = due_ns
-        assert asking.overdue(now_ns) == ["BTC-USD"]
-    assert waits == [30, 60, 120, 120, 120]
+        told += asking.overdue(now_ns)
+    assert waits == [30, 60, 120, 240, 480]
+    assert told == [("BTC-USD", True)] * (TRIES_MAX - 1) + [("BTC-USD", False)]
+    assert asking.overdue(10**18) == []
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
     asking.snapshot_came("BTC-USD")
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
     assert asking.snapshots_due["BTC-USD"] == now_ns + SNAPSHOT_NS_MAX
+
+
+def test_what_was_left_must_be_answered() -> None:
+    """An answer without it will do; one that still lists it will not, by either name."""
+    asking = Asking()
+    asking.ask("subscribe", "ticker", ("BTC-USDC", "ETH-USD"), 0)
+    asking.ask("subscribe", "status", (), 0)
+    asking.ask("unsubscribe", "ticker", ("BTC-USDC", "ETH-USD"), 100)
+    asking.ask("unsubscribe", "status", (), 100)
+    asking.served({"ticker": ["BTC-USD"], "status": ["status"]}, 200)
+    assert asking.not_left(99 + ANSWER_NS_MAX) == []
+    left = [("status", None), ("ticker", "BTC-USDC")]
+    assert asking.not_left(100 + ANSWER_NS_MAX) == [(key, True) for key in left]
+    asking.served({"heartbeats": ["heartbeats"]}, 300)
+    assert asking.leaving == {}
+
+
+def test_what_is_asked_for_again_is_not_left() -> None:
+    asking = Asking()
+    asking.ask("subscribe", "level2", ("BTC-USD",), 0)
+    asking.ask("unsubscribe", "level2", ("BTC-USD",), 100)
+    asking.ask("subscribe", "level2", ("BTC-USD",), 200)
+    assert asking.not_left(10**18) == []
+
+
+def test_leaving_has_an_end() -> None:
+    """Each time after twice the wait, and then not before the next connection."""
+    asking = Asking()
+    asking.ask("subscribe", "ticker", ("BTC-USD",), 0)
+    now_ns, told = 0, []
+    for _ in range(TRIES_MAX):
+        asking.ask("unsubscribe", "ticker", ("BTC-USD",), now_ns)
+        assert asking.not_left(now_ns + (ANSWER_NS_MAX << len(told)) - 1) == []
+        now_ns += ANSWER_NS_MAX << len(told)
+        told += asking.not_left(now_ns)
+    assert told == [(TICKER, True)] * (TRIES_MAX - 1) + [(TICKER, False)]
+    assert asking.not_left(10**18) == []
+
+
+def test_a_channel_without_products_is_given_up_as_a_whole() -> None:
+    """What is still on its way does not begin it again; another request does."""
+    asking = Asking()
+    status = ("status", None)
+    assert not asking.gave_up(status)  # nothing is known of it
+    asking.ask("subscribe", "status", (), 0)
+    assert not asking.gave_up(status)
+    asking.ask("unsubscribe", "status", (), 0)
+    assert asking.gave_up(status)
+    asking.ask("subscribe", "status", (), 0)
+    assert not asking.gave_up(status)

@@ -37,6 +37,69 @@ def test_trades_that_are_missing_where_no_frame_is() -> None:
     assert player.faults() == ["trade_id_gap"]
 
 
+def test_trades_that_are_missing_behind_lost_frames() -> None:
+    """The loss is a gap up to the frame behind it, the missing ids one from there to their end."""
+    player = live()
+    player.ask("market_trades", "BTC-USD")
+    player.say(trades(1, "snapshot", [1, 2, 3]))
+    since_us = player.now_ns // 1000
+    player.say(heartbeat(4), after_ms=400)  # 2 and 3 are lost
+    lost_us = player.now_ns // 1000
+    player.say(trades(5, "update", [7, 8]), after_ms=300)
+    gaps = [row for row in player.rows("coverage") if row["state"] == "gap"]
+    told = [
+        (row["reason"], row["start_time"], row["end_time"], row["messages_missing"])
+        for row in gaps
+        if row["channel"] == "market_trades"
+    ]
+    assert told == [
+        ("sequence_gap", since_us, lost_us, 2),
+        ("trade_id_gap", lost_us, player.now_ns // 1000, 3),
+    ]
+    assert player.faults() == ["sequence_gap", "trade_id_gap"]
+    player.say(trades(6, "update", [12]), after_ms=300)  # no frame is missing before this one
+    (gap,) = [row for row in player.rows("coverage") if row["state"] == "gap"][len(gaps) :]
+    assert (gap["reason"], gap["messages_missing"]) == ("trade_id_gap", 3)
+    assert gap["end_time"] - gap["start_time"] == 300_000
+
+
+def test_a_trade_id_that_is_absurd() -> None:
+    """Its trade is kept and doubted; it makes no hole, and the next real one still shows."""
+    player = live()
+    player.ask("market_trades", "BTC-USD")
+    player.say(trades(1, "snapshot", [1, 2, 3]))
+    player.say(trades(2, "update", [10**12]))
+    player.say(trades(3, "update", [4]))
+    player.say(trades(4, "update", [7]))
+    assert player.faults() == ["trade_id_jump", "trade_id_gap"]
+    jump, _ = player.rows("faults")
+    assert jump["detail"] == (
+        "trade id 1000000000000 is far from 1 … 3, which are recorded; kept, and not relied on"
+    )
+    assert jump["product_id"] == "BTC-USD"
+    assert jump["raw"] is not None
+    (gap,) = [row for row in player.rows("coverage") if row["state"] == "gap"]
+    assert gap["messages_missing"] == 2
+    assert [row["trade_id"] for row in player.rows("trades")] == [1, 2, 3, 10**12, 4, 7]
+    assert player.pipeline.trades["BTC-USD"].holes == [(5, 6)]
+
+
+def test_trade_ids_that_go_on_far_away() -> None:
+    """The second one says that it is so: what was not heard is a gap with its number."""
+    player = live()
+    player.ask("market_trades", "BTC-USD")
+    player.say(trades(1, "snapshot", [1, 2, 3]))
+    player.say(trades(2, "update", [10**12, 10**12 + 1]))
+    player.say(trades(3, "update", [10**12 + 2]))
+    assert player.faults() == ["trade_id_jump", "trade_id_jump"]
+    assert [row["detail"] for row in player.rows("faults")][1] == (
+        "trade ids go on from 1000000000000, far from 1 … 3, which are recorded; "
+        "nothing between is fetched"
+    )
+    (gap,) = [row for row in player.rows("coverage") if row["state"] == "gap"]
+    assert gap["messages_missing"] == 10**12 - 4
+
+
 # --- own orders ----------------------------------------------------------------------------------
 
 

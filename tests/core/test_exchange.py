@@ -5,7 +5,7 @@ from typing import Any
 
 from recorder.core.book import BookState
 from recorder.core.frames import EXCHANGE, HOUR_NS
-from recorder.core.messages import Resubscribe
+from recorder.core.messages import Resubscribe, SlowDown
 from tests.core.scripts import HOUR_10_NS, Player, state_of
 
 TIME = "2026-08-25T12:00:00.198001Z"
@@ -120,6 +120,79 @@ def test_trades_that_are_missing() -> None:
     assert [row["messages_missing"] for row in gaps] == [3]
 
 
+def named(trade_id: int, product: str = "BTC-USD") -> bytes:
+    """A heartbeat, which names the newest trade."""
+    return said("heartbeat", product, last_trade_id=trade_id, sequence=1000 + trade_id, time=TIME)
+
+
+def trade_gaps(player: Player) -> list[tuple[str, int, int | None]]:
+    rows = [row for row in player.rows("coverage") if row["channel"] == "market_trades"]
+    told = [row for row in rows if row["state"] == "gap" and row["reason"] != "recorder_down"]
+    return [(row["reason"], row["start_time"], row["messages_missing"]) for row in told]
+
+
+def test_trades_that_heartbeats_name_and_that_do_not_come() -> None:
+    """A fault, a gap since the last trade, and another subscription; recorded from the next on."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    player.say(match(11, 11))
+    last_us = player.now_ns // 1000
+    requests = []
+    for second in range(8):
+        requests += player.say(named(11 + second), after_ms=1000).requests
+    assert requests == [Resubscribe("ws1", "market_trades", ("BTC-USD",), "trades_behind")]
+    assert player.faults() == ["trades_behind"]
+    assert not player.pipeline.coverage.records(("market_trades", "BTC-USD"), "ws1")
+    player.ask("market_trades", "BTC-USD", kind="unsubscribe")
+    player.ask("market_trades", "BTC-USD")
+    player.say(match(20, 20, "last_match"))
+    player.say(match(21, 21))
+    assert trade_gaps(player) == [("trades_behind", last_us, 8)]
+    assert player.faults() == ["trades_behind", "trade_id_gap"]
+    player.say(named(21))
+    player.end()
+    assert len(trade_gaps(player)) == 1
+
+
+def test_trades_that_were_named_before_a_connection_ended() -> None:
+    """They are missing since the last trade, not since the end; the next connection counts them."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    last_us = player.now_ns // 1000
+    for _ in range(3):
+        player.say(named(40), after_ms=1000)
+    player.close()
+    player.open("ws2", first=None, venue=EXCHANGE)
+    player.ask("market_trades", "BTC-USD", connection="ws2")
+    player.say(match(60, 60, "last_match"), "ws2")
+    assert trade_gaps(player) == [("connection_closed", last_us, 49)]
+
+
+def test_trades_that_were_named_before_the_recorder_ended() -> None:
+    """As before another end."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    last_us = player.now_ns // 1000
+    player.say(named(40), after_ms=1000)
+    player.end()
+    rows = [row for row in player.rows("coverage") if row["channel"] == "market_trades"]
+    found = [(row["state"], row["end_time"], row["messages_missing"]) for row in rows]
+    assert found[-2][:2] == ("recorded", last_us) or found[0][:2] == ("recorded", last_us)
+    assert ("gap", player.now_ns // 1000, 30) in found
+
+
+def test_trades_that_were_lost_while_nobody_was_connected() -> None:
+    """The gap says how many."""
+    player = opened()
+    player.say(match(10, 10, "last_match"))
+    end_us = player.now_ns // 1000
+    player.close()
+    player.open("ws2", first=None, venue=EXCHANGE)
+    player.ask("market_trades", "BTC-USD", connection="ws2")
+    player.say(match(15, 15, "last_match"), "ws2")
+    assert trade_gaps(player) == [("connection_closed", end_us, 4)]
+
+
 def test_a_ticker_is_of_the_channel_that_was_asked_for() -> None:
     """The Exchange labels those of two channels alike."""
     player = Player()
@@ -157,3 +230,18 @@ def test_an_hour_replays_alone() -> None:
     for each in (player, fresh):
         each.say(ticker(40))
     assert player.faults()[-1:] == fresh.faults()[-1:] == ["number_back"]
+
+
+def test_a_client_that_asks_too_much_is_told_so() -> None:
+    """`ErrSlowRead` means us (`coinbase.md` §2.4.10); `ErrSlowConsume` is about reading."""
+    for text, requests in (
+        ('"message":"ErrSlowRead"', [SlowDown("ws1", "ErrSlowRead")]),
+        (
+            '"message":"error","reason":"slow read: too many messages"',
+            [SlowDown("ws1", "error: slow read: too many messages")],
+        ),
+        ('"message":"ErrSlowConsume"', []),
+    ):
+        player = opened()
+        assert player.say(b'{"type":"error",%s}' % text.encode()).requests == requests
+        assert player.faults() == ["venue_error"]

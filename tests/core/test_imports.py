@@ -33,11 +33,12 @@ ROOMS = [
     Room("core.coverage", "", "", "pure: intervals of one track"),
     Room("core.tables", "", "", "pure: declarations"),
     Room("core.flow", "", "", "pure: silences of one channel of a product"),
+    Room("core.lag", "", "", "pure: trades that were named and did not come"),
     Room("core.audit", "", "", "pure: tickers against one book's tops"),
     Room("core.asking", "core.messages", "", "what was asked for, not what it says"),
     Room(
         "core.session",
-        "core.asking core.frames core.messages",
+        "core.asking core.frames core.lag core.messages",
         "",
         "order is checked without knowing what is in a frame",
     ),
@@ -50,7 +51,7 @@ ROOMS = [
     ),
     Room(
         "core.state",
-        "core.asking core.book core.coverage core.flow core.session core.trades",
+        "core.asking core.book core.coverage core.flow core.lag core.session core.trades",
         "msgspec",
         "what is known, as text",
     ),
@@ -71,13 +72,19 @@ ROOMS = [
     Room(
         "api",
         "config credentials errors feed.auth feed.products feed.rest feed.rest_errors "
-        "feed.signing feed.transport",
+        "feed.signing feed.transport written",
         "",
         "requests by hand: joins settings, key and REST",
     ),
     Room(
+        "written",
+        "errors feed.products feed.transport",
+        "",
+        "a request as a person writes it; how a query is encoded is the transport's",
+    ),
+    Room(
         "keycheck",
-        "api config credentials errors feed.auth feed.signing logs",
+        "api config credentials errors feed.auth feed.signing listing logs",
         "",
         "the key of a recording: joins settings, key and REST before it begins",
     ),
@@ -92,7 +99,7 @@ ROOMS = [
     Room("feed.plan", "", "", "which connection carries what, and how fast we speak"),
     Room(
         "feed.switchboard",
-        "core.frames core.messages core.wire feed.connection feed.plan feed.signing",
+        "core.frames core.messages core.wire feed.connection feed.plan feed.shell feed.signing",
         "",
         "all connections: does what the core and the lineup want",
     ),
@@ -137,10 +144,15 @@ ROOMS = [
     ),
     Room("config", "errors", "", "settings, read once"),
     Room("logs", "errors", "structlog", "only the shell logs"),
-    Room("worker", "logs errors", "", "runs a function in a process of its own"),
+    Room(
+        "worker",
+        "credentials logs errors",
+        "",
+        "runs a function in a process of its own, which gets no key",
+    ),
     Room(
         "hours",
-        "core.frames store errors recovery verify.books worker logs",
+        "core.frames store errors recovery sealing verify.books worker logs",
         "",
         "when hours are sealed and retired",
     ),
@@ -163,15 +175,33 @@ ROOMS = [
     Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
     Room("checkpoints", "core store errors", "pyarrow", "the books that an hour begins with"),
     Room(
+        "losses",
+        "core store checkpoints",
+        "msgspec pyarrow",
+        "what the tables know around capture that is lost",
+    ),
+    Room(
+        "lost_rows",
+        "core store losses",
+        "msgspec pyarrow",
+        "joins core and store: what no capture can give again",
+    ),
+    Room(
+        "sealing",
+        "core.frames core.tables store errors recording checkpoints lost_rows recovery",
+        "",
+        "what is damaged is made again before it is sealed",
+    ),
+    Room(
         "recovery",
-        "core store errors recording checkpoints",
+        "core store errors recording checkpoints losses",
         "msgspec pyarrow",
         "joins core and store: what was",
     ),
     Room("progress", "", "", "what a recording tells of itself"),
     Room(
         "listing",
-        "config errors feed store.paths store.products",
+        "config errors feed logs store.paths store.products",
         "",
         "joins REST, the kept list and the settings: what there is to record",
     ),
@@ -182,15 +212,22 @@ ROOMS = [
         "what is recorded, and how that changes while recording",
     ),
     Room(
-        "live",
-        "backfill core feed store errors recording recovery hours disk worker clock config "
+        "daemon",
+        "backfill core feed store recording recovery hours disk worker clock config "
         "keycheck logs lineup listing progress",
         "",
-        "the daemon joins all rooms, and nothing of replay",
+        "it joins all rooms, and nothing of replay",
+    ),
+    Room(
+        "live",
+        "config daemon errors feed.selection keycheck listing progress recovery sealing store.lock "
+        "store.paths",
+        "",
+        "the daemon with what must hold before it begins",
     ),
     Room(
         "replay",
-        "core store errors recording recovery hours worker summaries",
+        "core store errors recording recovery sealing hours worker summaries",
         "",
         "captures through the same core, without a feed and nothing of live",
     ),
@@ -221,6 +258,18 @@ ROOMS = [
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
     Room(
+        "rebuild",
+        "core.frames core.tables store dataset.files errors recovery",
+        "pyarrow numpy",
+        "tables made again, and held against what readers have",
+    ),
+    Room(
+        "broadcast",
+        "core store checkpoints dataset errors venue.door venue.wire",
+        "websockets msgspec",
+        "joins capture, tables and the venue's door: a recording told again",
+    ),
+    Room(
         "queries",
         "store.paths store.parts store.views errors",
         "duckdb",
@@ -234,11 +283,12 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live listing replay dataset queries venue verify repair pack errors "
-        "api filling",
+        "config logs live listing replay dataset queries venue verify repair pack errors api "
+        "filling broadcast rebuild written",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
+    Room("cli.embedded", "cli credentials errors", "", "a process of its own, which gets no key"),
     Room("__main__", "cli", "", "the front door"),
     Room("", "dataset errors", "", "the package gives the reader's API"),
 ]
@@ -338,12 +388,15 @@ def test_the_table_has_no_row_for_nobody() -> None:
         ("store", "feed"),
         ("live", "replay"),
         ("replay", "live"),
+        ("daemon", "replay"),
+        ("replay", "daemon"),
         ("venue", "core"),
         ("cli", "core"),
         ("cli", "feed"),
         ("cli", "store"),
         ("dataset", "feed"),
         ("dataset", "live"),
+        ("dataset", "daemon"),
         ("core", "feed"),
         ("core", "store"),
     ],

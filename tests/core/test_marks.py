@@ -29,20 +29,23 @@ from tests.core.scripts import (
 
 
 def test_an_answer_begins_what_it_promises() -> None:
-    """Channels are recorded from the answer or the first data; a book from its snapshot on."""
+    """A channel is recorded from its first data; a book from its snapshot; the rest from here."""
     player = Player()
     player.open()
     player.ask("heartbeats")
+    player.ask("user")
     for channel in ("ticker", "level2"):
         player.ask(channel, "BTC-USD")
     player.say(
-        answer(0, heartbeats=["heartbeats"], ticker=["BTC-USD"], level2=["BTC-USD"], status=[])
+        answer(0, heartbeats=["heartbeats"], ticker=["BTC-USD"], level2=["BTC-USD"], user=["user"])
     )
     records = player.pipeline.coverage.records
+    assert records(("user", None), "ws1")
+    player.say(heartbeat(1))
+    player.say(ticker(2))
     assert records(("heartbeats", None), "ws1")
     assert records(("ticker", "BTC-USD"), "ws1")
     assert not records(("level2", "BTC-USD"), "ws1")
-    assert ("status", None) not in player.pipeline.coverage.tracks
 
 
 @pytest.mark.parametrize("products", [("BTC-USD",), ()])
@@ -107,6 +110,24 @@ def test_a_connection_closes(orderly: bool) -> None:
     assert (gap["start_time"], gap["end_time"]) == (end_ns // 1000, player.now_ns // 1000)
     assert (gap["reason"], gap["sequence_before"]) == ("connection_closed", 0)
     assert gap["detail"] == "close code 1006"
+
+
+@pytest.mark.parametrize("end", ["closed", "closed in order", "stop"])
+@pytest.mark.parametrize("raw", [level2(0, "update", UPDATE), b"{"])
+def test_frames_that_were_not_applied_are_not_recorded(end: str, raw: bytes) -> None:
+    """Late or unreadable ones after the last in order: the end is where that one was."""
+    player = live()
+    player.say(level2(1, "update", UPDATE))
+    ordered_us = player.now_ns // 1000
+    for _ in range(2):
+        player.say(raw)
+    if end == "stop":
+        player.end()
+    else:
+        player.close(orderly=end == "closed in order")
+        player.end()
+    recorded = [row for row in player.rows("coverage") if row["state"] == "recorded"]
+    assert [row["end_time"] for row in recorded] == [ordered_us]
 
 
 @pytest.mark.parametrize("cause", ["stop", "lost"])

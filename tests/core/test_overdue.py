@@ -3,10 +3,12 @@
 from itertools import pairwise
 from typing import Any
 
-from recorder.core.asking import TRIES_MAX
+import pytest
+
+from recorder.core.asking import BEGIN_WITH_DATA, TRIES_MAX
 from recorder.core.book import BookState
 from recorder.core.flow import LEARNED_NS
-from recorder.core.messages import Resubscribe
+from recorder.core.messages import Resubscribe, Unsubscribe
 from tests.core.scripts import (
     BOOK,
     UPDATE,
@@ -42,6 +44,104 @@ def test_what_is_not_served() -> None:
     waits = [after - before for before, after in pairwise(asked_s)]
     assert all(after > 1.8 * before for before, after in pairwise(waits))
     assert len(asked_s) == TRIES_MAX - 1
+
+
+def test_a_book_that_is_listed_and_whose_snapshot_never_comes() -> None:
+    """Asked for again ever more slowly, and then not before the next connection; told so."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask("level2", "BTC-USD")
+    asked_s: list[int] = []
+    for number in range(1500):
+        listed = answer(number, heartbeats=["heartbeats"], level2=["BTC-USD"])
+        raw = heartbeat(number) if number % 10 else listed
+        for request in player.say(raw, after_ms=1000).requests:
+            assert request == Resubscribe("ws1", "level2", ("BTC-USD",), "snapshot_overdue")
+            player.ask("level2", "BTC-USD", kind="unsubscribe")
+            player.ask("level2", "BTC-USD")
+            asked_s.append(number)
+    assert len(asked_s) == TRIES_MAX - 1
+    waits = [after - before for before, after in pairwise(asked_s)]
+    assert all(after > 1.8 * before for before, after in pairwise(waits))
+    details = [row["detail"] for row in player.rows("faults") if row["kind"] == "snapshot_overdue"]
+    asked = "a snapshot was asked for and did not come; "
+    last = [asked + "not asked again on this connection"]
+    assert details == [asked + "asked again"] * (TRIES_MAX - 1) + last
+    player.close()
+    player.open("ws2")
+    player.ask("level2", "BTC-USD", connection="ws2")
+    player.say(level2(0, "snapshot", BOOK), "ws2")
+    assert player.pipeline.books["ws2", "BTC-USD"].state is BookState.LIVE
+
+
+@pytest.mark.parametrize("channel", sorted(BEGIN_WITH_DATA - {"heartbeats"}))
+def test_what_is_listed_and_never_delivers(channel: str) -> None:
+    """What begins with data is doubted a minute after the answer; it was never recorded."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask(channel, "BTC-USD")
+    asked_us = player.now_ns // 1000
+    player.say(answer(0, heartbeats=["heartbeats"], **{channel: ["BTC-USD"]}))
+    listed_us = player.now_ns // 1000
+    requests = []
+    for number in range(1, 70):
+        step = player.say(heartbeat(number), after_ms=1000)
+        requests += step.requests
+        if step.requests:
+            found_us = player.now_ns // 1000
+    assert requests == [Resubscribe("ws1", channel, ("BTC-USD",), "not_served")]
+    (fault,) = player.rows("faults")
+    assert fault["detail"] == "asked for, and no data came; asked again"
+    assert 60 <= (found_us - listed_us) / 1e6 <= 62
+    player.end()
+    (gap,) = [row for row in player.rows("coverage") if row["channel"] == channel]
+    assert (gap["state"], gap["reason"], gap["start_time"]) == ("gap", "not_served", asked_us)
+
+
+@pytest.mark.parametrize("end", ["data", "closed", "hour"])
+def test_what_is_listed_is_recorded_from_its_first_data_on(end: str) -> None:
+    """However the waiting ends, and however often the answer lists it, it was not recorded."""
+    player = Player()
+    player.open()
+    player.ask("ticker", "BTC-USD")
+    begun_us = player.now_ns // 1000
+    seconds = 3 if end == "closed" else 2000
+    for number in range(seconds):
+        for request in player.say(answer(number, ticker=["BTC-USD"]), after_ms=1000).requests:
+            assert request == Resubscribe("ws1", "ticker", ("BTC-USD",), "not_served")
+            player.ask("ticker", "BTC-USD", kind="unsubscribe")
+            player.ask("ticker", "BTC-USD")
+    if end == "hour":
+        player.turn()
+    elif end == "closed":
+        player.close()
+    else:
+        player.say(ticker(seconds))
+    begins_us = player.now_ns // 1000
+    player.end()
+    gap, *rest = player.rows("coverage")
+    assert (gap["state"], gap["reason"], gap["start_time"]) == ("gap", "not_served", begun_us)
+    assert gap["end_time"] >= begins_us
+    assert [row["state"] for row in rest] == (
+        [] if end == "closed" else ["recorded", "gap"][end == "hour" :]
+    )
+    assert player.faults() == ([] if end == "closed" else ["not_served"] * TRIES_MAX)
+
+
+def test_heartbeats_that_never_come() -> None:
+    """They are overdue sooner: they come every second."""
+    player = live()
+    player.ask("heartbeats")
+    player.say(answer(1, heartbeats=["heartbeats"], level2=["BTC-USD"]))
+    requests = []
+    for number in range(2, 14):
+        requests += player.say(level2(number, "update", UPDATE), after_ms=1000).requests
+    assert requests == [Resubscribe("ws1", "heartbeats", (), "not_served")]
+    player.end()
+    states = [row["state"] for row in player.rows("coverage") if row["channel"] == "heartbeats"]
+    assert states == ["gap"]
 
 
 def test_data_is_an_answer() -> None:
@@ -158,3 +258,23 @@ def test_a_connection_that_is_silent_altogether_has_no_silent_channel() -> None:
     assert silent_after(player, number + 1, 50) == []
     assert player.faults() == []
     assert silent_after(player, number + 51, 20) != []
+
+
+def test_an_unsubscription_that_was_refused() -> None:
+    """The venue goes on to list it: told, and unsubscribed again, until an answer says so."""
+    player = live()
+    player.ask("heartbeats")
+    player.ask("ticker", "BTC-USD", "ETH-USD")
+    both = ["BTC-USD", "ETH-USD"]
+    player.say(answer(1, heartbeats=["heartbeats"], level2=["BTC-USD"], ticker=both))
+    player.ask("ticker", "BTC-USD", "ETH-USD", kind="unsubscribe")
+    requests = []
+    for number in range(2, 14):
+        requests += player.say(heartbeat(number), after_ms=1000).requests
+    assert requests == [Unsubscribe("ws1", "ticker", ("BTC-USD", "ETH-USD"))]
+    player.ask("ticker", "BTC-USD", "ETH-USD", kind="unsubscribe")
+    player.say(answer(14, heartbeats=["heartbeats"], level2=["BTC-USD"]))
+    for number in range(15, 60):
+        assert player.say(heartbeat(number), after_ms=1000).requests == []
+    assert player.faults() == ["not_unsubscribed"] * 2
+    assert {row["product_id"] for row in player.rows("faults")} == {"BTC-USD", "ETH-USD"}

@@ -162,6 +162,18 @@ def test_a_snapshot_that_never_comes() -> None:
     assert again == requests  # once, and after twice the wait
 
 
+def test_what_trades_most_now_is_mended_first() -> None:
+    """Not what has the longest span of ids, which a hole or an old recording makes."""
+    player = live("AAA-USD", "BTC-USD", "ETH-USD")
+    player.ask("market_trades", "AAA-USD", "BTC-USD", "ETH-USD")
+    player.say(trades(3, "snapshot", range(1, 101), "AAA-USD"))
+    player.say(trades(4, "snapshot", [5], "BTC-USD"))
+    player.say(trades(5, "update", [6, 7, 8], "BTC-USD"))
+    player.say(trades(6, "update", [1, 10**6], "ETH-USD"))
+    (request,) = player.say(heartbeat(9)).requests
+    assert request.product_ids == ("BTC-USD", "ETH-USD", "AAA-USD")
+
+
 def test_gap_after_gap_is_a_storm() -> None:
     """Mending is in vain: another connection is asked for."""
     player = live()
@@ -427,6 +439,18 @@ def test_a_product_that_was_not_asked_for() -> None:
     assert len(player.rows("level2")) == 3 * len(BOOK)
 
 
+def test_a_stranger_is_not_asked_for() -> None:
+    """Its book is kept, and lost with the others in a gap; only what is wanted is asked for."""
+    player = live()
+    player.say(level2(1, "snapshot", BOOK, "ETH-USD"))
+    step = player.say(level2(4, "update", UPDATE))
+    assert step.requests == [Resubscribe("ws1", "level2", ("BTC-USD",), "sequence_gap")]
+    player.say(level2(5, "snapshot", BOOK, "ETH-USD"))
+    crossed = (("bid", "102", "1"),)
+    assert player.say(level2(6, "update", crossed, "ETH-USD")).requests == []
+    assert state_of(player, "ETH-USD") is BookState.STALE
+
+
 def test_products_without_end() -> None:
     """Their number has a bound; each frame beyond is a fault and stays in the capture."""
     player = live()
@@ -439,7 +463,7 @@ def test_products_without_end() -> None:
 
 
 def test_an_answer_with_products_without_end() -> None:
-    """Only what was asked for is promised."""
+    """Only what was asked for is promised, and an answer alone begins no track of data."""
     player = live()
     player.ask("ticker", "BTC-USD")
     player.say(answer(1, ticker=[f"X{number}-USD" for number in range(TRACKS_MAX)]))
@@ -447,10 +471,13 @@ def test_an_answer_with_products_without_end() -> None:
     player = Player()
     player.open()
     player.say(answer(0, ticker=[f"X{number}-USD" for number in range(TRACKS_MAX + 5)]))
+    assert player.pipeline.coverage.tracks == {}
+    names = [f"X{number}-USD" for number in range(TRACKS_MAX + 1)]
+    many = [{"product_id": name, "price": "1"} for name in names]
+    player.say(frame("ticker", 1, {"type": "update", "tickers": many}))
     assert len(player.pipeline.coverage.tracks) == TRACKS_MAX
-    player.say(ticker(1, "Y-USD"))
     assert player.faults() == ["unexpected_product"]
-    assert player.rows("ticker") == []
+    assert len(player.rows("ticker")) == TRACKS_MAX
 
 
 # --- trades -------------------------------------------------------------------------------------

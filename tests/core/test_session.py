@@ -9,6 +9,7 @@ from recorder.core.session import (
     LATE_RUN_MIN,
     SILENCE_NS_MAX,
     STRANGERS_MAX,
+    TRADED_NS,
     Gap,
     Kinship,
     Late,
@@ -112,13 +113,25 @@ def test_strangers_without_end() -> None:
     assert session.kinship("ticker", "BTC-USD") is Kinship.OWN
 
 
+def test_what_trades_now_counts_more() -> None:
+    """What was an hour ago is nearly nothing."""
+    session = Session("ws1", 0, 0)
+    session.trades("BTC-USD", 100, 1)
+    session.trades("ETH-USD", 1, 2)
+    assert session.traded == {"BTC-USD": 100, "ETH-USD": 1}
+    session.trades("ETH-USD", 10, TRADED_NS * 6)
+    assert session.traded == {"BTC-USD": 1, "ETH-USD": 10}
+    session.trades("ETH-USD", 1, TRADED_NS * 10**6)
+    assert session.traded == {"ETH-USD": 1}
+
+
 def test_a_snapshot_that_does_not_come() -> None:
     """It is overdue once for each time that it was asked for."""
     session = Session("ws1", 1, 0)
     session.ask("subscribe", "level2", ("BTC-USD", "ETH-USD"), 100)
     session.snapshot_came("ETH-USD")
     assert session.overdue(99 + SNAPSHOT_NS_MAX) == []
-    assert session.overdue(100 + SNAPSHOT_NS_MAX) == ["BTC-USD"]
+    assert session.overdue(100 + SNAPSHOT_NS_MAX) == [("BTC-USD", True)]
     assert session.overdue(10**18) == []
 
 
@@ -127,7 +140,7 @@ def test_a_snapshot_that_is_wanted_no_more() -> None:
     session = Session("ws1", 1, 0)
     session.ask("subscribe", "level2", ("BTC-USD", "ETH-USD"), 100)
     session.ask("unsubscribe", "level2", ("BTC-USD",), 101)
-    assert session.overdue(10**18) == ["ETH-USD"]
+    assert session.overdue(10**18) == [("ETH-USD", True)]
     session.ask("subscribe", "level2", ("BTC-USD", "ETH-USD"), 100)
     session.ask("unsubscribe", "level2", (), 101)
     assert session.overdue(10**18) == []

@@ -3,6 +3,7 @@
 from recorder.core import state as states
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Missing
+from recorder.core.lag import Lag
 from recorder.core.messages import BID, Level2
 from recorder.core.session import Session
 from recorder.core.trades import TradeIds
@@ -16,10 +17,15 @@ def session() -> Session:
     made.last_ns, made.ordered_ns = 30, 20
     made.ask("subscribe", "level2", ("ETH-USD", "BTC-USD"), 10)
     made.ask("subscribe", "heartbeats", (), 10)
+    made.ask("unsubscribe", "status", (), 12)
+    made.ask("unsubscribe", "level2", ("ETH-USD",), 14)
+    made.not_left(10**12)
     made.resync("BTC-USD", 15)
     made.resync("BTC-USD", 16)
     made.unreadable, made.distrusted = 3, True
     made.kinship("level2", "SOL-USD")
+    made.trades("BTC-USD", 5, 10**15)
+    made.lags["BTC-USD"] = Lag(8, 20, 1, 19)
     return made
 
 
@@ -52,12 +58,12 @@ def test_tracks_come_back() -> None:
 
 def test_trade_ids_come_back() -> None:
     """With their holes; a product without any is not mentioned."""
-    before = {"BTC-USD": TradeIds(1, 9, [(3, 4), (6, 6)]), "ETH-USD": TradeIds()}
+    before = {"BTC-USD": TradeIds(1, 9, [(3, 4), (6, 6)], 10**12), "ETH-USD": TradeIds()}
     text = states.encode(states.State(trades=states.trades_to_state(before)))
     after = states.trades_from_state(states.decode(text).trades)
     assert list(after) == ["BTC-USD"]
     ids = after["BTC-USD"]
-    assert (ids.first, ids.last, ids.holes) == (1, 9, [(3, 4), (6, 6)])
+    assert (ids.first, ids.last, ids.holes, ids.odd) == (1, 9, [(3, 4), (6, 6)], 10**12)
 
 
 def test_books_are_listed_by_product_and_line() -> None:

@@ -2,10 +2,20 @@
 
 from itertools import groupby
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.trades import HOLES_MAX, Hole, TradeIds, size, within, without
+from recorder.core.trades import (
+    HOLES_MAX,
+    JUMP_MAX,
+    Hole,
+    TradeIds,
+    all_merged,
+    size,
+    within,
+    without,
+)
 
 
 @given(st.lists(st.integers(0, 40), max_size=60))
@@ -41,14 +51,36 @@ def test_a_snapshot_fills_a_hole() -> None:
     assert known.holes == []
 
 
-def test_one_absurd_id_does_not_stop_the_rest() -> None:
-    """The ids that follow are in the hole that it made, and new."""
+@pytest.mark.parametrize("absurd", [10**18 - 1, 0, 10**9 + JUMP_MAX + 1])
+def test_one_absurd_id_does_not_stop_the_rest(absurd: int) -> None:
+    """It is new, makes no hole, and what is missing after it still shows."""
     known = TradeIds()
-    known.take(10)
-    known.take(10**18 - 1)
-    assert known.take(11) == (True, 0)
-    assert known.take(12) == (True, 0)
-    assert known.take(12) == (False, 0)
+    known.take(10**9)
+    assert known.is_far(absurd)
+    assert known.take(absurd) == (True, 0)
+    assert known.take(absurd) == (False, 0)
+    assert known.take(10**9 + 1) == (True, 0)
+    assert known.take(10**9 + 4) == (True, 2)
+    assert known.take(10**9 + 4) == (False, 0)
+    assert (known.first, known.last, known.odd) == (10**9, 10**9 + 4, None)
+    assert known.holes == [(10**9 + 2, 10**9 + 3)]
+
+
+@pytest.mark.parametrize(("begin", "first"), [(10**9, 5), (7, 7)])
+def test_ids_that_go_on_far_away_are_taken(begin: int, first: int) -> None:
+    """The second one says so; nothing that was recorded is forgotten."""
+    known = TradeIds()
+    known.take(5 if begin > JUMP_MAX else 10**9)
+    assert known.take(begin) == (True, 0)
+    assert not known.goes_on(begin)
+    assert known.goes_on(begin + 3)
+    assert known.take(begin + 3)[0]
+    assert known.odd is None
+    assert (known.first, known.last) == (first, max(begin + 3, 10**9))
+    assert known.holds(begin)
+    assert known.lacks(begin + 2)
+    assert known.holds(5) == (begin > JUMP_MAX)
+    assert known.take(begin + 3) == (False, 0)
 
 
 def test_too_many_holes() -> None:
@@ -79,6 +111,23 @@ ranges = st.sets(st.integers(0, 40)).map(
         )
     ]
 )
+
+
+@given(st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)))
+def test_two_sets_of_ids_as_one(one: set[int], other: set[int]) -> None:
+    """What either holds, as sets of ids; neither is changed."""
+
+    def made(ids: set[int]) -> TradeIds:
+        known = TradeIds()
+        for each in sorted(ids):
+            known.take(each)
+        return known
+
+    pair = {"A": made(one)}, {"A": made(other), "B": made(other)}
+    both = all_merged(*pair)
+    for known, ids in ((both["A"], one | other), (both["B"], other), (pair[0]["A"], one)):
+        assert {each for each in range(-1, 42) if known.holds(each)} == ids
+        assert (known.first, known.last) == (min(ids, default=None), max(ids, default=None))
 
 
 @given(ranges, ranges)

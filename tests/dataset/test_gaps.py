@@ -73,7 +73,7 @@ def test_what_nobody_recorded_is_a_gap_where_it_is_asked_for(hours):
     assert last.end_ns == NEXT_DAY
     assert {first.reason, last.reason} == {"not_recorded"}
     for span in (("2020-01-01", "2020-01-02"), (NEXT_DAY, NEXT_DAY + 1), ("2200-01-01", None)):
-        with pytest.raises(IncompleteData, match=r"not_recorded|is not complete"):
+        with pytest.raises(IncompleteData, match=r"not_recorded|is not recorded"):
             db.trades("BTC-USD", *span).to_arrow()
         assert db.trades("BTC-USD", *span, allow_gaps=True).to_arrow().num_rows == 0
     with pytest.raises(IncompleteData, match=r"reaches from 2026-11-10T19:00.* to 2026-11-10T21"):

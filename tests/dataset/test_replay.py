@@ -20,7 +20,8 @@ from recorder.dataset.events import (
 )
 from recorder.dataset.gaps import Gap
 from recorder.errors import DataError, IncompleteData, NoInputError, UsageError
-from tests.dataset.made import HOUR_NS, HOUR_START_NS, Recorded
+from recorder.store.paths import CUTS
+from tests.dataset.made import HOUR, HOUR_NS, HOUR_START_NS, Recorded
 from tests.frames_made import PRODUCTS
 
 CHANNELS = ("level2", "trades", "ticker", "heartbeats", "status", "candles")
@@ -176,6 +177,12 @@ def test_words_that_mean_nothing_are_refused(hours):
     with pytest.raises(UsageError, match="ends before it begins"):
         db.replay("BTC-USD", 2_000_000_000, 1_000_000_000)
     assert db.replay(PRODUCTS, allow_gaps=True).books == {}
+    with pytest.raises(UsageError, match="No product to replay"):
+        db.replay([])
+    with pytest.raises(UsageError, match="No channel to replay"):
+        db.replay("BTC-USD", channels=[])
+    with pytest.raises(UsageError, match="7 is no product"):
+        db.replay(["BTC-USD", 7])
 
 
 def test_a_run_goes_on_when_its_hour_is_sealed_and_the_parts_go(tmp_path, without_sync):
@@ -195,6 +202,94 @@ def test_a_run_goes_on_when_its_hour_is_sealed_and_the_parts_go(tmp_path, withou
     got += run
     assert got[: len(want)] == want
     recorded.recording.capture.close()
+
+
+@pytest.mark.parametrize("sealed", [0, 1])
+def test_a_run_finds_hours_that_were_sealed_after_it_began(tmp_path, without_sync, sealed):
+    """Parts that are not listed any more are not there: the hour is read from where it is now."""
+    recorded = Recorded(tmp_path, seed=2)
+    recorded.connect()
+    for hour in range(3):
+        recorded.run(0.5)
+        recorded.turn(seal=hour < sealed)
+    db = recorder.open(tmp_path)
+    want = list(db.replay(PRODUCTS, channels=CHANNELS[:5]))
+    run = iter(db.replay(PRODUCTS, channels=CHANNELS[:5]))
+    got = [next(run)]
+    recorded.run(0.5)
+    recorded.turn()
+    retire_parts(recorded)
+    got += run
+    assert got == want, "and nothing that came since it began"
+    recorded.recording.capture.close()
+
+
+def retire_parts(recorded: Recorded) -> None:
+    """Remove what the sealed hours no longer need."""
+    for hour in range(HOUR, recorded.hour):
+        for name in (*TABLES, CUTS):
+            for part in recorded.root.parts(name, hour):
+                part.path.unlink()
+
+
+def test_the_books_before_a_run_are_found_while_parts_go(tmp_path, without_sync, monkeypatch):
+    """They are read before the first event; their hour may be sealed at that moment."""
+    recorded = Recorded(tmp_path, seed=2)
+    recorded.connect()
+    recorded.run(2)
+    db = recorder.open(tmp_path)
+    run = db.replay("BTC-USD", HOUR_START_NS + 1_000_000_000)
+    want = list(run)
+    held_by, calls = replaying.held_by, []
+
+    def sealed_meanwhile(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            recorded.turn()
+            retire_parts(recorded)
+        return held_by(*arguments)
+
+    monkeypatch.setattr(replaying, "held_by", sealed_meanwhile)
+    assert list(run) == want
+    assert len(calls) == 2
+    recorded.recording.capture.close()
+
+
+def test_a_run_without_an_end_stays_what_it_was(tmp_path, without_sync):
+    """What comes after it was asked for belongs to the next one, also behind a named end."""
+    recorded = Recorded(tmp_path, seed=2)
+    recorded.connect()
+    recorded.run(1)
+    db = recorder.open(tmp_path)
+    ends = (None, HOUR_START_NS + HOUR_NS)
+    runs = [db.replay(PRODUCTS, None, end, allow_gaps=True) for end in ends]
+    want = [list(run) for run in runs]
+    recorded.run(1)
+    assert [list(run) for run in runs] == want
+    recorded.turn()
+    retire_parts(recorded)
+    assert [list(run) for run in runs] == want
+    recorded.recording.capture.close()
+
+
+def test_a_run_of_all_products_begins_with_the_books_of_all(hours):
+    """Without a name every product is meant, its book before the begin, too."""
+    db = recorder.open(hours)
+    span = HOUR_START_NS + HOUR_NS + 1_000_000_000, HOUR_START_NS + 2 * HOUR_NS
+    assert list(db.replay(None, *span)) == list(db.replay(PRODUCTS, *span))
+    run = db.replay(None, *span, channels="level2", books=True)
+    events = iter(run)
+    assert {next(events).kind for _ in PRODUCTS} == {"checkpoint"}
+    assert {product: book.state for product, book in run.books.items()} == dict.fromkeys(
+        PRODUCTS, BookState.LIVE
+    )
+
+
+def test_an_hour_begins_with_its_books_once(hours):
+    """A range that begins with an hour has them in the hour's own rows."""
+    run = recorder.open(hours).replay(PRODUCTS, HOUR_START_NS + HOUR_NS, channels="level2")
+    kinds = Counter(event.kind for event in run)
+    assert kinds["checkpoint"] == 2 * len(PRODUCTS), "of two hours"
 
 
 def test_an_hour_that_is_pruned_meanwhile_is_told(tmp_path, without_sync):

@@ -7,8 +7,10 @@ import pytest
 
 import recorder
 from recorder.core.tables import TABLES
+from recorder.dataset.files import Files, View
 from recorder.errors import DataError, IncompleteData, NoInputError, UsageError
 from recorder.store.parts import SCHEMAS
+from recorder.store.paths import CUTS
 from tests.dataset.made import HOUR, HOUR_NS, HOUR_START_NS, SECOND_NS, Recorded
 from tests.frames_made import PRODUCTS
 
@@ -31,6 +33,10 @@ def test_nothing_is_read_before_a_way_out_is_taken(hours, monkeypatch):
         db.trades("BTC-USD", "2026-11-11", "2026-11-10")
     with pytest.raises(TypeError, match=r"'allow_gap' is no option. The options are columns, live"):
         db.trades("BTC-USD", allow_gap=True)
+    for wrong in (5, ["BTC-USD"], b"BTC-USD", "BTC-USD\0", "\udcff", "A" * 300, ("BTC-USD",)):
+        for ask in (db.level2, db.heartbeats, db.book, db.top_of_book, db.coverage, db.gaps):
+            with pytest.raises(UsageError, match=r"is no product\. Give one id as text"):
+                ask(wrong)
     for wrong in ("yesterday", 1.5, None.__class__, True, b"2026"):
         with pytest.raises(UsageError, match="is no time"):
             db.trades("BTC-USD", start=wrong)
@@ -85,6 +91,32 @@ def test_batches_go_on_when_the_hour_is_sealed_and_its_parts_go(tmp_path, withou
         got += batch.column("ingest_seq").to_pylist()
     assert got[: len(want)] == want
     assert len(set(got)) == len(got)
+    recorded.recording.capture.close()
+
+
+@pytest.mark.parametrize("sealed", [0, 1])
+@pytest.mark.parametrize("product", ["BTC-USD", None])
+def test_batches_are_of_one_moment_however_long_they_take(tmp_path, without_sync, sealed, product):
+    """Hours that are sealed meanwhile are found there; what came since belongs to the next call."""
+    recorded = Recorded(tmp_path)
+    recorded.connect()
+    for hour in range(3):
+        recorded.run(0.3)
+        recorded.turn(seal=hour < sealed)
+    db = recorder.open(tmp_path)
+    for table in ("level2", "trades", "heartbeats"):
+        selection = db.select(table, None if table == "heartbeats" else product)
+        want = selection.to_arrow()
+        batches = selection.batches(100)
+        got = [next(batches)]
+        recorded.run(0.3)
+        recorded.turn()
+        for hour in range(HOUR, recorded.hour):
+            for name in (*TABLES, CUTS):
+                for part in recorded.root.parts(name, hour):
+                    part.path.unlink()
+        got += batches
+        assert pa.Table.from_batches(got, want.schema).to_pylist() == want.to_pylist()
     recorded.recording.capture.close()
 
 
@@ -187,6 +219,34 @@ def test_foreign_files_are_passed_over(tmp_path, without_sync):
     assert db.level2("BTC-USD").to_arrow() == want
     assert db.product_ids() == list(PRODUCTS)
     assert len(db.hours()) == 2
+    recorded.recording.capture.close()
+
+
+@pytest.mark.parametrize("ask", ["selection", "files"])
+def test_files_are_listed_anew_where_readers_are_switched_meanwhile(
+    tmp_path, without_sync, monkeypatch, ask
+):
+    """Parts that a switch replaced between the look at the cuts and the list of parts."""
+    recorded = Recorded(tmp_path)
+    recorded.connect()
+    recorded.run(1)
+    recorded.turn(seal=False)
+    db = recorder.open(tmp_path)
+    real, asked = View.parts, []
+
+    def parts(view, *arguments):
+        if not asked:
+            recorded.seal()
+        asked.append(view)
+        return real(view, *arguments)
+
+    monkeypatch.setattr(View, "parts", parts)
+    if ask == "selection":
+        found = db.level2("BTC-USD").files()
+    else:
+        found = Files(tmp_path).of("level2", "BTC-USD")
+    assert found[0] == recorded.root.sealed(TABLES["level2"], HOUR, "BTC-USD")
+    assert len({id(view) for view in asked}) == 2
     recorded.recording.capture.close()
 
 

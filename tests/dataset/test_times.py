@@ -56,6 +56,8 @@ def test_times_in_every_spelling(given_as, want):
         None,
         True,
         [],
+        pd.NaT,
+        np.datetime64("NaT"),
     ],
 )
 def test_what_is_no_time_is_told(wrong):
@@ -64,7 +66,13 @@ def test_what_is_no_time_is_told(wrong):
         to_ns(wrong)
 
 
-@pytest.mark.parametrize("far", [10**25, -(10**25), "9999-01-01", "9" * 19])
+@pytest.mark.parametrize(
+    "far",
+    [
+        *(10**25, -(10**25), "9999-01-01", "9" * 19),
+        *(np.datetime64(year, "us") for year in ("1500-01-01", "2263-01-01", "3000-01-01")),
+    ],
+)
 def test_times_that_do_not_fit_are_told(far):
     """64 bits of nanoseconds end in 2262."""
     with pytest.raises(UsageError, match="too far away"):

@@ -292,6 +292,15 @@ def signed(kind: str, **changes: Any) -> tuple[KeyRing, SignedRequest, bool]:
 KINDS = ("ES256", "EdDSA", "exchange", "legacy", "bearer")
 
 
+@pytest.mark.parametrize("scheme", ["legacy", "bearer"])
+@pytest.mark.parametrize("secret", ["a\nb", "a b", "a\x01", "\udcff", "ä"])
+def test_a_secret_that_is_no_word_is_refused(scheme, secret):
+    """It could be no header, or be signed with; told without being shown."""
+    with pytest.raises(ConfigError, match="is one word of plain characters") as caught:
+        signer_for(credentials("k", secret), "advanced", scheme)
+    assert secret not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("clock_s", [0.0, 4.0, -29.0])
 def test_the_venue_takes_a_good_signature(kind, clock_s):

@@ -43,6 +43,8 @@ def pkcs8(key, encryption=None) -> str:
     ).decode()
 
 
+# As `openssl ecparam -name prime256v1 -genkey` writes it before the key.
+PARAMETERS = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
 EC_KEY = load_pem_private_key(EC_PEM.encode(), None)
 EC_FORMS = {
     "as it is": EC_PEM,
@@ -53,6 +55,8 @@ EC_FORMS = {
     "without line ends": EC_PEM.replace("\n", ""),
     "in quotes": f'"{EC_PEM}"',
     "with something around it": f"  key:\n{EC_PEM}\n\n",
+    "after the curve's parameters": PARAMETERS + EC_PEM,
+    "after the parameters, on one line": (PARAMETERS + EC_PEM).replace("\n", "\\n"),
     "PKCS8": pkcs8(EC_KEY),
     "PKCS8 with a backslash and an n": pkcs8(EC_KEY).replace("\n", "\\n"),
 }
@@ -90,6 +94,8 @@ EXCHANGE_64 = base64.b64encode(bytes(range(64))).decode()
     ("text", "why"),
     [
         (EC_PEM[:120], "has no end: copy all lines"),
+        (PARAMETERS + EC_PEM[:120], "has no end: copy all lines"),
+        (PARAMETERS, "holds no private key that can be read"),
         (EC_PEM[:60] + EC_PEM[90:], "holds no private key that can be read"),
         (EC_PEM.replace("MHcC", "!!!!"), "holds no private key that can be read"),
         (pkcs8(EC_KEY, BestAvailableEncryption(b"x")), "encrypted: store it without a password"),

@@ -522,3 +522,57 @@ async def test_stopping_while_dialling_ends_soon():
 def test_a_session_is_named_by_its_line_and_time():
     """Names of sessions are words, unique in time, and readable."""
     assert session_name("ws2", 1_795_299_928_015_675_844) == "ws2-20261121T222528.015Z"
+
+
+async def test_what_is_left_is_unsubscribed_again_and_nothing_else():
+    """Only what the line does not carry any more, by the name that it was asked for."""
+    requests: list[dict] = []
+
+    async def handler(socket):
+        async for text in socket:
+            requests.append(json.loads(text))  # noqa: PERF401  it grows while it is read
+
+    (line,) = spread(["BTC-USD", "ETH-USD"], ("level2", "heartbeats", "status"))
+    async with server(handler) as url, connected(url, line=line) as (connection, ear):
+        await wait_for(lambda: len(requests) == 3, "the subscriptions", 2)
+        connection.unsubscribe("level2", ("BTC-USD", "ETH-USD"))
+        connection.unsubscribe("status", ())
+        connection.change(replace(line, products=("BTC-USD",), channels=("level2", "heartbeats")))
+        await wait_for(lambda: len(requests) == 5, "the change", 2)
+        connection.unsubscribe("level2", ("BTC-USD", "ETH-USD"))
+        connection.unsubscribe("status", ("BTC-USD", "ETH-USD"))
+        connection.unsubscribe("ticker", ("BTC-USD",))
+        connection.unsubscribe("heartbeats", ())
+        await wait_for(lambda: len(requests) == 7, "both again", 2)
+        connection.resubscribe("level2", ("BTC-USD",))
+        await wait_for(lambda: len(requests) == 9, "what comes after", 2)
+    left = [("unsubscribe", "level2", ["ETH-USD"]),
+            ("unsubscribe", "status", ["BTC-USD", "ETH-USD"])]  # fmt: skip
+    told = [(each["type"], each["channel"], each.get("product_ids")) for each in requests[3:7]]
+    assert sorted(told[:2]) == left
+    assert told[2:] == left
+    assert ear.count(Sent) == 9
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "frames", "grows"), [(1, 9, True), (40, 9, False), (40, 4, True)]
+)
+async def test_the_back_off_ends_with_a_good_session_only(monkeypatch, lasts_s, frames, grows):
+    """Data for half a minute: not the dial, not the answers alone, not a moment of data."""
+    monkeypatch.setattr("recorder.feed.connection.BACKOFF_S_FIRST", 0.001)
+    monkeypatch.setattr("recorder.feed.connection.GOOD_S", 0.05)
+    connects = 0
+
+    async def handler(socket):
+        nonlocal connects
+        connects += 1
+        for _ in range(frames):
+            await socket.send("{}")
+        await asyncio.sleep(lasts_s / 500)
+        await socket.close()
+
+    async with server(handler) as url, connected(url) as (connection, ear):
+        connection._jitter = lambda: 1.0
+        await wait_for(lambda: connects == 5, "five sessions", 10)
+        waits = [fields["wait_s"] for event, fields in ear.told if event == "reconnect_waiting"]
+    assert waits[:4] == ([0.001, 0.002, 0.004, 0.008] if grows else [0.001] * 4)

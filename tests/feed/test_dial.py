@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -12,6 +11,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
 from recorder.feed.dial import FRAME_BYTES_MAX, close_reason, describe, dial
+from tests.authorities import DAY, NOW, Authority
 
 
 async def failure(url: str) -> str:
@@ -97,11 +97,41 @@ def test_other_failures_have_words_too(error, words):
     assert len(describe(error)) <= 300
 
 
-def test_a_certificate_that_is_not_valid():
-    """TLS says what is wrong with it."""
-    error = ssl.SSLCertVerificationError()
-    error.verify_message = "certificate has expired"
-    assert describe(error) == "TLS: the certificate is not valid: certificate has expired"
+@pytest.mark.parametrize(
+    ("certificate", "why"),
+    [
+        ({"host": "ws-feed.exchange.coinbase.com"}, "its certificate is for another"),
+        ({"begin": NOW - 3 * DAY, "end": NOW - DAY}, "its certificate has expired: check this"),
+        ({"begin": NOW + DAY, "end": NOW + 3 * DAY}, "its certificate is not valid yet: check"),
+        (None, "its certificate is of an authority that this machine does not trust"),
+    ],
+)
+async def test_a_wrong_certificate_is_refused_with_the_reason(
+    tmp_path, monkeypatch, certificate, why
+):
+    """For another host, expired, not valid yet, foreign: nothing is said to whoever has it."""
+    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    monkeypatch.setenv("SSL_CERT_FILE", ours.ca_file)
+    tls = theirs.server() if certificate is None else ours.server(**certificate)
+    asked = []
+
+    def heard(_connection, request):
+        asked.append(request)
+
+    async with serve(
+        lambda each: each.wait_closed(), "127.0.0.1", 0, ssl=tls, process_request=heard
+    ) as it:
+        said = await failure(f"wss://127.0.0.1:{it.sockets[0].getsockname()[1]}")
+    assert said.startswith(f"TLS: {why}")
+    assert asked == []
+
+
+async def test_a_certificate_that_is_vouched_for_is_taken(tmp_path, monkeypatch):
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", authority.ca_file)
+    async with serve(lambda each: each.wait_closed(), "127.0.0.1", 0, ssl=authority.server()) as it:
+        port = it.sockets[0].getsockname()[1]
+        await (await dial(f"wss://127.0.0.1:{port}", compression=True)).close()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -223,6 +224,53 @@ async def test_trades_that_the_venue_has_not_end_the_paging():
     async with answers() as service, client(service, "exchange") as rest:
         pages = [page async for page in rest.trades_between("ETH-USD", ids[2], ids[0] - 50)]
     assert [trade.trade_id for page in pages for trade in page.trades] == [ids[1], ids[0]]
+
+
+def unreadable(name: str, ids: Sequence[int]) -> Failure:
+    """A page of trades of which one member is wrong in each."""
+    good = {"price": "1", "size": "1", "time": "2026-01-01T00:00:00Z", "side": "buy"}
+    rows = [{"trade_id": each} | good | {name: "bad"} for each in reversed(ids)]
+    return Failure(200, json.dumps(rows).encode())
+
+
+@pytest.mark.parametrize("name", ["price", "trade_id"])
+async def test_a_page_of_which_nothing_can_be_read_does_not_end_the_paging(name, monkeypatch):
+    """What lies below is asked for; each page says down to which id it has been."""
+    monkeypatch.setattr("recorder.feed.rest.TRADES_MAX", 7)
+    ids = [trade.trade_id for trade in MARKET.products["ETH-USD"].tape.trades]
+    assert ids[30] - ids[8] == 22
+    async with answers() as service, client(service, "exchange") as rest:
+        service.failures.append(unreadable(name, ids[23:30]))
+        pages = [page async for page in rest.trades_between("ETH-USD", ids[30], ids[8])]
+        assert len(service.asked) == 3
+    assert [len(page.trades) for page in pages] == [0, 7, 7]
+    assert [page.after for page in pages] == [ids[23], ids[16], None]
+    assert pages[0].problems
+
+
+async def test_a_short_page_of_which_nothing_can_be_read_is_passed_by_as_far_as_it_goes(
+    monkeypatch,
+):
+    """A venue that gives fewer than were asked for has not been asked for the others."""
+    monkeypatch.setattr("recorder.feed.rest.TRADES_MAX", 7)
+    ids = [trade.trade_id for trade in MARKET.products["ETH-USD"].tape.trades]
+    async with answers() as service, client(service, "exchange") as rest:
+        service.failures.append(unreadable("price", ids[28:30]))
+        pages = [page async for page in rest.trades_between("ETH-USD", ids[30], ids[22])]
+    assert [each.trade_id for page in pages for each in page.trades] == ids[23:28][::-1]
+
+
+async def test_what_cannot_be_read_at_the_end_of_a_page_is_not_asked_for_again(monkeypatch):
+    monkeypatch.setattr("recorder.feed.rest.TRADES_MAX", 7)
+    ids = [trade.trade_id for trade in MARKET.products["ETH-USD"].tape.trades]
+    async with answers() as service, client(service, "exchange") as rest:
+        bad = json.loads(unreadable("price", ids[23:27]).body)
+        good = json.loads(unreadable("price", ids[27:30]).body)
+        rows = [row | {"price": "1"} for row in good] + bad
+        service.failures.append(Failure(200, json.dumps(rows).encode()))
+        pages = [page async for page in rest.trades_between("ETH-USD", ids[30], ids[8])]
+    assert [len(page.trades) for page in pages] == [3, 7, 7]
+    assert pages[0].after == ids[23]
 
 
 async def test_trades_of_advanced_trade_have_no_cursor():

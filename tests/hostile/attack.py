@@ -126,7 +126,7 @@ def through_pipeline(seed: int, count: int) -> Found:
     enemy, pipeline, found = Enemy(seed, good_frames()), Pipeline(), Found()
     place = hour_base(hour_of(enemy.now_ns)) + FIRST_OFFSET
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # as the daemon does once it is ready
     for arrival in enemy.arrivals(count):
         if hour_of(arrival.recv_ns) != hour_of_place(place):
             place = _turn(pipeline, arrival.recv_ns, place)
@@ -170,6 +170,8 @@ def through_recording(seed: int, count: int) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         root = Root(Path(folder))
         recording = Recording(root, enemy.now_ns)
+        gc.collect()
+        gc.freeze()  # as the daemon does once it is ready
         for arrival in enemy.arrivals(count):
             if isinstance(arrival, Frame):
                 sent.append((arrival.connection_id, arrival.raw))

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
-from recorder import hours, pack, recovery, replay
+from recorder import hours, pack, recovery, replay, sealing
 from recorder.core.frames import HOUR_NS, Arrival, Frame
 from recorder.errors import DataError
 from recorder.recording import Recording
@@ -98,7 +98,7 @@ def _recover(root: Root, made: Made) -> None:
     with WriterLock(root):
         recorded = Recording(root, made.now_ns + SECOND_NS, WANTED)
         until = recovery.Until(recorded.begin_hour, recorded.begin_offset)
-        assert recovery.recover(root.path, until).rows
+        assert sealing.recover(root.path, until).rows
         recorded.capture.close()
     replay.seal(root.path, include_current=True)
     with WriterLock(root):

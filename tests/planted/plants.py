@@ -91,7 +91,10 @@ def _day_early() -> None:
 
 
 def _cut_early() -> None:
-    """The record of a cut is published before its parts."""
+    """The record of a cut is published before its parts.
+
+    What a kill leaves then, a seal makes again from the capture: only the order shows it.
+    """
 
     def publish_backwards(self: Pending, root: Root) -> dict[str, int]:
         rows = {name: sum(block.count for block in blocks) for name, blocks in self.rows.items()}
@@ -151,7 +154,7 @@ PLANTS = {
     ),
     "commit-early": Plant("a commit before its files", _commit_early, {"order": 1, "power": 200}),
     "day-early": Plant("a packed day's record before its files", _day_early, {"order": 1}),
-    "cut-early": Plant("a cut's record before its parts", _cut_early, {"order": 1, "kill": 40}),
+    "cut-early": Plant("a cut's record before its parts", _cut_early, {"order": 1}),
     "double-rows": Plant("double rows on recovery", _double_rows, {"kill": 60}),
     "forgotten-tail": Plant("recovery forgets the tail", _forget_tail, {"kill": 20}),
     "removed-before-switch": Plant(

@@ -15,7 +15,7 @@ from random import Random
 
 import pyarrow.dataset  # noqa: F401  what reading a file imports late, and every child would again
 
-from recorder import recovery, replay
+from recorder import recovery, replay, sealing
 from recorder.core.frames import HOUR_NS, Arrival, Frame, Sent, hour_of
 from recorder.hours import show_open_hour
 from recorder.recording import Pending, Recording, look_before
@@ -211,7 +211,7 @@ class _Writer:
     async def _hours(self) -> None:
         root, recording = self._root, self._recording
         until = recovery.Until(recording.begin_hour, recording.begin_offset)
-        await asyncio.to_thread(recovery.recover, root.path, until)
+        await asyncio.to_thread(sealing.recover, root.path, until)
         self._promises.tell("recovered")
         if committed := [hour for hour in root.committed_hours() if hour < until.hour]:
             await self._switch(committed[-1] + 1)

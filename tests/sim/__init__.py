@@ -1,6 +1,6 @@
 """Deterministic simulation: the real recorder and the real venue, one seed a run.
 
-The code that runs is the product's: `recorder.live.Recorder` with the `websockets` client, and
+The code that runs is the product's: `recorder.daemon.Recorder` with the `websockets` client, and
 `recorder.venue.Venue` with its server. What is made up is time, which passes only while everybody
 waits, and the network between them, which is memory. A seed decides all of it: the protocol, the
 market, what is to be recorded and when that changes, the faults and their times, stops and starts,
@@ -12,8 +12,9 @@ these promises are checked:
  2. A book that is LIVE is the venue's after every frame, in the end, and at the hour; rows build on
     a snapshot of their own session with nothing lost since.
  3. Silence is noticed within 5 s, and after the healing everything is recorded again in time.
- 4. Trades are rows once, and a missing one is told.
- 5. The intervals of a track neither overlap nor leave a hole.
+ 4. Trades are rows once; one that nobody heard is told, and lies in a gap.
+ 5. The intervals of a track neither overlap nor leave a hole. What is recorded was asked for, what
+    was asked for is told until the end, and in the end nothing is served that is not wanted.
  6. Connects, messages, refused connects and asks for snapshots stay within their limits.
  7. Tasks and buffers are bounded, and nothing outlives the end.
  8. The same seed comes to the same bytes (tests/test_sim.py).

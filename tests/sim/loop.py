@@ -5,8 +5,11 @@ what it took is a delay of the loop's own time.
 """
 
 import asyncio
+import contextvars
+import heapq
 import selectors
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from tests.sim.network import Network
@@ -19,21 +22,10 @@ class DeadlockError(Exception):
 
 
 class _NoSelector(selectors.BaseSelector):
-    """Waits by letting the time pass."""
-
-    def __init__(self, loop: "SimLoop") -> None:
-        self._loop = loop
+    """Watches nothing: the loop itself lets the time pass."""
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """Let the time pass; nothing is ever ready but what is due."""
-        self._loop.turns += 1
-        if timeout is None:
-            raise DeadlockError(f"nothing is due at {self._loop.now_s:.3f} s")
-        if self._loop.turns > STEPS_MAX:
-            raise DeadlockError(f"the loop does not come to rest at {self._loop.now_s:.3f} s")
-        if timeout > 0:
-            self._loop.now_s += timeout
-        return []
+        raise NotImplementedError("a simulated loop watches no files")
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         raise NotImplementedError("a simulated loop watches no files")
@@ -54,12 +46,66 @@ class SimLoop(asyncio.SelectorEventLoop):
         self.failures: list[str] = []
         self._network = network
         self._disk_s = disk_s
-        super().__init__(_NoSelector(self))
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbers = count()
+        super().__init__(_NoSelector())
         self.set_exception_handler(self._note_failure)
 
     def time(self) -> float:
         """Seconds since the begin."""
         return self.now_s
+
+    # What follows is asyncio's own loop without what a simulation has no use for (files,
+    # debugging), because a run takes thousands of turns. Timers of one time come in the order in
+    # which they were set.
+
+    def call_soon(
+        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """Run it in the next turn."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run it when so many seconds have passed."""
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run it at a time of this loop."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), handle))
+        return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is passed over when its time has come."""
+
+    def get_debug(self) -> bool:
+        """Never: every handle asks."""
+        return False
+
+    def _run_once(self) -> None:
+        """One turn: if nobody is ready, let the time pass up to the next timer; run who is due."""
+        ready, timers = self._ready, self._timers
+        self.turns += 1
+        if self.turns > STEPS_MAX:
+            raise DeadlockError(f"the loop does not come to rest at {self.now_s:.3f} s")
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        if not ready and not self._stopping:
+            if not timers:
+                raise DeadlockError(f"nothing is due at {self.now_s:.3f} s")
+            self.now_s = max(self.now_s, timers[0][0])
+        while timers and timers[0][0] <= self.now_s:
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
 
     def _make_self_pipe(self) -> None:
         pass

@@ -12,10 +12,10 @@ from recorder.core.knowledge import Knowledge
 from recorder.core.pipeline import Pipeline
 from recorder.core.session import Gap, Late, Session
 from recorder.core.trades import TradeIds
+from recorder.daemon import Recorder
 from recorder.feed import connection as feed
 from recorder.feed.connection import Connection
 from recorder.feed.plan import Pace
-from recorder.live import Recorder
 from recorder.store.capture_writer import CaptureWriter
 
 BUDGET = 200  # seeds
@@ -270,6 +270,21 @@ def _ask_once() -> None:
     Session.overdue = lambda _self, _now_ns: []
 
 
+def _leave_once() -> None:
+    """An unsubscription that was refused is not repeated."""
+    Session.not_left = lambda _self, _now_ns: []
+
+
+def _never_give_up() -> None:
+    """What is still on its way when it was unsubscribed is recorded again."""
+    Session.gave_up = lambda _self, _key: False
+
+
+def _miss_no_trades() -> None:
+    """Trades that are missing where no frame is are told as a fault, and as no gap."""
+    content._miss_trades = lambda *_: None
+
+
 PLANTS = {
     "ignore-gaps": Plant("gaps are ignored", _ignore_gaps),
     "check-after": Plant("a frame is checked after it is applied", _check_after_applying),
@@ -295,5 +310,8 @@ PLANTS = {
     "no-pace": Plant("requests go out without a limit", _no_pace),
     "resync-always": Plant("fresh snapshots without limits", _resync_always),
     "never-silent": Plant("silence is not noticed", _never_silent),
+    "no-trade-gap": Plant("missing trades are no gap", _miss_no_trades),
+    "leave-once": Plant("refused unsubscriptions are final", _leave_once),
+    "never-left": Plant("what was unsubscribed begins again", _never_give_up),
     "ask-once": Plant("what did not come is not asked for again", _ask_once),
 }

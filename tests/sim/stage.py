@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from recorder import clock, disk, hours, live, logs
+from recorder import clock, daemon, disk, hours, logs
 from recorder.feed import dial
 from recorder.feed import plan as feed_plan
 from recorder.venue import tape
@@ -24,7 +24,8 @@ SECOND_NS = 1_000_000_000
 MONOTONIC_S = 1000.0  # a machine that has been up for a while
 FRAME_BYTES_MAX = 256 * 1024  # of 64 MiB: a frame that is too large need not cost a second
 BALLAST_BYTES = 4096
-LOOK_S = 0.8  # of 0.25: what is looked at now and then wakes a third as often
+LOOK_S = 1.2  # of 0.2 and 0.25: what is looked at now and then wakes a fifth as often
+CANDLES_KEPT = 12  # of 100: an hour of them
 SNAPSHOT_TRADES = 25  # of 100: enough for the pauses of a minute, at these rates
 
 LogEvent = tuple[float, str, dict[str, Any]]
@@ -76,16 +77,18 @@ def stage(loop: SimLoop, seed: int, begin_ns: int, products_max: int) -> Iterato
         (os, "fsync", _nothing),
         (os, "fdatasync", _nothing),
         (logs, "log", logged),
-        (live, "Clock", partial(clock.Clock, mono=monotonic_ns)),
+        (daemon, "Clock", partial(clock.Clock, mono=monotonic_ns)),
         (hours, "work", _work),
         # Files bear the true time, not ours: none is old after two minutes.
         (hours, "retire", lambda *_: []),
         (disk, "BALLAST_BYTES", BALLAST_BYTES),
         (disk, "free_bytes", lambda _path: 1 << 40),
         (disk, "BLOCK_S", LOOK_S),
-        (live, "TURN_CHECK_S", LOOK_S),
+        (daemon, "TURN_CHECK_S", LOOK_S),
+        (daemon, "WATCH_S", 60.0),
         (feed_plan, "PRODUCTS_MAX", products_max),
         (dial, "FRAME_BYTES_MAX", FRAME_BYTES_MAX),
+        (tape, "CANDLES_KEPT", CANDLES_KEPT),
         (tape, "SNAPSHOT_TRADES", SNAPSHOT_TRADES),
     ]
     before = random.getstate()

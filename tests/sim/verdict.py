@@ -27,7 +27,8 @@ from tests.sim.checks.conduct import (
 )
 from tests.sim.checks.frames import check_gaps, check_ledger, check_sent
 from tests.sim.checks.intervals import check_intervals
-from tests.sim.checks.trades import check_trades
+from tests.sim.checks.plans import check_plans
+from tests.sim.checks.trades import check_holes, check_trades
 from tests.sim.evidence import Evidence
 from tests.sim.witness import Problem
 from tests.sim.world import play
@@ -44,7 +45,9 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("2", check_epochs),
     ("3", check_silence),
     ("4", check_trades),
+    ("4", check_holes),
     ("5", check_intervals),
+    ("5", check_plans),
     ("6", check_limits),
     ("6", check_patience),
     ("7", check_bounds),

@@ -5,6 +5,9 @@ the exclusive or of a number for each level, so that it can be followed change b
 """
 
 from collections.abc import Iterator
+from functools import reduce
+from itertools import repeat
+from operator import xor
 
 import msgspec
 
@@ -99,12 +102,11 @@ class WireBook:
 
 
 def digest_of(book: Book) -> int:
-    """The digest of a book of the recorder."""
+    """The digest of a book of the recorder; taken after every frame, so there is no loop here."""
     digest = 0
-    for price, size in book.bids.items():
-        digest ^= hash((True, price, size))
-    for price, size in book.asks.items():
-        digest ^= hash((False, price, size))
+    for is_bid, side in ((True, book.bids), (False, book.asks)):
+        levels = zip(repeat(is_bid), dict.keys(side), dict.values(side), strict=False)
+        digest = reduce(xor, map(hash, levels), digest)
     return digest
 
 

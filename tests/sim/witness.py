@@ -16,7 +16,7 @@ import pyarrow as pa
 from recorder import recording
 from recorder.core.book import BookState
 from recorder.core.frames import ADVANCED, Arrival, Closed, Frame, Opened, Sent
-from recorder.live import Recorder
+from recorder.daemon import Recorder
 from recorder.store import capture_writer
 from recorder.venue import Fault, Venue, door
 from recorder.venue.faults import AFTER_NUMBERING

@@ -10,12 +10,12 @@ from random import Random
 from typing import Any
 
 from recorder import config as settings
-from recorder.core.book import BookState
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
 from recorder.venue.server import LIMITS
 from tests.sim import plan as plans
 from tests.sim.archive import Archive
+from tests.sim.lacks import lacks
 from tests.sim.loop import DeadlockError, SimLoop
 from tests.sim.nemesis import Nemesis
 from tests.sim.network import Network
@@ -136,6 +136,7 @@ class _World:
         self._wanted = run.plan.wanted[0]
         self._delisted: set[str] = set()
         self._recorder: WatchedRecorder | None = None
+        self._stopping = False
         self._running: asyncio.Task[Any] | None = None
 
     async def live(self) -> None:
@@ -204,9 +205,11 @@ class _World:
         assert self._recorder is not None
         assert self._running is not None
         self._witness.refusing = False  # a disk that refuses then ends the process, as it should
+        self._stopping = True
         self._recorder.stop()
         began_s = self._witness.now_s()
         await self._running
+        self._stopping = False
         took_s = self._witness.now_s() - began_s
         if took_s > STOP_S_MAX:
             self._witness.complain("3", f"a stop took {took_s:.1f} s")
@@ -253,6 +256,8 @@ class _World:
         """Let the disk refuse, as planned."""
         for at_s, seconds in self._plan.refusals:
             await asyncio.sleep(max(0.0, at_s - self._witness.now_s()))
+            if self._stopping:
+                continue  # it would end the process with an error, as it should
             self._witness.note(f"the disk refuses for {seconds:.1f} s")
             self._witness.refusing = True
             await asyncio.sleep(seconds)
@@ -297,7 +302,7 @@ class _World:
         bound_s = began_s + AGAIN_S_MAX
         while calm_s <= bound_s:
             now_s = self._witness.now_s()
-            missing = self.missing()
+            missing = lacks(self._recorder, venue, self._wanted, self._delisted)
             bound_s = max(bound_s, self._put_off_s())
             if missing:
                 venue.thaw()
@@ -324,30 +329,6 @@ class _World:
             times_s[-1] + PUT_OFF_S * 2 ** min(len(times_s) - 1, 5) for times_s in asked.values()
         ]
         return max(waits, default=0.0) + CALM_S
-
-    def missing(self) -> list[str]:
-        """What is not recorded now."""
-        assert self._recorder is not None
-        pipeline = self._recorder._recording.pipeline
-        wanted = {
-            key
-            for line in self._recorder._lines
-            for key in line.wanted()
-            if key[1] not in self._delisted
-        }
-        tracks = pipeline.coverage.tracks
-        found = [
-            f"{channel} of {product_id or 'all'} is not recorded"
-            for channel, product_id in sorted(wanted, key=str)
-            if (channel, product_id) not in tracks or not tracks[channel, product_id].recordings
-        ]
-        live = {
-            product_id
-            for (_, product_id), book in pipeline.books.items()
-            if book.state is BookState.LIVE
-        }
-        stale = [each for each in self._traded() if each not in live]
-        return found + [f"the book of {each} is not LIVE" for each in stale]
 
     def _traded(self) -> list[str]:
         """The products that are wanted and can be had."""

@@ -15,6 +15,7 @@ from tests.simulate.verdict import Verdict, try_plan
 
 PROBLEMS_SHOWN = 12
 LOSS_S_MAX = 0.25  # the promise: 0.2 s of block, and the write
+AGAIN_S_MAX = 3.0  # the promise; a machine that is busy with other things does not keep it
 SHARES = {20: 0.5, 100: 0.99}  # so many kills have a median, a 99th percentile worth the name
 
 
@@ -41,10 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(_table(verdicts))
     if failed:
         print(f"FAILED: seeds {', '.join(map(str, failed))}")
-    wide = _wide_share(verdicts)
+    wide = _wide_share([each.own_s for verdict in verdicts for each in verdict.lost], LOSS_S_MAX)
     if wide is not None:
         print(f"FAILED: (a) not {wide:.0%} of the kills lost at most {LOSS_S_MAX} s of frames")
-    return 1 if failed or wide is not None else 0
+    late = _wide_share([each for verdict in verdicts for each in verdict.again_s], AGAIN_S_MAX)
+    if late is not None:
+        print(f"FAILED: (h) not {late:.0%} of the starts recorded again within {AGAIN_S_MAX} s")
+    return 1 if failed or wide is not None or late is not None else 0
 
 
 def _seeds(asked: argparse.Namespace, verdicts: Sequence[Verdict]) -> Iterator[int]:
@@ -60,11 +64,11 @@ def _seeds(asked: argparse.Namespace, verdicts: Sequence[Verdict]) -> Iterator[i
             yield seed
 
 
-def _wide_share(verdicts: Sequence[Verdict]) -> float | None:
-    """The share of kills that should have kept within the promised window and did not; or None."""
-    ages_s = sorted(each.own_s for verdict in verdicts for each in verdict.lost)
-    for kills, share in SHARES.items():
-        if len(ages_s) >= kills and _at(ages_s, share) > LOSS_S_MAX:
+def _wide_share(values: Sequence[float], bound: float) -> float | None:
+    """The share of the values that should have kept within a bound and did not; or None."""
+    ordered = sorted(values)
+    for many, share in SHARES.items():
+        if len(ordered) >= many and _at(ordered, share) > bound:
             return share
     return None
 

@@ -1,5 +1,6 @@
 """The capture under everything that can happen to a file."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from random import Random
 import pytest
 
 from recorder.core.frames import FIRST_OFFSET, Carried, Ended, Frame, hour_base
+from recorder.store import capture
 from recorder.store.capture import (
     Damage,
     Lost,
@@ -195,6 +197,43 @@ def test_a_tail_of_zeros_or_garbage(root, segment, tail):
     assert [each.path for each in damage] == [segment] * len(damage)
     assert damage
     assert end_of(root.segments(HOUR)) == whole
+
+
+@pytest.mark.parametrize("place", ["header", "body"])
+@pytest.mark.parametrize("hurt", range(4))
+def test_a_sector_that_the_disk_cannot_read(root, segment, monkeypatch, hurt, place):
+    """The block in it is lost and told; those around it are read, and nothing dies of it."""
+    monkeypatch.setattr(capture, "_PAGE", 16)
+    content = segment.read_bytes()
+    begins = [*block_begins(segment), len(content)]
+    begin = begins[hurt] + (16 if place == "header" else 60)
+    bad = range(begin, begin + 8)
+    pread = os.pread
+
+    def failing(handle, size, position):
+        if position < bad.stop and bad.start < position + size:
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(handle, size, position)
+
+    monkeypatch.setattr(os, "pread", failing)
+    damage: list[Damage] = []
+    got = [frame.recv_ns for _, frame in read_hour(root.segments(HOUR), damage)]
+    assert got == [number for number in range(12) if number // 3 != hurt]
+    assert "the disk cannot read it" in {each.reason for each in damage}
+    assert end_of(root.segments(HOUR)).arrival.recv_ns == (8 if hurt == 3 else 11)
+
+
+def test_what_else_the_disk_refuses_is_no_damage(root, segment, monkeypatch):
+    """Whoever reads is told: it may be readable the next time."""
+
+    def failing(_handle, _size, _position):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(os, "pread", failing)
+    with pytest.raises(OSError, match="Stale"):
+        list(read_hour(root.segments(HOUR)))
+    with pytest.raises(OSError, match="Stale"):
+        end_of(root.segments(HOUR))
 
 
 def test_zeros_in_the_middle(root, segment):

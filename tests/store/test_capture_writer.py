@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from recorder.core.frames import FIRST_OFFSET, Frame
+from recorder.store import capture_writer
 from recorder.store.capture import read_arrivals, read_hour
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.paths import Root
@@ -52,12 +53,18 @@ def test_a_segment_is_closed_to_others_before_what_is_private_is_in_it(tmp_path,
     (segment,) = tmp_path.glob("capture/*/*.cap")
     assert segment.stat().st_mode & 0o777 == 0o640
     modes = []
-    real = os.write
-    monkeypatch.setattr(
-        os,
-        "write",
-        lambda handle, view: modes.append(os.fstat(handle).st_mode) or real(handle, view),
-    )
+    write, sync_folder = os.write, capture_writer.sync_folder
+
+    def noted(handle, view):
+        modes.append(os.fstat(handle).st_mode)
+        return write(handle, view)
+
+    def created(folder):
+        modes.extend(path.stat().st_mode for path in folder.glob("*.cap"))
+        sync_folder(folder)
+
+    monkeypatch.setattr(os, "write", noted)
+    monkeypatch.setattr(capture_writer, "sync_folder", created)
     writer.append(frames(1, 2)[0])
     writer.private = True
     writer.flush()

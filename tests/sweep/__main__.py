@@ -3,33 +3,57 @@
 import argparse
 import errno
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.roots import sealed_bytes
+from tests.sweep import daemon
 from tests.sweep.faults import CODES, LASTING, READ_CODES, READS, Faults, planted
-from tests.sweep.session import check, play
+from tests.sweep.session import Left, check, left, play
+
+HANG_S = 120
+PROBLEMS_SHOWN = 4
+PROGRESS_EVERY = 100
+MEMORY = Path("/dev/shm")
 
 
-def reference(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """A session in which nothing fails: the names of its calls, and the files that it leaves."""
+class Hang(BaseException):
+    """A trial does not end. Nothing that handles errors takes it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of a sweep."""
+
+    calls: int
+    trials: int = 0
+    lost: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+
+
+def reference(folder: Path) -> tuple[list[str], Left]:
+    """A session in which nothing fails: the names of its calls, and what it leaves."""
     faults = Faults()
     with planted(faults):
         trial = play(folder, faults.arm)
-    check(folder, trial, sealed_bytes(folder))
-    return faults.names, sealed_bytes(folder)
+    wanted = left(folder)
+    check(folder, trial, wanted)
+    assert not wanted.rows["faults"], wanted.rows["faults"]
+    return faults.names, wanted
 
 
-def trial(folder: Path, first: int, lasting: bool, code: int, wanted: dict[str, str]) -> Faults:
+def trial(folder: Path, first: int, lasting: bool, code: int, wanted: Left) -> Faults:
     """A session in which calls fail from one on; raises AssertionError where anything is lost."""
     faults = Faults(first, first + (LASTING if lasting else 1), code)
     with planted(faults):
         done = play(folder, faults.arm)
-    check(folder, done, wanted)
+    check(folder, done, wanted, code)
     return faults
 
 
@@ -41,32 +65,94 @@ def _trials(calls: Sequence[str], every: int) -> Iterator[tuple[int, int, bool]]
                 yield number, code, lasting
 
 
+def sweep_session(folder: Path, every: int) -> Tally:
+    """The store's session: what it leaves is what it leaves when nothing fails, to the byte."""
+    calls, wanted = reference(folder / "reference")
+
+    def play_one(place: Path, faults: Faults) -> list[str]:
+        try:
+            done = play(place, faults.arm)
+            faults.disarm()
+            check(place, done, wanted, faults.code)
+        except Exception as error:  # noqa: BLE001  each is told, and the sweep goes on
+            return [f"{type(error).__name__}: {error}"]
+        return []
+
+    return _sweep(folder, calls, every, play_one)
+
+
+def sweep_daemon(folder: Path, every: int) -> Tally:
+    """The daemon: everything is recorded or told, the hour is sealed and switched to."""
+    faults = Faults()
+    with planted(faults):
+        problems = daemon.play(folder / "reference", faults)
+    assert not problems, problems
+    return _sweep(folder, faults.names, every, daemon.play)
+
+
+def _sweep(
+    folder: Path, calls: list[str], every: int, play_one: Callable[[Path, Faults], list[str]]
+) -> Tally:
+    trials = list(_trials(calls, every))
+    tally = Tally(calls=len(calls))
+    for number, code, lasting in trials:
+        name = f"{number}-{errno.errorcode[code]}-{'lasting' if lasting else 'once'}"
+        faults = Faults(number, number + (LASTING if lasting else 1), code)
+        try:
+            with planted(faults), bounded(HANG_S):
+                problems = play_one(folder / name, faults)
+        except Hang:
+            problems = [f"it hangs: not done after {HANG_S} s"]
+        tally.trials += 1
+        tally.failed.update(faults.failed)
+        tally.lost += bool(problems)
+        for problem in problems[:PROBLEMS_SHOWN]:
+            print(f"{name} {calls[number]}: {problem[:300]}", flush=True)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        if tally.trials % PROGRESS_EVERY == 0:
+            print(f"{tally.trials} of {len(trials)} trials, {tally.lost} lost", flush=True)
+    return tally
+
+
+@contextmanager
+def bounded(seconds: int) -> Iterator[None]:
+    """Raise Hang in what takes longer, also in a call that blocks (main thread only)."""
+
+    def ring(*_: object) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def main() -> int:
     """Run the sweep; 1 where a trial lost something or did not end."""
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="try each Nth call only")
-    every = parser.parse_args().every
-    began_s = time.monotonic()
-    failures, tried = 0, Counter[str]()
-    with tempfile.TemporaryDirectory() as folder:
-        calls, wanted = reference(Path(folder) / "reference")
-        trials = list(_trials(calls, every))
-        for number, code, lasting in trials:
-            name = f"{number}-{errno.errorcode[code]}-{'lasting' if lasting else 'once'}"
-            try:
-                faults = trial(Path(folder) / name, number, lasting, code, wanted)
-                tried.update(faults.failed)
-            except Exception as error:  # noqa: BLE001  each is told, and the sweep goes on
-                failures += 1
-                print(f"{name}: {type(error).__name__}: {str(error)[:300]}", flush=True)
-            shutil.rmtree(Path(folder) / name, ignore_errors=True)
-    print(f"calls of the session        {len(calls)}")
-    print(f"trials                      {len(trials)}")
-    print(f"calls that failed, by name  {dict(tried)}")
-    print(f"trials that lost something  {failures}")
-    print(f"seconds                     {time.monotonic() - began_s:.0f}")
-    return 1 if failures else 0
+    parser.add_argument("--of", choices=SWEEPS, help="only this one of the two")
+    asked = parser.parse_args()
+    lost = 0
+    for name, sweep in SWEEPS.items():
+        if asked.of not in {None, name}:
+            continue
+        began_s = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+            tally = sweep(Path(folder), asked.every)
+        lost += tally.lost
+        print(f"calls of the {name:14} {tally.calls}")
+        print(f"trials                      {tally.trials}")
+        print(f"calls that failed, by name  {dict(tally.failed)}")
+        print(f"trials that lost something  {tally.lost}")
+        print(f"seconds                     {time.monotonic() - began_s:.0f}", flush=True)
+    return 1 if lost else 0
 
+
+SWEEPS = {"session": sweep_session, "daemon": sweep_daemon}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,5 +1,6 @@
 """The reference session, and what it must have left."""
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,10 @@ from recorder.store.capture import read_arrivals
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
 from tests.frames_made import HOUR_START_NS, WANTED, Made
-from tests.roots import check_coverage, check_order, sealed_bytes, sealed_rows
+from tests.roots import Rows, check_coverage, check_order, sealed_bytes, sealed_rows
 
 TRIES_MAX = 40
+SET_ASIDE = {"part_set_aside", "record_set_aside"}
 T = TypeVar("T")
 
 
@@ -98,12 +100,35 @@ def _until_done(job: Callable[[], T], trial: Trial) -> T:
     raise AssertionError(f"not done after {TRIES_MAX} tries")
 
 
-def check(path: Path, trial: Trial, wanted: dict[str, str]) -> None:
-    """Everything is there once, in order, and the files are as if nothing had failed."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a session leaves: the digests of its sealed files, and the rows in them."""
+
+    files: dict[str, str]
+    rows: Rows
+
+
+def left(path: Path) -> Left:
+    """Read what a session left."""
+    return Left(sealed_bytes(path), sealed_rows(path))
+
+
+def check(path: Path, trial: Trial, wanted: Left, code: int = 0) -> None:
+    """Everything is there once, in order, and the files are as if nothing had failed.
+
+    A file that the disk could not read (EIO) may be set aside, and its rows be made again; that is
+    told then.
+    """
     arrivals = (arrival for _, arrival in read_arrivals([path / "capture"]))
     assert [each.raw for each in arrivals if isinstance(each, Frame)] == trial.frames
-    rows = sealed_rows(path)
-    check_order(rows)
-    check_coverage(rows)
-    found = sealed_bytes(path)
-    assert found == wanted, sorted(set(found.items()) ^ set(wanted.items()))
+    found = left(path)
+    check_order(found.rows)
+    check_coverage(found.rows)
+    told = found.rows["faults"]
+    if told:
+        assert code == errno.EIO, told
+        assert {row["kind"] for row in told} <= SET_ASIDE, told
+        assert any((path / "quarantine").rglob("*.*")), told
+        assert {**found.rows, "faults": []} == wanted.rows
+        return
+    assert found.files == wanted.files, sorted(set(found.files.items()) ^ set(wanted.files.items()))

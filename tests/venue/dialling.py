@@ -117,3 +117,13 @@ def numbers(frames: list[dict[str, Any]]) -> list[int]:
 def hits(venue: Venue, kind: str) -> list[Any]:
     """What the log says that a kind of fault did."""
     return [each for each in venue.happenings if (each.what, each.kind) == ("hits", kind)]
+
+
+async def dial_at_last(venue: Venue) -> ClientConnection:
+    """Dial until somebody listens."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await dial(venue)
+            except OSError:
+                await asyncio.sleep(0.01)

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from recorder.credentials import Credentials, Secret
+from recorder.feed.auth import signer_for
 from recorder.venue import Venue
 from recorder.venue.rest import Failure, RestRules, RestVenue
+from recorder.venue.rest_keys import new_key
 from tests.recorders import wait_for
 from tests.rest_service import FAST, serving
 
@@ -146,6 +149,38 @@ def test_failures_come_in_their_order_and_are_over(service):
     assert get(service, "/time")[:2] == (503, "x")
     assert get(service, "/time")[0] == 200
     assert [each.status for each in service.asked] == [503, 200]
+
+
+async def test_the_orders_of_its_account_are_those_of_the_socket():
+    """All of them, in pages; by status; one by its id. For a key that may view."""
+    known, secret = new_key("ES256")
+    folder = f"{ADVANCED}/orders/historical"
+    async with Venue(seed=3, depth=0.01) as venue:
+        rules = RestRules(keys=(known,), **FAST)
+        async with RestVenue(venue.market, rules, orders=lambda: venue.orders) as service:
+            signer = signer_for(Credentials(known.name, Secret(secret), None, ""), "advanced")
+
+            async def ask(target: str) -> Any:
+                host = service.url.partition("//")[2]
+                headers = signer.headers("GET", host, target, b"").reveal()
+                return await asyncio.to_thread(lambda: get(service, target, **headers))
+
+            assert (await asyncio.to_thread(get, service, f"{folder}/batch"))[0] == 401
+            ids, cursor = [], ""
+            while True:
+                status, body, _ = await ask(f"{folder}/batch?limit=20&cursor={cursor}")
+                assert status == 200
+                ids += [each["order_id"] for each in body["orders"]]
+                cursor = body["cursor"]
+                if not body["has_next"]:
+                    break
+            assert set(ids) <= set(venue.orders.every)
+            assert len(ids) == len(set(ids)) >= 53
+            _, body, _ = await ask(f"{folder}/batch?order_status=FILLED")
+            assert {each["status"] for each in body["orders"]} <= {"FILLED"}
+            _, body, _ = await ask(f"{folder}/{ids[0]}")
+            assert body["order"]["order_id"] == ids[0]
+            assert (await ask(f"{folder}/no"))[0] == 404
 
 
 async def test_it_serves_the_market_of_a_running_venue():

@@ -33,11 +33,12 @@ def check_intervals(evidence: Evidence) -> Iterator[str]:
         ends[track] = max(row["end_us"] for row in rows)
     wanted = evidence.run.plan.wanted[-1]
     channels = {CANONICAL.get(each, each) for each in wanted.channels}
+    newest_us = max(ends.values(), default=0)
     for track, end_us in ends.items():
         # A start does not go on with what is not wanted any more.
         is_wanted = track[0] in channels and track[1] in (None, *wanted.products)
-        if is_wanted and end_us != max(ends.values()):
-            yield f"{track}: told up to {end_us} only, others to {max(ends.values())}"
+        if end_us != newest_us and (is_wanted or end_us not in stops_us):
+            yield f"{track}: told up to {end_us} only, others to {newest_us}"
 
 
 def _check_track(rows: list[Row], stops_us: set[int]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -67,6 +68,43 @@ def check_trades(evidence: Evidence) -> Iterator[str]:
             yield f"{product_id}: {len(untold)} trades are missing and not told: {untold[:SHOWN]}"
 
 
+def check_holes(evidence: Evidence) -> Iterator[str]:
+    """A trade that nobody heard lies in a gap of its product's trades, even if it was fetched."""
+    heard: dict[str, dict[int, int]] = {}
+    for line in evidence.lines.values():
+        for frame in line.ordered:
+            for product_id, trade_id in _read(frame.raw):
+                times_us = heard.setdefault(product_id, {})
+                times_us[trade_id] = min(frame.recv_us, times_us.get(trade_id, frame.recv_us))
+    gaps: dict[str, list[tuple[int, int]]] = {}
+    for row in evidence.coverage:
+        if (row["channel"], row["state"]) == ("market_trades", "gap"):
+            gaps.setdefault(row["product_id"], []).append((row["start_us"], row["end_us"]))
+    for product_id, times_us in sorted(heard.items()):
+        ids = sorted(times_us)
+        made = set(evidence.run.trades_made.get(product_id, ()))
+        for before, after in pairwise(ids):
+            if made.isdisjoint(range(before + 1, after)):
+                continue
+            since_us, until_us = sorted((times_us[before], times_us[after]))
+            if not any(
+                start_us <= until_us and end_us >= since_us
+                for start_us, end_us in gaps.get(product_id, ())
+            ):
+                yield (
+                    f"{product_id}: trades {before + 1} … {after - 1} were not heard between "
+                    f"{since_us} and {until_us}, and no gap says so"
+                )
+
+
+def _read(raw: bytes) -> list[Key]:
+    """The trades of a frame; none where it cannot be read."""
+    try:
+        return list(_trades_of(raw))
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return []
+
+
 def _delivered(evidence: Evidence) -> tuple[set[Key], set[Key]]:
     """The trades that came in order, or were fetched, and those of which a fault says are bad."""
     delivered: set[Key] = set()
@@ -74,10 +112,7 @@ def _delivered(evidence: Evidence) -> tuple[set[Key], set[Key]]:
     bad = {row["ingest_seq"] for row in evidence.faults if row["kind"] in UNREAD}
     for line in evidence.lines.values():
         for frame in line.ordered:
-            try:
-                found = set(_trades_of(frame.raw))
-            except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-                continue
+            found = _read(frame.raw)
             (doubtful if frame.ingest_seq in bad else delivered).update(found)
     for _, arrival in evidence.arrivals:
         if isinstance(arrival, Fetched):

@@ -1,0 +1,346 @@
+"""One run of the daemon: feed ▶ capture ▶ core ▶ store, from start to a clean stop.
+
+    connections ──deliver──▶ Recording.take ──▶ capture buffer ──200 ms──▶ block, 1 s──▶ fdatasync
+                                  │
+                                  └─▶ rows ──every part_seconds, after the fdatasync──▶ live parts
+    at the hour: seal in a worker process ──60 s──▶ readers' switch ──1 h──▶ parts and capture go
+
+What arrives is stamped, kept and understood without waiting in between; whatever blocks (disk,
+sealing, recovery) runs in threads and in a worker process.
+"""
+
+import asyncio
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from recorder import logs, recovery
+from recorder.backfill import Backfill, TradesService
+from recorder.clock import Clock
+from recorder.config import Config
+from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Listed, Noted, hour_of
+from recorder.core.messages import Fact
+from recorder.disk import Disk
+from recorder.feed.connection import Connection
+from recorder.feed.plan import Line
+from recorder.feed.switchboard import Switchboard, UserFeed
+from recorder.hours import Hours, show_open_hour
+from recorder.keycheck import Signings
+from recorder.lineup import Lineup
+from recorder.listing import Listing
+from recorder.progress import Progress, Summary
+from recorder.recording import Recording, look_before
+from recorder.store.aside import set_aside_unreadable
+from recorder.store.days import tidy
+from recorder.store.parts import write_empty_parts
+from recorder.store.paths import Root, iso
+from recorder.store.publish import empty
+
+WATCH_S = 1.0
+TURN_CHECK_S = 0.25
+SILENCE_CHECK_S = 0.25
+TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
+
+
+class Recorder:
+    """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it."""
+
+    def __init__(
+        self,
+        root: Root,
+        config: Config,
+        watch: Callable[[Progress], None] | None = None,
+        stop_after_s: float | None = None,
+        wall: Callable[[], int] = time.time_ns,
+        *,
+        listing: Listing | None = None,
+        read: Callable[[], Config] | None = None,
+        trades: TradesService | None = None,
+        signings: Signings | None = None,
+    ) -> None:
+        """``trades``: of whom missing trades are asked; None: of nobody."""
+        empty(root.staging)
+        tidy(root)
+        write_empty_parts(root)
+        aside = set_aside_unreadable(root)
+        self._root = root
+        self._watch = watch
+        self._stop_after_s = stop_after_s
+        self._reads = read is not None
+        self._log = logs.log()
+        feed = config.feed
+        signings = signings or Signings()
+        self._feeds = Switchboard(
+            self,
+            feed.url,
+            venue=feed.venue,
+            compression=feed.compression,
+            signing=signings.market,
+            user=UserFeed(feed.user_url, signings.user) if signings.user else None,
+        )
+        self.lineup = Lineup(
+            config,
+            listing or Listing(root, feed.venue, None),
+            self._feeds,
+            note=self._note,
+            held=self._held,
+            now_ns=self.now_ns,
+            configured=self._configured,
+            listed=self._listed,
+            read=read,
+        )
+        before = look_before(root)
+        self._clock = Clock(wall, after_ns=before.last_ns or 0)
+        show_open_hour(root, hour_of(self._clock.now_ns()))
+        wanted = [key for line in self._lines for key in dict.fromkeys(line.wanted())]
+        self._recording = Recording(root, self._clock.now_ns(), list(dict.fromkeys(wanted)))
+        self._summary = Summary(config.data)
+        self._rows: Counter[str] = Counter()
+        self._frames = 0
+        self._started_s = time.monotonic()
+        self._stop = asyncio.Event()
+        until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
+        store = config.store
+        self._hours = Hours(root, until, store.keep_capture_s, self._clock.now_ns, self._note)
+        self._disk = Disk(
+            root,
+            self._recording,
+            self._hours,
+            store.part_seconds,
+            store.free_bytes_min,
+            self._note,
+        )
+        self._backfill = None
+        if trades is not None:
+            self._backfill = Backfill(
+                lambda: self._recording.pipeline.trades, trades, self, self._note
+            )
+        for path in aside:
+            self._note("record_set_aside", f"{path} could not be read; it is made again")
+
+    # --- start, run, stop ------------------------------------------------------------------------
+
+    async def run(self) -> Summary:
+        """Record until asked to stop."""
+        self._take_signals()
+        self._log_start()
+        async with asyncio.TaskGroup() as tasks:
+            for writer in (self._disk.write, self._disk.sync, self._disk.publish):
+                tasks.create_task(writer())
+            services = [
+                tasks.create_task(service())
+                for service in (
+                    self._watch_silence,
+                    self._turn_hours,
+                    self._hours.run,
+                    self._disk.watch,
+                    self._report,
+                )
+            ]
+            feeds = tasks.create_task(self._feeds.run())
+            services.append(tasks.create_task(self.lineup.run()))
+            if self._backfill is not None:
+                services.append(tasks.create_task(self._backfill.run()))
+            await self._wait_stop()
+            await self._feeds.stop("recorder stopped")
+            await feeds
+            await self._disk.end()
+            for service in services:
+                service.cancel()
+        self._end()
+        return self._summary
+
+    def stop(self) -> None:
+        """Ask `run` to end in order."""
+        self._stop.set()
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        # On a terminal SIGHUP comes when that is closed: a stop in order like the others.
+        hung_up = self.lineup.ask_again if self._reads else self.stop
+        for number, act in (
+            (signal.SIGTERM, self.stop),
+            (signal.SIGINT, self.stop),
+            (signal.SIGHUP, hung_up),
+        ):
+            with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
+                loop.add_signal_handler(number, act)
+
+    def _log_start(self) -> None:
+        self._log.info(
+            "recorder_started",
+            data=str(self._root.path),
+            products=len(self.lineup.products),
+            connections=len(self._lines),
+            hour=iso(self._recording.hour),
+        )
+        self._log_capture(self._recording.begin_offset)
+
+    def _log_capture(self, offset: int) -> None:
+        self._log.info("capture_opened", hour=iso(self._recording.hour), offset=offset)
+
+    async def _wait_stop(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), self._stop_after_s)
+
+    def _end(self) -> None:
+        """Everything received is on disk, and the ledger says that we stopped."""
+        recording = self._recording
+        step = recording.stop(recording.last_ns)
+        self._count(step.rows)
+        recording.flush()
+        recording.capture.close()
+        pipeline = recording.pipeline
+        self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
+        self._summary.faults = pipeline.faults
+        self._summary.sealed = list(self._hours.sealed)
+        self._summary.rows = dict(sorted(self._rows.items()))
+        self._log.info(
+            "recorder_stopped",
+            frames=self._frames,
+            gaps=pipeline.gaps,
+            faults=pipeline.faults,
+            duration_s=round(time.monotonic() - self._started_s, 3),
+        )
+
+    # --- what the feed needs (feed.connection.Shell) ---------------------------------------------
+
+    def now_ns(self) -> int:
+        """The time of receipt."""
+        return self._clock.now_ns()
+
+    def deliver(self, arrival: Arrival) -> None:
+        """Keep an arrival, understand it, obey what the core asks for."""
+        hour = self._recording.hour
+        step = self._recording.take(arrival)
+        if self._recording.hour != hour:
+            self._log_capture(FIRST_OFFSET)
+        if type(arrival) is Frame:
+            self._frames += 1
+        if step.rows:
+            self._count(step.rows)
+        for fact in step.facts:
+            self._take_fact(fact)
+        for request in step.requests:
+            self._feeds.obey(request)
+        self._disk.look_for_room()
+
+    def has_room(self) -> bool:
+        """Whether the disk keeps up; if not, frames wait in the socket."""
+        return self._disk.room.is_set()
+
+    async def wait_room(self) -> None:
+        """Wait until the disk keeps up."""
+        await self._disk.room.wait()
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Log an event of the feed: none of them is good news."""
+        self._log.warning(event, **fields)
+
+    def _count(self, rows: Sequence[Any]) -> None:
+        for block in rows:
+            self._rows[block.table] += block.count
+
+    def _take_fact(self, fact: Fact) -> None:
+        """Log it, and react to what the venue says of its products and of a connection."""
+        fields = fact.fields
+        tell = self._log.warning if fact.event in _WARNINGS else self._log.info
+        tell(fact.event, **fields)
+        if fact.event == "product_status_changed":
+            self.lineup.status_changed(fields["product_id"], fields["status"])
+        elif fact.event == "fault_recorded" and fields["kind"] == "venue_error":
+            self._feeds.heard_error(fields["connection_id"], fields["detail"])
+
+    # --- what the lineup needs -------------------------------------------------------------------
+
+    @property
+    def _connections(self) -> list[Connection]:
+        return self._feeds.connections
+
+    @property
+    def _lines(self) -> list[Line]:
+        return self._feeds.every_line
+
+    def _held(self) -> set[str]:
+        """The products of which anything is being recorded now."""
+        tracks = self._recording.pipeline.coverage.tracks
+        return {key[1] for key, track in tracks.items() if key[1] and track.recordings}
+
+    def _listed(self, rules: list[dict[str, str | None]]) -> None:
+        """Record what the venue's list says of products."""
+        content = json.dumps(rules, separators=(",", ":")).encode()
+        self.deliver(Listed(self._clock.now_ns(), content))
+
+    def _configured(self, config: Config) -> None:
+        """Take over what can be changed while recording and is not of the feed."""
+        self._hours.keep_capture(config.store.keep_capture_s)
+        self._disk.configure(config.store.part_seconds, config.store.free_bytes_min)
+
+    # --- services --------------------------------------------------------------------------------
+
+    async def _watch_silence(self) -> None:
+        """Close a connection whose deadline has passed twice in a row."""
+        overdue: set[str] = set()
+        while True:
+            await asyncio.sleep(SILENCE_CHECK_S)
+            self._tell_clock_step()
+            now_ns = self._clock.now_ns()
+            silent = {
+                connection_id
+                for connection_id, deadline_ns in self._recording.pipeline.deadlines_ns().items()
+                if now_ns > deadline_ns
+            }
+            for connection in self._connections:
+                if connection.connection_id in silent & overdue:
+                    connection.reconnect(self._disk.stopped or "silence for 5 s")
+            overdue = silent
+
+    def _tell_clock_step(self) -> None:
+        step_ns = self._clock.take_step()
+        if step_ns:
+            detail = f"the system's clock was set by {step_ns / 1e9:+.3f} s; no time went back"
+            self._note("clock_stepped", detail)
+            self._hours.keep_parts()
+
+    def _note(self, kind: str, detail: str) -> None:
+        """Write down what we noticed about ourselves."""
+        self.deliver(Noted(self._clock.now_ns(), kind, detail))
+
+    async def _turn_hours(self) -> None:
+        """Turn the hour when nothing arrives that does."""
+        while True:
+            await asyncio.sleep(TURN_CHECK_S)
+            now_ns = self._clock.now_ns()
+            if hour_of(now_ns - int(TURN_GRACE_S * 1e9)) > self._recording.hour:
+                self._recording.turn(now_ns)
+                self._log_capture(FIRST_OFFSET)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._watch is not None:
+                self._watch(self.progress())
+
+    def progress(self) -> Progress:
+        """Where the recorder is."""
+        recording = self._recording
+        books = recording.pipeline.books.values()
+        return Progress(
+            products=len(self.lineup.products),
+            frames=self._frames,
+            changes=self._rows["level2"],
+            gaps=recording.pipeline.gaps,
+            capture_bytes=recording.capture.bytes_written,
+            connections_up=sum(each.connection_id is not None for each in self._connections),
+            connections=len(self._connections),
+            books_live=sum(book.epoch is not None for book in books),
+            next_seal_s=3600.0 - self._clock.now_ns() / 1e9 % 3600.0,
+            elapsed_s=time.monotonic() - self._started_s,
+        )
+
+
+_WARNINGS = frozenset({"gap_found", "fault_recorded", "book_stale"})

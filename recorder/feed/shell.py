@@ -1,0 +1,24 @@
+"""The feed's side of its wall: what connections are given to deliver to, and nothing behind it."""
+
+from typing import Any, Protocol
+
+from recorder.core.frames import Arrival
+
+
+class Shell(Protocol):
+    """What the feed needs of the process around it."""
+
+    def now_ns(self) -> int:
+        """The time of receipt, never going back."""
+
+    def deliver(self, arrival: Arrival) -> None:
+        """Take an arrival; must not wait."""
+
+    def has_room(self) -> bool:
+        """Whether more may be read now."""
+
+    async def wait_room(self) -> None:
+        """Wait until more may be read."""
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Log an event that is no arrival."""
