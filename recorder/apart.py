@@ -11,9 +11,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from recorder.errors import DataError
-from recorder.store.days import Day, day_named, packed_paths, publish_day, read_day
+from recorder.store.days import Day, packed_paths, publish_day, read_day
 from recorder.store.pack import check_bytes
-from recorder.store.paths import Root, day_iso, hour_from_iso, hour_from_text, hour_text
+from recorder.store.paths import (
+    Root,
+    day_in_name,
+    day_iso,
+    hour_from_iso,
+    hour_from_text,
+    hour_text,
+)
 from recorder.store.publish import remove
 from recorder.store.seal import read_commit
 from recorder.store.unpack import restore_hour, scan_day
@@ -118,7 +125,7 @@ def _hurt_days(root: Root, found: Iterable[Finding]) -> dict[int, list[Finding]]
                 days.setdefault(hour // 24, []).append(each)
         elif each.kind in {findings.DAY, findings.PACKED}:
             named = _day_in(Path(each.path).name)
-            day = day_named(named[1]) if named else None
+            day = day_in_name(named[1]) if named else None
             if day is not None:
                 days.setdefault(day, []).append(each)
     return days

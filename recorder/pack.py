@@ -293,8 +293,7 @@ class _Packing:
                 continue
             try:
                 self._refuse_little_space(size)
-                moment = datetime.fromtimestamp(self._now_s, UTC)
-                record = pack_day(self._root, day, commits, f"{moment:%Y-%m-%dT%H:%M:%SZ}", told)
+                record = pack_day(self._root, day, commits, _now, told)
             except DataError as error:
                 clear(self._root)
                 self._leave(day, f"{error} {DAMAGED}", wrong=True)
@@ -311,6 +310,10 @@ class _Packing:
                 f"{free:,} bytes are free, and it needs {size + _FREE_BYTES_MIN:,}: its files are "
                 "there twice until those of its hours go"
             )
+
+
+def _now() -> str:
+    return f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _packed(found: PackedDay, record: Day) -> PackedDay:

@@ -17,6 +17,7 @@ from recorder.store import retire as retiring
 from recorder.store.days import clear, publish_day, read_day
 from recorder.store.parts import encodings
 from recorder.store.paths import Root, day_iso, hour_text
+from recorder.store.records import CHECKSUM, checksum
 from recorder.store.retire import GRACE_S
 from recorder.store.seal import read_commit
 from recorder.store.unpack import scan_day
@@ -95,9 +96,12 @@ def zero(path: Path) -> None:
     path.write_bytes(content[:300] + bytes(300) + content[600:])
 
 
-def record_with(root: Root, change) -> None:
+def record_with(root: Root, change, *, true: bool = True) -> None:
+    """Another record of a day; ``true``: with the checksum of its content."""
     content = json.loads(root.day_record(DAY).read_text())
     change(content)
+    told = content.pop(CHECKSUM)
+    content[CHECKSUM] = checksum(content) if true else told
     root.day_record(DAY).write_text(json.dumps(content))
 
 
@@ -122,6 +126,10 @@ DAMAGES = {
         findings.DAY, lambda root: record_with(root, lambda told: told["files"].pop())),
     "a record with other rows": (
         findings.DAY, lambda root: record_with(root, lambda told: told.update(rows=1))),
+    "a record with a letter changed": (
+        findings.DAY,
+        lambda root: record_with(root, lambda told: told.update(packed_at="2026-11-13T00:00:01Z"),
+                                 true=False)),
     "an hour's record of nothing": (
         findings.COMMIT, lambda root: root.commit(HOURS[1]).write_text("")),
 }  # fmt: skip
@@ -168,6 +176,26 @@ def test_without_capture_what_is_lost_is_refused(root):
     assert all("copy" in each.what_to_do for each in report.refused)
     assert {path: path.read_bytes() for path in root.path.rglob("*.parquet")} == held
     assert recorder.open(root.path).trades("BTC-USD", allow_gaps=True).to_arrow().num_rows
+
+
+def test_without_capture_an_hours_record_that_is_gone_is_told(root):
+    """Its rows are in the day's files, and nothing makes the day forget them."""
+    shutil.rmtree(root.capture)
+    root.commit(HOURS[1]).unlink()
+    (found,) = verify(root.path).findings
+    assert (found.kind, found.path) == (findings.COMMIT, str(root.commit(HOURS[1])))
+    record = root.day_record(DAY).read_bytes()
+    report = repair.repair(root.path)
+    assert [each.what_to_do for each in report.refused] == [findings.RECORD_GONE]
+    assert root.day_record(DAY).read_bytes() == record
+
+
+def test_with_capture_an_hours_record_that_is_gone_is_made_again(root, before):
+    root.commit(HOURS[1]).unlink()
+    assert findings.COMMIT in {each.kind for each in verify(root.path).findings}
+    assert repair.repair(root.path).whole
+    assert rows(root.path) == rows(before)
+    assert verify(root.path, deep=True).findings == []
 
 
 def test_without_capture_a_record_is_made_again(root, before):

@@ -269,10 +269,6 @@ class View:
         self, day: Day, table: Table, hour: int, product_id: str | None
     ) -> list[File]:
         wanted = product_id if table.per_product else None
-        if wanted is not None or not table.per_product:
-            path = self.root.packed_file(table, hour // 24, wanted)
-            if path.is_file():
-                return [Slice(path, hour)]
         paths = [
             self.root.path / file.path
             for file in day.files
@@ -283,13 +279,16 @@ class View:
         return [Slice(path, hour) for path in paths]
 
     def _must_be_there(self, path: Path, hour: int) -> None:
-        if not path.is_file():
-            # A prune takes the record first: then the whole hour is gone, and that is right.
-            self.root.commit(hour).stat()
-            raise DataError(
-                f"{path}: the commit record names it, and it is gone. Run `recorder repair`: "
-                "it is made again where the capture of its hour is kept."
-            )
+        if path.is_file():
+            return
+        # A prune takes the record first: then the whole hour is gone, and that is right.
+        self.root.commit(hour).stat()
+        if read_day(self.root, hour // 24) != self._days.get(hour // 24):
+            raise FileNotFoundError(errno.ENOENT, "its day was packed, or taken apart", str(path))
+        raise DataError(
+            f"{path}: the commit record names it, and it is gone. Run `recorder repair`: "
+            "it is made again where the capture of its hour is kept."
+        )
 
     def parts(
         self,

@@ -108,6 +108,12 @@ def _check(record: Day, day: int) -> None:
         hour_from_iso(each.hour)
 
 
+def is_packed(root: Root, hour: int) -> bool:
+    """Whether readers take an hour from the files of its day. Raises DataError as `read_day`."""
+    day = read_day(root, hour // 24)
+    return day is not None and day.holds(hour)
+
+
 def publish_day(root: Root, day: int, record: Day) -> None:
     """Let readers take the day's files; all of them must be published."""
     content: dict[str, Any] = msgspec.to_builtins(record)

@@ -59,11 +59,14 @@ class Source:
     told: SealedFile
 
 
-def pack_day(root: Root, day: int, commits: Sequence[Commit], packed_at: str, told: Told) -> Day:
+def pack_day(
+    root: Root, day: int, commits: Sequence[Commit], now: Callable[[], str], told: Told
+) -> Day:
     """Make the files of a day from those of its sealed hours, in order, and publish the record.
 
-    The caller holds the `PackLock`, and has seen that nothing of the day is being written. Raises
-    DataError, with nothing published, where a file is not the one of its commit record.
+    The caller holds the `PackLock`, and has seen that nothing of the day is being written. ``now``
+    gives the time that the record tells: from then on readers know of the day. Raises DataError,
+    with nothing published, where a file is not the one of its commit record.
     """
     note(root, day, PACKING)
     scratch = root.packing / root.pack_note(day).stem
@@ -79,7 +82,7 @@ def pack_day(root: Root, day: int, commits: Sequence[Commit], packed_at: str, to
         made.append((staged, final, _described(root, table, product_id, sources, staged, final)))
     for staged, final, file in made:
         publish(staged, final, mode=mode_of(TABLES[file.table]))
-    record = record_of(day, commits, [file for _, _, file in made], packed_at)
+    record = record_of(day, commits, [file for _, _, file in made], now())
     publish_day(root, day, record)
     scratch.rmdir()
     return record

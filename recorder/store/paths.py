@@ -58,6 +58,12 @@ def day_from_text(text: str) -> int:
     return hour_from_text(f"{text}00") // 24
 
 
+def day_in_name(name: str) -> int | None:
+    """The day that a name of eight digits means; None where it is no day, or another name."""
+    hour = hour_named(f"{name}00") if _day_name(name) else None
+    return None if hour is None else hour // 24
+
+
 def day_iso(day: int) -> str:
     """A day: ``2026-11-21``."""
     return _moment(day * 24).strftime("%Y-%m-%d")
@@ -234,7 +240,7 @@ class Root:
 
 def _days_named(folder: Path) -> list[int]:
     names = (path.stem for path in _children(folder) if path.suffix == ".json")
-    return sorted(day_from_text(name) for name in names if _day_name(name))
+    return sorted(day for name in names if (day := day_in_name(name)) is not None)
 
 
 def _children(folder: Path) -> Iterator[Path]:

@@ -30,6 +30,7 @@ CREATE OR REPLACE MACRO recorder_switched() AS {switched}::BIGINT;
 -- over is opened again where recording goes on in it.
 CREATE OR REPLACE MACRO recorder_old_before() AS {old_before}::BIGINT;
 CREATE OR REPLACE MACRO recorder_sealed_hours() AS {sealed_hours};
+CREATE OR REPLACE MACRO recorder_packed_days() AS {packed_days};
 
 -- ---- hours and names ---------------------------------------------------------------------------
 
@@ -40,8 +41,9 @@ CREATE OR REPLACE MACRO recorder_hour(_time) AS epoch_us(_time::TIMESTAMPTZ) // 
 -- The last hour of a range whose end is exclusive.
 CREATE OR REPLACE MACRO recorder_last_hour(_time) AS
     (epoch_us(_time::TIMESTAMPTZ) - 1) // 3600000000;
+CREATE OR REPLACE MACRO recorder_that_can_be(_hour) AS least(greatest(_hour, 0), 2500000);
 CREATE OR REPLACE MACRO recorder_in_text(_hour, _form) AS
-    strftime(make_timestamp(least(greatest(_hour, 0), 2500000) * 3600000000), _form);
+    strftime(make_timestamp(recorder_that_can_be(_hour) * 3600000000), _form);
 CREATE OR REPLACE MACRO recorder_stamp(_hour) AS recorder_in_text(_hour, '%Y%m%d%H');
 CREATE OR REPLACE MACRO recorder_from_stamp(_stamp) AS
     epoch(strptime(_stamp, '%Y%m%d%H'))::BIGINT // 3600;
@@ -142,6 +144,13 @@ CREATE OR REPLACE MACRO recorder_days(_table, _packed, _product, _first, _last) 
         list_filter(_packed, lambda each: list_contains(each['products'], _product)),
         lambda each: recorder_within(each['hours'], _first // 24, _last // 24))),
     lambda a_day: recorder_day_file(_table, recorder_literal(_product), a_day));
+-- The records of days that this does not know as packed, and of which hours may be looked for.
+CREATE OR REPLACE MACRO recorder_new_days() AS list_transform(
+    list_filter(
+        list_distinct(list_transform(list_append(recorder_open_hours(), recorder_old_before()),
+                                     lambda an_hour: an_hour // 24)),
+        lambda a_day: len(recorder_within(recorder_packed_days(), a_day, a_day)) = 0),
+    lambda a_day: recorder_path('commits/' || recorder_in_text(a_day * 24, '%Y%m%d') || '.jso[n]'));
 -- The files of a product: those that are sealed for sure and must be there, and those that may be
 -- there by now.
 CREATE OR REPLACE MACRO recorder_old(_table, _held, _product, _first, _last) AS list_transform(
@@ -172,8 +181,14 @@ CREATE OR REPLACE MACRO recorder_switch() AS (
         FROM earlier
         -- Longer ago than a minute: a clock was set back, or the transaction is old.
         WHERE until_us > began_us AND until_us < began_us + 60000000
+    ), packed AS (
+        -- What was looked for by name goes an hour later, and would be missed in silence.
+        SELECT if(count(*) = 0, 0, error(
+            'recorder.sql is out of date, read it again: ' || max(filename) || ' is newer')::BIGINT) AS seq
+        FROM read_text(recorder_new_days())
+        WHERE last_modified < now() - INTERVAL 55 minutes
     )
     SELECT coalesce((SELECT seq FROM kept),
                     (SELECT recorder_seq(recorder_from_stamp(record ->> 'hour')) FROM file),
-                    {lowest})
+                    {lowest}) + (SELECT seq FROM packed)
 );

@@ -8,7 +8,8 @@ UNION ALL
 SELECT {packed}, recorder_packed_date(filename) AS date,
        (recorder_hour_of({order}) % 24)::INTEGER AS hour
 FROM read_parquet(list_prepend(recorder_empty(), _days), schema = recorder_columns_{name}())
-WHERE {order} >= recorder_seq(_first) AND {order} < recorder_seq(_last + 1)
+WHERE {order} >= recorder_seq(recorder_that_can_be(_first))
+  AND {order} < recorder_seq(recorder_that_can_be(_last) + 1)
 UNION ALL
 FROM (
 WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)

@@ -15,11 +15,23 @@ import pyarrow.parquet as pq
 from recorder.core.tables import TABLES
 from recorder.errors import DataError
 from recorder.store.commits import Commit, SealedFile, publish_commit, read_commit
-from recorder.store.days import Day, DayFile, file_of, footer_in, hours_in, packed_paths
+from recorder.store.days import (
+    PACKING,
+    Day,
+    DayFile,
+    clear,
+    file_of,
+    footer_in,
+    hours_in,
+    note,
+    packed_paths,
+    read_day,
+)
 from recorder.store.pack import as_written, check_bytes, record_of
 from recorder.store.parts import mode_of, read_parts, reserve, write_file
 from recorder.store.paths import Root, hour_from_iso, iso, path_of
-from recorder.store.publish import make_folder, publish
+from recorder.store.publish import make_folder, publish, remove
+from recorder.store.views import publish_views
 
 _ENDS = ("first", "last")
 
@@ -74,6 +86,27 @@ def restore_hour(root: Root, record: Day, commit: Commit) -> None:
             files.append(told)
     if tuple(files) != commit.files:
         publish_commit(root, replace(commit, files=tuple(files)))
+
+
+def take_apart(root: Root, day: int) -> None:
+    """Give all hours of a packed day files of their own again, since one of them goes on.
+
+    The caller holds both locks. Cut off at any moment, readers take each row from one side. Raises
+    DataError, with the day as it was, where one of its files is not the one of its record.
+    """
+    record = read_day(root, day)
+    assert record is not None
+    for file in record.files:
+        check_bytes(root.path / file.path, file.bytes, file.sha256)
+    note(root, day, PACKING)
+    for each in record.hours:
+        commit = read_commit(root, hour_from_iso(each.hour))
+        if commit is None:
+            raise DataError(f"{root.path}: {each.hour} is packed, and has no commit record.")
+        restore_hour(root, record, commit)
+    remove(root.day_record(day))
+    publish_views(root, root.packing)
+    clear(root)
 
 
 def _restored(root: Root, record: Day, hour: int, told: SealedFile) -> SealedFile:

@@ -122,11 +122,12 @@ def views(root: Root, empty: Path | None = None) -> str:
 class _Held:
     """Sealed hours before the switch, by table and product as spans [first, last]; open hours.
 
-    Of packed hours the days are there, in ``packed``.
+    Of packed hours the days are there, in ``days`` and ``packed``.
     """
 
     switched: int | None
     hours: Spans = field(default_factory=list)
+    days: Spans = field(default_factory=list)
     tables: dict[str, dict[str, Spans]] = field(
         default_factory=lambda: {name: {} for name in TABLES}
     )
@@ -146,6 +147,7 @@ class _Held:
     def add_packed(self, hour: int, files: Iterable[DayFile]) -> None:
         """Take an hour that is packed, in the order of the hours, by the files of its day."""
         _extend(self.hours, hour)
+        _extend(self.days, hour // 24)
         for file in files:
             if file.table in self.packed:
                 spans = self.packed[file.table].setdefault(file.product_id or _NOTHING, [])
@@ -204,6 +206,7 @@ def _prelude(root: Root, held: _Held, empty: Path | None) -> str:
         "switched": str(switched),
         "old_before": str(switched - 1 if switched > int(time.time()) // 3600 else switched),
         "sealed_hours": _spans(held.hours),
+        "packed_days": _spans(held.days),
         "hour_seqs": str(hour_base(1) - hour_base(0)),
         "hour_0": f"({hour_base(0)})",
         "empty": quoted(str(empty.absolute())) if empty else f"recorder_path({quoted(EMPTY)})",

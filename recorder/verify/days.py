@@ -14,7 +14,7 @@ from recorder.errors import DataError
 from recorder.store.days import Day, DayFile, hours_in, is_removed, read_day
 from recorder.store.paths import Root, day_iso, hour_from_iso
 from recorder.store.seal import Commit
-from recorder.verify.findings import DAY, PACKED, REPAIR_DAY, Report
+from recorder.verify.findings import COMMIT, DAY, PACKED, RECORD_GONE, REPAIR_DAY, Report
 from recorder.verify.sealed import outside
 
 
@@ -30,11 +30,13 @@ def check_days(root: Root, commits: Mapping[int, Commit | None], report: Report)
             continue
         if record is None:
             continue  # removed meanwhile
-        problem = _misnamed(root, number, record) or _contradiction(record, commits)
+        if is_removed(root, number):
+            report.note(path, None, "it is being removed, or was: who packs or prunes next goes on")
+            continue
+        problem = _misnamed(root, number, record)
+        if problem is None and not _check_hours(root, record, commits, report):
+            problem = _contradiction(record, commits)
         if problem is not None:
-            if is_removed(root, number):
-                report.note(path, None, "it was being removed: who packs or prunes next goes on")
-                continue
             report.find(DAY, path, None, problem, REPAIR_DAY)
         for file in record.files:
             wrong = _wrong(root, number, record, file, report)
@@ -57,11 +59,19 @@ def _misnamed(root: Root, number: int, record: Day) -> str | None:
     return None
 
 
+def _check_hours(
+    root: Root, record: Day, commits: Mapping[int, Commit | None], report: Report
+) -> bool:
+    """Whether the commit record of an hour is gone of which nothing else tells."""
+    gone = [hour for each in record.hours if (hour := hour_from_iso(each.hour)) not in commits]
+    for hour in gone:
+        problem = "is gone: the record of its day names the hour, and nobody reads its rows"
+        report.find(COMMIT, root.commit(hour), hour, problem, RECORD_GONE)
+    return bool(gone)
+
+
 def _contradiction(record: Day, commits: Mapping[int, Commit | None]) -> str | None:
     """What in the record of a day is not as in those of its hours; None where nothing is wrong."""
-    for each in record.hours:
-        if hour_from_iso(each.hour) not in commits:
-            return f"it names {each.hour}, which has no commit record"
     if record.rows != sum(file.rows for file in record.files):
         return f"it says {record.rows:,} rows, and its files have others"
     known = [commits[hour_from_iso(each.hour)] for each in record.hours]

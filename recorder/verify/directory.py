@@ -9,8 +9,8 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, NoInputError
 from recorder.store.aside import QUARANTINE
-from recorder.store.days import day_named, read_day
-from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_named, iso
+from recorder.store.days import read_day
+from recorder.store.paths import CUTS, SCHEMA_MARK, Root, day_in_name, hour_named, iso
 from recorder.store.seal import sealed_before
 from recorder.store.sound import is_as_written
 from recorder.verify.again import check_again
@@ -208,7 +208,7 @@ class _Check:
     def _packed_stray(self, path: Path, named: dict[int, set[str] | None]) -> None:
         """A file below `packed`; ``named`` are the paths that the record of each day names."""
         found = _packed_name(path.name)
-        day = day_named(found[1]) if found else None
+        day = day_in_name(found[1]) if found else None
         if day is None:
             self._report.note(path, None, "is no file of the recorder")
             return
@@ -314,8 +314,8 @@ def _unknown(root: Root) -> Iterator[Path]:
             yield path
     yield from _unknown_parts(root)
     for path in sorted(root.commits.glob("*")):
-        named = hour_named(path.stem) or day_named(path.stem)
-        if path.suffix != ".json" or named is None:
+        named = hour_named(path.stem) is not None or day_in_name(path.stem) is not None
+        if path.suffix != ".json" or not named:
             yield path
     for path in sorted(root.capture.glob("*")):
         if hour_named(path.name) is None or not path.is_dir():

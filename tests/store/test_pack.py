@@ -194,7 +194,9 @@ def test_one_row_group_at_a_time(recorded, tmp_path, clock, monkeypatch):
     monkeypatch.setattr(
         packing, "as_written", lambda *each: seen.append(each[1].num_rows) or real(*each)
     )
-    record = packing.pack_day(root, DAY, commits, "2026-11-13T00:00:00Z", lambda _rows: None)
+    record = packing.pack_day(
+        root, DAY, commits, lambda: "2026-11-13T00:00:00Z", lambda _rows: None
+    )
     assert max(seen) == 100
     path = root.packed_file(TABLE, DAY, "BTC-USD")
     parquet = pq.ParquetFile(path)
@@ -239,7 +241,7 @@ def test_any_hours_of_any_size(tmp_path_factory, hours, sizes):
             rows = _trades(hour, size)
             model[hour] = rows.to_pylist()
             commits.append(_committed(root, table, hour, rows))
-        packing.pack_day(root, DAY, commits, "2026-11-13T00:00:00Z", lambda _rows: None)
+        packing.pack_day(root, DAY, commits, lambda: "2026-11-13T00:00:00Z", lambda _rows: None)
         path = root.packed_file(table, DAY, "A-B")
         for hour in range(24 * DAY, 24 * DAY + 24):
             found = parts.read_parts(table, [Slice(path, hour)]) if path.exists() else None
