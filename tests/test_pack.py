@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import recorder
-from recorder import missing, pack, recovery
+from recorder import missing, pack, recovery, replay
+from recorder.core.frames import HOUR_NS
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, LockedError, NoInputError, StorageError, UsageError
 from recorder.queries import Queries
@@ -27,6 +28,7 @@ from recorder.store.lock import PackLock, WriterLock
 from recorder.store.paths import Root, day_iso, hour_text
 from recorder.store.retire import GRACE_S
 from recorder.store.seal import read_commit, seal_hour, switch
+from recorder.store.views import publish_views
 from recorder.verify import verify
 from tests.frames_made import SECOND_NS, WANTED, Made
 from tests.packs import (
@@ -38,6 +40,7 @@ from tests.packs import (
     not_waiting_for_the_disk,
     record_packable,
 )
+from tests.test_replay import lines_of, write
 
 FIRST, SECOND, THIRD = (day_iso(DAY + number) for number in range(3))
 
@@ -225,6 +228,26 @@ def test_private_files_stay_private(root, clock, monkeypatch):
     assert seen == {0o600}
     path = root.packed_file(table, DAY, None)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_session_of_duckdb_that_looked_for_hours_by_name(root, clock):
+    """Where those were packed since, it says that it must be renewed, and nothing is missed."""
+    switch(root, 24 * (DAY + 1))
+    publish_views(root)
+    text = (root.path / "recorder.sql").read_text()
+    switch(root, NEWEST + 1)
+    with duckdb.connect() as con:
+        con.execute(text)
+        hours = list(range(24 * (DAY + 1), NEWEST + 1))
+        con.execute(f"CREATE OR REPLACE MACRO recorder_open_hours() AS {hours}")
+        [(before,)] = con.execute("SELECT count(*) FROM level2").fetchall()
+        pack.pack(root.path)
+        assert con.execute("SELECT count(*) FROM level2").fetchall() == [(before,)]
+        os.utime(root.day_record(DAY + 1), (1e9, 1e9))  # long ago
+        with pytest.raises(duckdb.Error, match="out of date, read it again"):
+            con.execute("SELECT count(*) FROM level2").fetchall()
+        con.execute((root.path / "recorder.sql").read_text())
+        assert con.execute("SELECT count(*) FROM level2").fetchall() == [(before,)]
 
 
 def test_a_session_of_duckdb_from_before(root, clock):
@@ -446,6 +469,47 @@ def test_hours_that_come_later_keep_files_of_their_own(root, recorded, clock):
     assert answers(root.path) == wanted
     assert verify(root.path, deep=True).findings == []
     assert "came later" in left(root)[SECOND]
+
+
+def imported(path: Path, folder: Path) -> None:
+    """What another recorder kept of an hour that ended here after seconds."""
+    made = Made(9, HOURS[4] * HOUR_NS + 1800 * SECOND_NS, rate=3)
+    arrivals = [*made.open("other"), *made.run(2.0)]
+    replay.import_captures([write(folder / f"{path.name}.gz", lines_of(arrivals))], path)
+
+
+def numbers(path: Path) -> dict[str, list[int]]:
+    """The numbers of the rows of an hour, through the API and through SQL."""
+    begin, db = HOURS[4] * 3600, recorder.open(path)
+    found = {}
+    for product in ("BTC-USD", "ETH-USD"):
+        rows = db.select("level2", product, begin, begin + 3600, allow_gaps=True).to_arrow()
+        found[product] = rows.column("ingest_seq").to_pylist()
+    with Queries(path) as queries:
+        asked = f"FROM level2 WHERE recv_ns // {HOUR_NS} = {HOURS[4]} ORDER BY ingest_seq"
+        found["sql"] = [row[0] for row in queries.run(f"SELECT ingest_seq {asked}").rows]
+    return found
+
+
+def test_an_import_into_a_packed_hour(root, recorded, tmp_path, clock):
+    """The hour goes on: its day is taken apart first, and every row is there once."""
+    other = Path(shutil.copytree(recorded, tmp_path / "other"))
+    before = numbers(other)
+    imported(other, tmp_path)
+    packed(root, clock)
+    with PackLock(root), pytest.raises(LockedError):
+        imported(root.path, tmp_path)
+    imported(root.path, tmp_path)
+    assert root.packed_days() == [DAY]
+    assert root.noted_days() == []
+    wanted = numbers(other)
+    assert numbers(root.path) == wanted
+    for name, found in wanted.items():
+        assert len(found) > len(before[name])
+        assert len(found) == len(set(found))
+    assert verify(root.path, deep=True).findings == []
+    assert [each.day for each in pack.pack(root.path, [SECOND]).packed] == [SECOND]
+    assert numbers(root.path) == wanted
 
 
 # --- again, and dry -------------------------------------------------------------------------------

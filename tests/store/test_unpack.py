@@ -9,13 +9,15 @@ from recorder import pack
 from recorder.core.tables import TABLES
 from recorder.errors import DataError
 from recorder.store import unpack
-from recorder.store.days import publish_day, read_day
+from recorder.store.commits import publish_commit, read_commit
+from recorder.store.days import clear, publish_day, read_day
 from recorder.store.paths import Root
 from recorder.store.retire import GRACE_S
-from recorder.store.seal import publish_commit, read_commit
-from recorder.store.unpack import restore_hour, scan_day
+from recorder.store.unpack import restore_hour, scan_day, take_apart
+from recorder.verify import verify
 from tests.packs import DAY, HOURS, LATER_S, not_waiting_for_the_disk, record_packable
 from tests.roots import sealed_bytes
+from tests.store.test_pack import EVERY, Calls, KilledError, counted, prepared, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +82,38 @@ def test_rows_that_cannot_be_read(both, tmp_path):
         restore_hour(root, read_day(root, DAY), read_commit(root, HOURS[0]))
     assert len(scan_day(root, DAY).files) == len(read_day(root, DAY).files) - 1
     publish_day(root, DAY, scan_day(root, DAY))
+
+
+def test_killed_at_every_call_of_taking_a_day_apart(both, tmp_path, monkeypatch):
+    """Readers have every row once, and whoever comes next finishes it."""
+    not_waiting_for_the_disk(monkeypatch)
+    before, after = both
+    rows, wanted = rows_of(before), sealed_bytes(before)
+    calls = Calls()
+    path = prepared(after, tmp_path)
+    with counted(calls):
+        take_apart(Root(path), DAY)
+    assert read_day(Root(path), DAY) is None
+    assert len(calls.names) > 100
+    for number in range(0, len(calls.names), EVERY):
+        root = Root(prepared(after, tmp_path))
+        with counted(Calls(number)), pytest.raises(KilledError):
+            take_apart(root, DAY)
+        assert rows_of(root.path) == rows, (number, calls.names[number])
+        assert verify(root.path).findings == [], (number, calls.names[number])
+        clear(root)
+        for day in root.packed_days():
+            take_apart(root, day)
+        assert sealed_bytes(root.path) == wanted, (number, calls.names[number])
+        assert list(root.packed.rglob("*.parquet")) == root.noted_days() == []
+
+
+def test_a_day_with_a_damaged_file_is_not_taken_apart(both, tmp_path):
+    root = Root(shutil.copytree(both[1], tmp_path / "data"))
+    path = root.packed_file(TABLES["trades"], DAY, "ETH-USD")
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(DataError, match="another SHA-256"):
+        take_apart(root, DAY)
+    assert read_day(root, DAY) is not None
+    assert root.noted_days() == []
