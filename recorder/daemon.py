@@ -20,6 +20,7 @@ from typing import Any
 
 from recorder import logs, recovery
 from recorder.backfill import Backfill, TradesService
+from recorder.before import look_before
 from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Listed, Noted, hour_of
@@ -33,7 +34,7 @@ from recorder.keycheck import Signings
 from recorder.lineup import Lineup
 from recorder.listing import Listing
 from recorder.progress import Progress, Summary
-from recorder.recording import Recording, look_before
+from recorder.recording import Recording
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
@@ -289,11 +290,9 @@ class Recorder:
             await asyncio.sleep(SILENCE_CHECK_S)
             self._tell_clock_step()
             now_ns = self._clock.now_ns()
-            silent = {
-                connection_id
-                for connection_id, deadline_ns in self._recording.pipeline.deadlines_ns().items()
-                if now_ns > deadline_ns
-            }
+            leaving = {each.connection_id or "" for each in self._connections if each.retiring}
+            deadlines_ns = self._recording.pipeline.deadlines_ns(leaving)
+            silent = {key for key, deadline_ns in deadlines_ns.items() if now_ns > deadline_ns}
             for connection in self._connections:
                 if connection.connection_id in silent & overdue:
                     connection.reconnect(self._disk.stopped or "silence for 5 s")
@@ -316,7 +315,8 @@ class Recorder:
             await asyncio.sleep(TURN_CHECK_S)
             now_ns = self._clock.now_ns()
             if hour_of(now_ns - int(TURN_GRACE_S * 1e9)) > self._recording.hour:
-                self._recording.turn(now_ns)
+                for request in self._recording.turn(now_ns):
+                    self._feeds.obey(request)
                 self._log_capture(FIRST_OFFSET)
 
     async def _report(self) -> None:

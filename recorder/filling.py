@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from recorder import recovery
 from recorder.backfill import REFUSED, UNREADABLE, Page, TradesService, pages, told
+from recorder.before import look_before
 from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import Arrival, Fetched, Noted, hour_of
@@ -30,7 +31,7 @@ from recorder.errors import (
 from recorder.feed.rest import Rest
 from recorder.hours import show_open_hour
 from recorder.missing import MissingTrades, missing_trades
-from recorder.recording import Recording, end_lost, look_before
+from recorder.recording import Recording, end_lost
 from recorder.store.importing import take_back
 from recorder.store.lock import WriterLock
 from recorder.store.parts import write_empty_parts

@@ -10,37 +10,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
+from recorder.before import Before, look_before
 from recorder.core import state as states
-from recorder.core.backfill import missing_trades
 from recorder.core.coverage import GAP, RECORDED, UNVERIFIED, Coverage
 from recorder.core.frames import (
-    FIRST_OFFSET,
     HOUR_NS,
     Arrival,
     Carried,
     Ended,
-    Fetched,
-    Frame,
     Noted,
     hour_base,
     hour_of,
-    offset_of_seq,
 )
-from recorder.core.messages import Trades
+from recorder.core.messages import Reconnect, Request
 from recorder.core.pipeline import Pipeline, Step
 from recorder.core.rows import Rows
-from recorder.core.session import Late, Session
 from recorder.core.tables import TABLES
 from recorder.core.trades import TradeIds, all_merged
-from recorder.core.wire.venues import decode_any
-from recorder.store.capture import Lost, end_of, nothing_whole, read_hour, read_stretches
+from recorder.store.capture import nothing_whole
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.importing import take_back
-from recorder.store.parts import Cut, read_cut, to_arrow, write_cut, write_open, write_part
+from recorder.store.parts import to_arrow, write_cut, write_open, write_part
 from recorder.store.paths import CUTS, Root
-from recorder.store.seal import Commit, read_commit, taken_to
+from recorder.store.seal import taken_to
 
 Wanted = Sequence[tuple[str, str | None]]
 
@@ -80,119 +72,6 @@ class Pending:
         write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns, parts)
         write_open(root, self.hour, self.end, self.last_ns, self.tracks)
         return rows
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """Where the recording before this one ended: at ``last_ns``, at ``offset`` of ``hour``.
-
-    Not ``orderly``: it died, and its `Ended` is not written yet. ``trades`` are the recorded trade
-    ids. Where nothing was recorded, times and hour are None. ``told_ns`` is when the last recording
-    ended that coverage tells of: before one that only took trades that were missing.
-    """
-
-    last_ns: int | None
-    hour: int | None
-    offset: int
-    orderly: bool
-    trades: dict[str, TradeIds]
-    told_ns: int | None = None
-
-
-def look_before(root: Root, hour_max: int | None = None) -> Before:
-    """Find where the recording before this one ended and which trades it recorded.
-
-    ``hour_max``: look at this hour and older ones only. Hours of which neither one block of capture
-    is whole nor a part or a record is there are passed over. Where parts reach beyond what can be
-    read of the capture, it did not end in order: what was told last is in the parts alone.
-    """
-    held = {*root.captured_hours(), *root.committed_hours(), *root.part_hours()}
-    for hour in sorted(held, reverse=True):
-        if hour_max is not None and hour > hour_max:
-            continue
-        end, commit = end_of(root.segments(hour)), read_commit(root, hour)
-        cut, taken = newest_cut(root, hour), taken_to(root, hour)
-        if commit is not None and commit.capture_end >= taken:
-            # Sealed hours ended in order, and their capture and parts may be gone.
-            if commit.ended_ns is not None:
-                trades = _trades_of(commit.trades)
-                last_ns = commit.ended_ns
-                told_ns = _told_ns(root, hour, last_ns)
-                return Before(last_ns, hour, taken, True, trades, told_ns)
-        elif end.arrival is not None or cut is not None or commit is not None:
-            orderly = isinstance(end.arrival, Ended) and end.offset >= taken
-            sealed_ns = commit.ended_ns if commit is not None else None
-            last_ns = max(end.ended_ns or 0, cut.last_ns if cut else 0, sealed_ns or 0)
-            trades = _recorded_trades(root, hour, commit)
-            told_ns = _told_ns(root, hour, last_ns)
-            return Before(last_ns, hour, taken, orderly, trades, told_ns)
-    return Before(None, None, FIRST_OFFSET, True, {})
-
-
-def newest_cut(root: Root, hour: int) -> Cut | None:
-    """What the record of an hour's newest cut carries; None where there is none."""
-    cuts = root.parts(CUTS, hour)
-    return read_cut(max(cuts, key=lambda each: each.end).path) if cuts else None
-
-
-def _told_ns(root: Root, hour: int, last_ns: int) -> int:
-    """When the last recording ended that was not idle; the newest segment tells what it is of."""
-    for segment in reversed(root.segments(hour)):
-        for _, arrival in read_hour([segment]):
-            if isinstance(arrival, Carried):
-                known = states.decode(arrival.state)
-                return known.ended_ns if known.idle and known.ended_ns is not None else last_ns
-            if not isinstance(arrival, Ended):
-                return last_ns
-        # It holds the end of a process that died, and nothing else.
-    return last_ns
-
-
-def _trades_of(content: dict[str, Any]) -> dict[str, TradeIds]:
-    return states.trades_from_state(msgspec.convert(content, dict[str, states.TradeState]))
-
-
-def _recorded_trades(root: Root, hour: int, commit: Commit | None) -> dict[str, TradeIds]:
-    """The trade ids recorded up to the end of an hour's capture.
-
-    From the newest cut, the commit record, or the state that the hour began with; what the capture
-    holds beyond that is at most a part's seconds.
-    """
-    done, trades = FIRST_OFFSET, dict[str, TradeIds]()
-    if commit is not None:
-        done, trades = commit.capture_end, _trades_of(commit.trades)
-    cuts = root.parts(CUTS, hour)
-    newest = max(cuts, key=lambda cut: cut.end) if cuts else None
-    if newest is not None and newest.end > done:
-        done, trades = newest.end, _trades_of(read_cut(newest.path).trades)
-    sessions: dict[str, Session] = {}
-    for ingest_seq, arrival in read_stretches(root.segments(hour), start=done):
-        if isinstance(arrival, Lost):
-            sessions.clear()  # as recovery does: nothing is known to have gone on
-            if offset_of_seq(ingest_seq) == FIRST_OFFSET:
-                trades = look_before(root, hour - 1).trades
-        elif isinstance(arrival, Carried):
-            trades = states.trades_from_state(states.decode(arrival.state).trades)
-        elif isinstance(arrival, Frame):
-            _take_trades(arrival, sessions, trades)
-        elif isinstance(arrival, Fetched):
-            missing_trades(arrival, trades.setdefault(arrival.product_id, TradeIds()))
-    return trades
-
-
-def _take_trades(frame: Frame, sessions: dict[str, Session], trades: dict[str, TradeIds]) -> None:
-    """Note the trades of a frame, unless it came late: those were not recorded."""
-    decoded = decode_any(frame.raw)
-    session = sessions.setdefault(
-        frame.connection_id, Session(frame.connection_id, frame.recv_ns, None)
-    )
-    if decoded.sequence is not None and isinstance(session.check(decoded.sequence), Late):
-        return
-    for message in decoded.messages:
-        if isinstance(message, Trades):
-            ids = trades.setdefault(message.product_id, TradeIds())
-            for trade in message.trades:
-                ids.take(trade.trade_id)
 
 
 def end_lost(root: Root) -> None:
@@ -237,6 +116,9 @@ def write_down(root: Root, notes: Sequence[tuple[str, str]]) -> int:
     recording.flush()
     recording.capture.close()
     return recording.hour
+
+
+HOURS_MAX = 24  # a machine that was asleep for a night has an hour each, and its books
 
 
 class Recording:
@@ -309,10 +191,13 @@ class Recording:
     def take(self, arrival: Arrival) -> Step:
         """Take one arrival, whose time must not be before the last one's (asserted)."""
         assert arrival.recv_ns >= self.last_ns, "time went back"
+        requests: list[Request] = []
         if hour_of(arrival.recv_ns) != self.capture.hour:
-            self.turn(arrival.recv_ns)
+            requests = self.turn(arrival.recv_ns)
         self.last_ns = arrival.recv_ns
-        return self._step(arrival)
+        step = self._step(arrival)
+        step.requests += requests
+        return step
 
     def _step(self, arrival: Arrival) -> Step:
         step = self.pipeline.step(arrival, self.capture.append(arrival))
@@ -323,11 +208,14 @@ class Recording:
         self._pending.add(step.rows)
         return step
 
-    def turn(self, recv_ns: int) -> None:
+    def turn(self, recv_ns: int) -> list[Request]:
         """Go on in the hours up to the one of this time, each with its own capture and parts.
 
-        Nothing may be recorded of those hours yet.
+        Nothing may be recorded of those hours yet. Of more than `HOURS_MAX` at once nothing is
+        recorded: then there are requests, to connect anew.
         """
+        if hour_of(recv_ns) - self.capture.hour > HOURS_MAX:
+            return self._leap(recv_ns)
         while self.capture.hour < hour_of(recv_ns):
             boundary_ns = (self.capture.hour + 1) * HOUR_NS
             self._step(Ended(boundary_ns - 1, "hour"))
@@ -338,6 +226,30 @@ class Recording:
             self._step(Carried(boundary_ns, "hour", self.pipeline.state()))
             self.last_ns = max(self.last_ns, boundary_ns)
             self.cut()  # the books on disk at once: the hour before is held against them
+        return []
+
+    def _leap(self, recv_ns: int) -> list[Request]:
+        """End here, and begin at a time far from it, as a recorder does that was down between.
+
+        The clock was set, or the machine slept. What is connected still is of before.
+        """
+        pipeline, ended_ns, hour = self.pipeline, self.last_ns, hour_of(recv_ns)
+        requests: list[Request] = [
+            Reconnect(connection_id, "the time went on by days")
+            for connection_id in pipeline.sessions
+        ]
+        known = states.State(
+            ended_ns=ended_ns,
+            wanted=list(pipeline.coverage.tracks),
+            trades=states.trades_to_state(pipeline.trades),
+        )
+        self._step(Ended(ended_ns, "stop"))
+        self.cut()
+        self.capture.turn(hour, taken_to(self.root, hour))
+        self._pending = Pending(hour, self.capture.offset)
+        self.last_ns = recv_ns
+        self._step(Carried(recv_ns, "start", states.encode(known)))
+        return requests
 
     def cut(self) -> None:
         """Make the rows so far ready to be published."""

@@ -13,6 +13,7 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from recorder import recovery, sealing
+from recorder.before import look_before
 from recorder.core.frames import (
     ADVANCED,
     FIRST_OFFSET,
@@ -31,7 +32,7 @@ from recorder.core.trades import TradeIds, all_merged
 from recorder.core.wire import advanced
 from recorder.core.wire.venues import decode_any, venue_of, wire_of
 from recorder.errors import DataError, NoInputError, StorageError
-from recorder.recording import Recording, end_lost, look_before, remember
+from recorder.recording import Recording, end_lost, remember
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.capture import read_hour
 from recorder.store.days import clear, is_packed

@@ -49,7 +49,7 @@ class Made:
         self._beat_ns = start_ns // SECOND_NS * SECOND_NS
 
     def open(self, connection_id: str) -> Iterator[Arrival]:
-        """Dial, and ask for everything."""
+        """Dial, and ask for everything; all that begins with data begins."""
         self._opened += 1
         session = Session(self._market, seed=self._seed * 1000 + self._opened)
         self._sessions[connection_id] = session
@@ -62,6 +62,7 @@ class Made:
             while session.owes():
                 for raw in session.turn(self.now_ns):
                     yield Frame(self._tick(), connection_id, raw)
+        yield self._beat_on(connection_id)
 
     def close(self, connection_id: str, code: int = 1006) -> Iterator[Arrival]:
         """Lose a connection."""
@@ -112,8 +113,11 @@ class Made:
     def _beat(self) -> Iterator[Arrival]:
         for connection_id, session in self._sessions.items():
             if session.wants_heartbeats():
-                event = wire.heartbeat(self.now_ns, 1000 * SECOND_NS)
-                yield self._frame(connection_id, "heartbeats", event)
+                yield self._beat_on(connection_id)
+
+    def _beat_on(self, connection_id: str) -> Frame:
+        event = wire.heartbeat(self.now_ns, 1000 * SECOND_NS)
+        return self._frame(connection_id, "heartbeats", event)
 
     def _frame(self, connection_id: str, channel: str, event: str) -> Frame:
         raw = self._sessions[connection_id].number(channel, event, self.now_ns)

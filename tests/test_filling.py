@@ -9,13 +9,14 @@ import pytest
 
 from recorder import config as settings
 from recorder import filling
+from recorder.before import look_before
 from recorder.config import Config
 from recorder.core import trades as core_trades
 from recorder.core.frames import Ended, Fetched, Frame, Noted, Opened, Sent
 from recorder.errors import ConfigError, LockedError, NoInputError
 from recorder.feed import rest as feed_rest
 from recorder.filling import FillReport
-from recorder.recording import Recording, end_lost, look_before
+from recorder.recording import Recording, end_lost
 from recorder.replay import seal
 from recorder.store.capture import read_arrivals
 from recorder.store.lock import WriterLock

@@ -42,7 +42,7 @@ class Beside:
         return [kind for kind, _ in self.noted]
 
     async def until(self, condition):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 assert not self.task.done(), self.task.exception()
                 await asyncio.sleep(0.02)

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import pytest
 
 from recorder import recovery, replay, sealing
+from recorder.before import look_before
 from recorder.core.frames import FIRST_OFFSET, hour_of_seq
 from recorder.core.tables import TABLES
-from recorder.recording import Recording, look_before
+from recorder.recording import Recording
 from recorder.store.capture import read_hour
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import CUTS, Root

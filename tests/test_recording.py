@@ -9,11 +9,12 @@ import pytest
 from recorder import recovery, replay, sealing
 from recorder.core.book import BookState
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Carried, Ended, Frame, hour_of
-from recorder.recording import Recording, look_before
+from recorder.core.messages import Reconnect
+from recorder.recording import Recording
 from recorder.store.capture import read_arrivals, read_hour
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
-from recorder.store.seal import seal_hour, taken_to
+from recorder.verify import verify
 from tests.frames_made import HOUR, HOUR_START_NS, SECOND_NS, WANTED, Made
 from tests.roots import check_coverage, check_order, gaps_of, live_rows, sealed_rows
 
@@ -114,6 +115,44 @@ def test_a_silence_of_hours_is_turned_hour_by_hour(root):
     assert len(tracks["level2", "BTC-USD"]) >= 4
     books = recovery.read_checkpoint(root, HOUR + 2)
     assert sorted(books) == [("c1", "BTC-USD"), ("c1", "ETH-USD")]
+
+
+@pytest.mark.parametrize("by", ["arrivals", "turn"])
+def test_a_clock_that_was_wrong_by_years_costs_no_hour_between(root, by):
+    """The recording ends where it was, and begins where the clock is: nothing is known between."""
+    made = Made(3, HOUR_START_NS)
+    recording = start(root, made)
+    for arrival in [*made.open("c1"), *made.run(2)]:
+        recording.take(arrival)
+    ended_ns = recording.last_ns
+    made.wait(10 * 365 * 24 * 3600)
+    if by == "turn":
+        requests = recording.turn(made.now_ns)
+        begun_ns = made.now_ns
+    else:
+        first, *more = made.run(1.5)
+        requests, begun_ns = recording.take(first).requests, first.recv_ns
+        for arrival in more:
+            recording.take(arrival)
+    assert [each.connection_id for each in requests if isinstance(each, Reconnect)] == ["c1"]
+    for arrival in [*made.close("c1"), *made.open("c2"), *made.run(2)]:
+        recording.take(arrival)
+    assert recording.pipeline.books["c2", "BTC-USD"].state is BookState.LIVE
+    stop(recording)
+    assert root.captured_hours() == [HOUR, hour_of(begun_ns)]
+    rows = live_rows(root.path)
+    check_order(rows)
+    tracks = check_coverage(rows)
+    for track in WANTED:
+        (down,) = [row for row in tracks[track] if row["reason"] == "recorder_down"]
+        assert (micros(down["start_time"]), micros(down["end_time"])) == (
+            us(ended_ns), us(begun_ns)
+        )  # fmt: skip
+    trades = [row["trade_id"] for row in rows["trades"] if row["product_id"] == "BTC-USD"]
+    assert len(trades) == len(set(trades))
+    replay.seal(root.path, include_current=True)
+    report = verify(root.path, deep=True)
+    assert report.findings == []
 
 
 def test_time_does_not_go_back(root):
@@ -218,155 +257,3 @@ def check_every_frame(root: Root, rows) -> None:
     ]
     held = {row["ingest_seq"] for row in rows["level2"]}
     assert set(changes) <= held
-
-
-def test_a_start_finds_the_trades_of_frames_that_no_part_holds(root):
-    """A snapshot repeats the last 100 trades; those that the capture alone holds are known too."""
-    made = Made(5, HOUR_START_NS)
-    recording = start(root, made)
-    for arrival in [*made.open("c1"), *made.run(20)]:
-        recording.take(arrival)
-    recording.capture.flush()
-    kill(recording)
-    known = {name: (ids.first, ids.last) for name, ids in recording.pipeline.trades.items()}
-    found = {name: (ids.first, ids.last) for name, ids in look_before(root).trades.items()}
-    assert found == known
-    assert len(known) == 2
-
-
-def test_a_trade_that_came_late_is_not_taken_for_recorded(root):
-    """The pipeline does not apply a late frame; a start after it must not believe it did."""
-    made = Made(5, HOUR_START_NS)
-    recording = start(root, made)
-    arrivals = [*made.open("c1"), *made.run(2)]
-    for arrival in arrivals:
-        recording.take(arrival)
-    snapshot = next(each for each in arrivals if b"market_trades" in getattr(each, "raw", b"")[:30])
-    text = snapshot.raw.replace(b'"trade_id":"', b'"trade_id":"9')
-    recording.take(Frame(recording.last_ns, "c1", text))
-    recording.capture.flush()
-    kill(recording)
-    known = {name: ids.last for name, ids in recording.pipeline.trades.items()}
-    assert {name: ids.last for name, ids in look_before(root).trades.items()} == known
-
-
-# --- what a start finds ---------------------------------------------------------------------------
-
-
-def test_an_empty_directory(root):
-    """Nothing was before."""
-    before = look_before(root)
-    assert (before.last_ns, before.hour, before.offset, before.orderly) == (
-        None,
-        None,
-        FIRST_OFFSET,
-        True,
-    )
-
-
-def an_hour_that_went_on(root: Root) -> Recording:
-    """A recording that died just after it turned into the next hour."""
-    made = Made(6, END_NS - SECOND_NS)
-    recording = start(root, made)
-    for arrival in [*made.open("c1"), *made.run(0.9)]:
-        recording.take(arrival)
-    recording.turn(END_NS + 1)
-    recording.flush()
-    kill(recording)
-    return recording
-
-
-@pytest.mark.parametrize("left", ["torn", "nothing", "empty folder"])
-def test_the_newest_hour_has_not_one_whole_block(root, left):
-    """What was before is what the older hour says: when it ended, and its trades."""
-    died = an_hour_that_went_on(root)
-    [segment] = root.segments(HOUR + 1)
-    if left == "torn":
-        segment.path.write_bytes(segment.path.read_bytes()[:-9])
-    else:
-        segment.path.unlink()
-    if left == "nothing":
-        segment.path.parent.rmdir()
-    for part in root.live.rglob(f"*{segment.path.parent.name}*"):
-        part.unlink()
-    before = look_before(root)
-    assert (before.hour, before.last_ns, before.orderly) == (HOUR, END_NS, True)
-    assert set(before.trades) == set(died.pipeline.trades)
-    made = Made(6, END_NS + 60 * SECOND_NS)
-    recording = start(root, made)
-    assert recording.begin_offset == FIRST_OFFSET
-    for arrival in [*made.open("c2"), *made.run(1)]:
-        recording.take(arrival)
-    stop(recording)
-    rows = live_rows(root.path)
-    check_order(rows)
-    tracks = check_coverage(rows)
-    assert {intervals[0]["state"] for intervals in tracks.values()} <= {"recorded", "gap"}
-    assert (gaps_of(rows, "level2", "BTC-USD")[0][2]) == "recorder_down"
-
-
-def test_parts_that_reach_beyond_a_damaged_capture(root):
-    """New frames never get numbers that rows have already."""
-    made = Made(7, HOUR_START_NS)
-    recording = start(root, made)
-    for arrival in [*made.open("c1"), *made.run(1)]:
-        recording.take(arrival)
-    recording.flush()
-    for arrival in made.run(1):
-        recording.take(arrival)
-    stop(recording)
-    [segment] = root.segments(HOUR)
-    segment.path.write_bytes(segment.path.read_bytes()[:-9])
-    rows = live_rows(root.path)
-    made.cut_off()
-    made.wait(1)
-    again = start(root, made)
-    assert again.begin_offset > recording.capture.offset
-    assert again.begin_offset == taken_to(root, HOUR) or again.begin_offset > recording.begin_offset
-    for arrival in [*made.open("c2"), *made.run(1)]:
-        again.take(arrival)
-    stop(again)
-    everything = live_rows(root.path)
-    check_order(everything)
-    check_coverage(everything)
-    for table, found in rows.items():
-        assert [row for row in everything[table] if row in found] == found
-
-
-def test_nothing_but_the_commit_record_is_left(root):
-    """Capture and parts are gone: the gap begins where the hour ended, and no trade comes twice."""
-    made = Made(8, END_NS - 2 * SECOND_NS)
-    recording = start(root, made)
-    for arrival in [*made.open("c1"), *made.run(1)]:
-        recording.take(arrival)
-    stop(recording)
-    died_ns = recording.last_ns
-    seal_hour(root, HOUR)
-    for path in [*root.capture.rglob("*.cap"), *root.live.rglob(f"*{2026111019}*")]:
-        path.unlink()
-    made.cut_off()
-    made.wait(30)
-    again = start(root, made)
-    for arrival in [*made.open("c2"), *made.run(1)]:
-        again.take(arrival)
-    stop(again)
-    new = live_rows(root.path)
-    old = sealed_rows(root.path)
-    rows = {table: old[table] + new[table] for table in old}
-    check_order(rows)
-    check_coverage(rows)
-    assert micros(gaps_of(rows, "level2", "BTC-USD")[-2][0]) == us(died_ns)
-
-
-def test_a_clean_stop_leaves_no_doubt(root):
-    """One life, no fault: everything that was recorded is `recorded`."""
-    made = Made(9, HOUR_START_NS)
-    recording = start(root, made)
-    for arrival in [*made.open("c1"), *made.run(3)]:
-        recording.take(arrival)
-    assert all(book.state is BookState.LIVE for book in recording.pipeline.books.values())
-    stop(recording)
-    rows = live_rows(root.path)
-    assert {row["state"] for row in rows["coverage"]} == {"recorded"}
-    assert [row for row in rows["faults"] if row["kind"] != "update_before_snapshot"] == []
-    assert {(row["channel"], row["product_id"]) for row in rows["coverage"]} == set(WANTED)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from recorder import recovery, replay
+from recorder.before import look_before
 from recorder.core.frames import Arrival, Frame, Sent
 from recorder.feed import rest as feed_rest
-from recorder.recording import look_before
 from recorder.replay import import_captures, seal
 from recorder.store.paths import Root
 from recorder.store.seal import sealed_before

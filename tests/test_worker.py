@@ -98,7 +98,7 @@ def test_a_worker_whose_recorder_died_first_says_nothing(sent):
     """The request never came, or half of it: no traceback on the recorder's stderr."""
     done = subprocess.run(
         [sys.executable, "-P", worker.__file__, str(os.getpid())],
-        input=sent, capture_output=True, check=False, timeout=30,
+        input=sent, capture_output=True, check=False, timeout=120,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == (b"", b"")
 

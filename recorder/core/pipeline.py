@@ -10,6 +10,7 @@ in the capture than it can have such rows; the intervals of `coverage` are outsi
 """
 
 import re
+from collections.abc import Collection
 from itertools import count
 
 from recorder.core import backfill, content, listed, marks, overdue
@@ -112,9 +113,12 @@ class Pipeline(Knowledge):
             )
         )
 
-    def deadlines_ns(self) -> dict[str, int]:
-        """For each connection, when its silence becomes a fault."""
-        deadlines = {each.connection_id: each.deadline_ns() for each in self.sessions.values()}
+    def deadlines_ns(self, leaving: Collection[str] = ()) -> dict[str, int]:
+        """For each connection, when its silence becomes a fault; some are ``leaving``."""
+        deadlines = {
+            key: session.deadline_ns(leaving=key in leaving)
+            for key, session in self.sessions.items()
+        }
         return {key: deadline for key, deadline in deadlines.items() if deadline is not None}
 
     # --- frames: in order? -----------------------------------------------------------------------

@@ -210,8 +210,11 @@ class Session(Asking):
         self.looked_ns = now_ns
         return True
 
-    def deadline_ns(self) -> int | None:
-        """When silence becomes a fault; None while no heartbeats are asked for."""
-        if "heartbeats" not in self.asked:
+    def deadline_ns(self, leaving: bool = False) -> int | None:
+        """When silence becomes a fault; None while no heartbeats are asked for.
+
+        One that is ``leaving`` unsubscribes them, and is as dead as others when nothing comes.
+        """
+        if "heartbeats" not in self.asked and not leaving:
             return None
         return self.last_ns + SILENCE_NS_MAX

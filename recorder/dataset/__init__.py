@@ -269,7 +269,7 @@ class Dataset:
         """The hours with anything recorded that [start, end) touches, oldest first.
 
         >>> [(each.start.hour, each.state, each.products) for each in db.hours()]
-        [(19, 'open', {'BTC-USD': 13})]
+        [(19, 'open', {'BTC-USD': 14})]
         """
         span = bounds(start, end)
         return self._files.consistently(lambda view: inventory.hours(view, *span))

@@ -74,6 +74,6 @@ def test_it_stops_when_it_is_told_to(whole):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout.readline().startswith("Serving at ws://127.0.0.1:")
         running.send_signal(signal.SIGTERM)
-        out, _ = running.communicate(timeout=30)
+        out, _ = running.communicate(timeout=120)
         assert running.returncode == 0
     assert "Stopped" in out

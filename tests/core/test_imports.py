@@ -165,14 +165,15 @@ ROOMS = [
     ),
     Room(
         "filling",
-        "backfill clock config core.frames core.tables core.trades errors feed.rest hours missing "
-        "recording recovery store",
+        "backfill before clock config core.frames core.tables core.trades errors feed.rest hours "
+        "missing recording recovery store",
         "",
         "joins files, REST and recording: missing trades by hand",
     ),
     Room("summaries", "core", "", "what an import tells of books and trades"),
     Room("disk", "store hours recording logs", "", "writes what is recorded, waits for the disk"),
-    Room("recording", "core store errors", "msgspec", "joins core and store: what is recorded"),
+    Room("before", "core store errors", "msgspec", "what a start has to know, read from the disk"),
+    Room("recording", "before core store errors", "", "joins core and store: what is recorded"),
     Room("checkpoints", "core store errors", "pyarrow", "the books that an hour begins with"),
     Room(
         "losses",
@@ -213,7 +214,7 @@ ROOMS = [
     ),
     Room(
         "daemon",
-        "backfill core feed store recording recovery hours disk worker clock config "
+        "backfill before core feed store recording recovery hours disk worker clock config "
         "keycheck logs lineup listing progress",
         "",
         "it joins all rooms, and nothing of replay",
@@ -227,7 +228,7 @@ ROOMS = [
     ),
     Room(
         "replay",
-        "core store errors recording recovery sealing hours worker summaries",
+        "before core store errors recording recovery sealing hours worker summaries",
         "",
         "captures through the same core, without a feed and nothing of live",
     ),

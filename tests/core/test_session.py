@@ -180,3 +180,4 @@ def test_silence() -> None:
     assert session.deadline_ns() == 10 + SILENCE_NS_MAX
     session.ask("unsubscribe", "heartbeats", (), 1)
     assert session.deadline_ns() is None
+    assert session.deadline_ns(leaving=True) == 10 + SILENCE_NS_MAX

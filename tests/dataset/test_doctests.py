@@ -30,6 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def record(script: Scripted) -> None:
     script.connect(0, "ws1")
+    ticker = {"type": "ticker", "product_id": "BTC-USD", "price": "65000.5"}
+    script.frame(0.25, "ticker", [{"type": "snapshot", "tickers": [ticker]}])
     script.book(0.5, "snapshot", [("bid", "65000", "0.5"), ("offer", "65001", "0.25")])
     script.trades(1, "snapshot", [(101, 0.2, "65000.5", "0.1")])
     script.book(10.5, "update", [("bid", "65000", "0.75")])

@@ -82,6 +82,7 @@ def test_texts_of_a_ticker_are_taken_from_its_json(tmp_path, without_sync):
     numbers = {"price": text, "best_bid": "0.1", "volume_24_h": "17"}
     ticker = {"type": "ticker", "product_id": "BTC-USD", **numbers}
     script.frame(1, "ticker", [{"type": "update", "tickers": [ticker]}])
+    script.frame(2, "heartbeats", [])
     script.publish()
     db = recorder.open(tmp_path)
     selection = db.ticker("BTC-USD", exact=True, columns=["price", "best_bid", "best_ask"])

@@ -69,13 +69,13 @@ def test_what_was_fetched_fills_it_whenever_that_was(lost, hour):
         lost.trades(3600 * each + 5, "update", [(110 + each, 3600 * each + 5, "104", "1")])
     lost.publish()
     db = recorder.open(lost.path)
-    assert gaps(db, at(0), UP_TO_NOW)[0] == "connection_closed"
+    assert gaps(db, at(1), UP_TO_NOW)[0] == "connection_closed"
     lost.fetched(3600 * hour + 70, LOST[:4])
     lost.trades(3600 * hour + 80, "update", [(111 + hour, 3600 * hour + 80, "1", "1")])
     if hour:
         lost.seal(*range(hour))
     lost.publish()
-    assert gaps(db, at(0), UP_TO_NOW) == []
+    assert gaps(db, at(1), UP_TO_NOW) == []
     assert ids(db, at(5), at(50)) == [102, 103, 108, 109, 104, 105, 106, 107]
     assert ids(db, at(3600 * hour + 65), at(3600 * hour + 75)) == []
 
@@ -95,7 +95,7 @@ def test_nothing_is_filled_while_nothing_came_behind_the_gap(lost):
     """Who knows what was traded meanwhile?"""
     lost.publish()
     db = recorder.open(lost.path)
-    assert gaps(db, at(0), at(60))[0] == "connection_closed"
+    assert gaps(db, at(1), at(60))[0] == "connection_closed"
 
 
 def test_a_trade_belongs_to_one_time_only(lost):

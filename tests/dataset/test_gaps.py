@@ -103,7 +103,8 @@ def test_a_gap_within_a_microsecond_is_one(tmp_path, without_sync):
     script.connect(0, "c0")
     script.trades(1, "snapshot", [(1, 0.5, "100", "1")])
     ticker = {"type": "ticker", "product_id": "BTC-USD", "price": "1"}
-    script.frame(5, "ticker", [{"type": "update", "tickers": [ticker]}])
+    for seconds in (4, 5):
+        script.frame(seconds, "ticker", [{"type": "update", "tickers": [ticker]}])
     script.number += 2
     script.frame(5, "ticker", [{"type": "update", "tickers": [ticker]}])
     script.frame(9, "ticker", [{"type": "update", "tickers": [ticker]}])

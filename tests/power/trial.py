@@ -17,7 +17,7 @@ from tests.power.promises import Promised, told_file
 from tests.power.writer import Life, live, recover_all
 
 LIVES_MAX = 3
-BEGUN_S_MAX = 10.0
+BEGUN_S_MAX = 60.0
 CUT_S = ((0.01, 0.5), (0.01, 0.5), (0.2, 1.0), (0.5, 2.0))  # the longer ones seal and clear up
 PACES = (
     {"sync_s": 0.04, "turns": 0.2},

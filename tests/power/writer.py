@@ -16,9 +16,10 @@ from random import Random
 import pyarrow.dataset  # noqa: F401  what reading a file imports late, and every child would again
 
 from recorder import recovery, replay, sealing
+from recorder.before import look_before
 from recorder.core.frames import HOUR_NS, Arrival, Frame, Sent, hour_of
 from recorder.hours import show_open_hour
-from recorder.recording import Pending, Recording, look_before
+from recorder.recording import Pending, Recording
 from recorder.store.capture_writer import CaptureWriter
 from recorder.store.lines import to_line
 from recorder.store.lock import WriterLock

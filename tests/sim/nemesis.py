@@ -11,6 +11,8 @@ from tests.sim.plan import Fault, Plan
 from tests.sim.witness import WatchedVenue, Witness
 
 T = TypeVar("T")
+CHURN_S = (0.7, 2.0)  # a life of a connection that is cut off: something is heard on each
+CHURN_LOOK_S = 0.1
 DRIP_BYTES_A_SECOND = (60, 600, 3000)
 
 
@@ -102,6 +104,19 @@ class Nemesis:
         if link := self._link(fault):
             self._note(fault, f"link {link.number}")
             link.server.close()
+
+    async def _churn(self, fault: Fault) -> None:
+        """Every connection is cut off so soon after it was first seen."""
+        self._note(fault, lasts=True)
+        shortest_s, longest_s = CHURN_S
+        life_s = shortest_s + fault.share * (longest_s - shortest_s)
+        seen_s: dict[int, float] = {}
+        while True:
+            now_s = self._witness.now_s()
+            for link in self._network.open_links():
+                if now_s >= seen_s.setdefault(link.number, now_s) + life_s:
+                    link.reset()
+            await asyncio.sleep(CHURN_LOOK_S)
 
     async def _refuse(self, fault: Fault) -> None:
         self._note(fault, lasts=True)

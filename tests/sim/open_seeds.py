@@ -8,6 +8,5 @@ OPEN = {
     537: "a trade that was not heard is in no gap (advanced, changing plans)",
     1145: "a gap of a few frames is not told around a change of the plan (advanced)",
     1240: "a book is not recorded again 45 s after the healing (advanced)",
-    1443: "a silent connection is kept open for 5.9 s (exchange)",
     1758: "after snapshots of wrong products two books are not the market's (advanced)",
 }

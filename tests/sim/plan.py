@@ -26,6 +26,7 @@ NETWORK = (
     "reset", "reset_client", "end", "refuse", "hang", "stall", "blackhole", "blackhole_all",
     "deaf", "mute", "drip",
 )  # fmt: skip
+CHURNS = 1 / 20  # of the runs have connections that live for a moment only, from then on
 # Larger than what the recorder takes here (`stage`), and no larger than that needs.
 BIG_BYTES = {"giant": 300_000, "bomb": 2_000_000}
 
@@ -103,7 +104,7 @@ def make(seed: int, protocol: str | None = None) -> Plan:
         weather=_weather(random),
         compression=random.random() < 0.1,
         disk_s_max=random.choice((0.0, 0.0, 0.0, 0.05, 1.5)),
-        faults=_faults(random),
+        faults=(*_faults(random), *_churn(seed, protocol)),
         venue_faults=_venue_faults(seed, random, protocol, products),
         stops=_stops(random),
         clock_steps=_clock_steps(random),
@@ -164,6 +165,14 @@ def _faults(random: Random) -> tuple[Fault, ...]:
         )
         at_s += random.expovariate(1 / apart_s)
     return tuple(faults)
+
+
+def _churn(seed: int, protocol: str) -> tuple[Fault, ...]:
+    """Drawn by itself: in some runs every connection is cut off soon after it opened."""
+    random = Random(f"sim/churn/{protocol}/{seed}")
+    if random.random() > CHURNS:
+        return ()
+    return (Fault(FIRST_FAULT_S, "churn", FAULTS_S, random.random(), 0),)
 
 
 def _venue_faults(

@@ -243,6 +243,11 @@ def _hammer() -> None:
     feed.BACKOFF_S_MAX = feed.BACKOFF_S_FIRST
 
 
+def _forgive() -> None:
+    """The pause begins anew after every session on which frames came."""
+    feed.GOOD_S = -1.0
+
+
 def _no_pace() -> None:
     async def at_once(self: Pace, *, urgent: bool = False) -> None:
         """Do not wait."""
@@ -256,7 +261,7 @@ def _resync_always() -> None:
 
 def _never_silent() -> None:
     """Nobody notices that a connection is dead; the library's pings do, after 20 s, if they do."""
-    Pipeline.deadlines_ns = lambda _self: {}
+    Pipeline.deadlines_ns = lambda *_: {}
     Recorder._watch_silence = _nothing
 
 
@@ -306,7 +311,8 @@ PLANTS = {
     "no-bad-frames": Plant("unreadable frames are not captured", _lose_unreadable),
     "subscribe-only": Plant("subscribed again without unsubscribing", _subscribe_only),
     "1000-final": Plant("1000 is taken for the end", _take_1000_for_final),
-    "hammer": Plant("the back-off is reset too early", _hammer),
+    "hammer": Plant("the pauses do not grow", _hammer),
+    "forgive": Plant("the back-off is reset too early", _forgive),
     "no-pace": Plant("requests go out without a limit", _no_pace),
     "resync-always": Plant("fresh snapshots without limits", _resync_always),
     "never-silent": Plant("silence is not noticed", _never_silent),

@@ -21,6 +21,7 @@ from tests.sim.checks.books import check_checkpoints, check_epochs
 from tests.sim.checks.conduct import (
     check_bounds,
     check_failures,
+    check_growing_pauses,
     check_limits,
     check_patience,
     check_silence,
@@ -49,6 +50,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("5", check_intervals),
     ("5", check_plans),
     ("6", check_limits),
+    ("6", check_growing_pauses),
     ("6", check_patience),
     ("7", check_bounds),
     ("10", check_failures),

@@ -52,7 +52,8 @@ class Captured:
 
 def read_capture(root: Path) -> Captured:
     """Read the capture of a data directory."""
-    captured = Captured({}, list(read_arrivals([root / "capture"])), [])
+    folders = [each for each in (root / "capture",) if each.exists()]
+    captured = Captured({}, list(read_arrivals(folders)), [])
     for _, arrival in captured.arrivals:
         match arrival:
             case Opened(recv_ns, connection_id):

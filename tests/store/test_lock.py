@@ -31,7 +31,7 @@ def second(path) -> tuple[int, str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     return done.returncode, done.stdout
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
+from recorder.before import look_before
 from recorder.core.tables import TABLES
-from recorder.recording import look_before
 from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_text
 from recorder.store.retire import GRACE_S, retire
 from recorder.store.seal import read_commit, seal_hour, switch

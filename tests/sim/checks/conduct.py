@@ -11,6 +11,11 @@ PER_SECOND_MAX = 8  # of connects, and of messages, from one address (`coinbase.
 # about six of them.
 REFUSED_MAX = 14
 REFUSED_S = 10.0
+# Sessions of a line that did not last: the pauses between them are up to 0.25 s, 0.5 s … 30 s, at
+# random, so that about nine are opened in that time, and never so many.
+SHORT_S = 29.0
+CHURN_S = 50.0
+CHURN_MAX = 18
 RESYNC_S = 9.0  # less than `RESYNC_NS_MIN`, because requests wait for their turn
 RESYNCS_MAX = 2  # what was not served, and then a gap
 # Nothing for 4 s (`SILENCE_NS_MAX`), and two looks half a second apart.
@@ -40,6 +45,25 @@ def check_limits(evidence: Evidence) -> Iterator[str]:
     ):
         for at_s, count in _too_many(times_s, most, within_s):
             yield f"{count} {what} within {within_s:g} s from {at_s:.3f} s on"
+
+
+def check_growing_pauses(evidence: Evidence) -> Iterator[str]:
+    """Sessions that do not last are opened ever more slowly, though frames came on each."""
+    plan = evidence.run.plan
+    if plan.clock_steps or plan.stops or len(plan.wanted) > 1:
+        return  # times, or lines, begin anew
+    runs: dict[str, list[float]] = {}
+    for line in evidence.lines.values():
+        label, opened_s = line.connection_id.partition("-")[0], line.opened_ns / 1e9
+        opened = runs.setdefault(label, [])
+        if line.closed is None or line.closed.recv_ns / 1e9 - opened_s > SHORT_S:
+            opened.clear()
+            continue
+        opened.append(opened_s)
+        lately = [each for each in opened if each > opened_s - CHURN_S]
+        if len(lately) > CHURN_MAX:
+            yield f"{label} was opened {len(lately)} times within {CHURN_S:g} s, each time in vain"
+            opened.clear()
 
 
 def check_patience(evidence: Evidence) -> Iterator[str]:

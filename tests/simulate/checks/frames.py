@@ -7,6 +7,7 @@ from tests.simulate.evidence import SECOND_NS, Captured, Line, sent_ns
 from tests.simulate.trial import Life
 
 ABORT_LOSS_S = 1.0  # what an aborted connection may take with it: both sockets' buffers
+WAIT_S = 3.0  # before a kill: what it had to wait for a processor then, its newest frames did, too
 ABORT_NOTICE_S = 0.1  # the venue notes the time of an abort just before it
 
 Frames = Sequence[bytes]
@@ -74,7 +75,10 @@ def _loss_begins(frames: Frames, lives: Sequence[Life], loss_s_max: float) -> in
     aborted_ns = _aborted_ns(frames, life)
     if aborted_ns is not None:
         return aborted_ns - _ns(ABORT_LOSS_S)
-    return life.signalled_ns - _ns(loss_s_max) if life.ended_hard else None
+    if not life.ended_hard:
+        return None
+    waited_s = life.waited_s(life.signalled_ns - _ns(WAIT_S))
+    return life.signalled_ns - _ns(loss_s_max + waited_s)
 
 
 def _life_of(frames: Frames, lives: Sequence[Life]) -> Life | None:

@@ -34,11 +34,11 @@ def check_down(
     lives: Sequence[Life],
     tracks: Sequence[Track],
 ) -> Iterator[str]:
-    """Every time between the end of a run and the start of the next is a gap `recorder_down`."""
-    first_ns = min(captured.starts_ns, default=None)
-    for before, after in pairwise(lives):
-        if first_ns is None or before.ended_ns < first_ns:
-            continue  # nothing had been recorded yet
+    """Every time between the end of a run and the start of the next is a gap `recorder_down`.
+
+    Runs that were ended before they recorded are a part of it.
+    """
+    for before, after in pairwise(life for life in lives if life.begun(captured.starts_ns)):
         start_us, end_us = before.ended_ns // 1000, after.spawned_ns // 1000
         for track in tracks:
             if not any(
