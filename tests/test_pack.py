@@ -26,6 +26,7 @@ from recorder.store import days as storing
 from recorder.store.days import read_day
 from recorder.store.lock import PackLock, WriterLock
 from recorder.store.paths import Root, day_iso, hour_text
+from recorder.store.records import CHECKSUM, checksum
 from recorder.store.retire import GRACE_S
 from recorder.store.seal import read_commit, seal_hour, switch
 from recorder.store.views import publish_views
@@ -357,10 +358,16 @@ def test_a_damaged_day_is_left_alone(root, name):
     assert not root.day_record(DAY).exists()
 
 
-def test_a_damaged_record_of_an_hour(root):
+def record_with(root: Root, **fields: int) -> None:
+    """The record of an hour says something else of a file, and has the checksum of that."""
     content = json.loads(root.commit(HOURS[0]).read_text())
-    content["files"][0]["rows"] += 1
-    root.commit(HOURS[0]).write_text(json.dumps(content))
+    content["files"][0] |= fields
+    del content[CHECKSUM]
+    root.commit(HOURS[0]).write_text(json.dumps({**content, CHECKSUM: checksum(content)}))
+
+
+def test_a_damaged_record_of_an_hour(root):
+    record_with(root, rows=1)
     assert "rows" in left(root)[FIRST]
     root.commit(HOURS[0]).write_text("{")
     assert "not a commit record" in left(root)[FIRST]
@@ -368,9 +375,7 @@ def test_a_damaged_record_of_an_hour(root):
 
 def test_rows_that_are_not_those_of_the_record(root):
     """The right bytes, by a record that says other rows."""
-    content = json.loads(root.commit(HOURS[0]).read_text())
-    content["files"][0]["ingest_seq_first"] += 1
-    root.commit(HOURS[0]).write_text(json.dumps(content))
+    record_with(root, ingest_seq_first=1)
     assert "other rows" in left(root)[FIRST]
 
 

@@ -27,9 +27,8 @@ import msgspec
 from recorder.core.frames import hour_base
 from recorder.core.tables import COVERAGE, LEVEL2, TABLES, Kind, Table
 from recorder.errors import DataError
-from recorder.store.days import DayFile, read_day
 from recorder.store.parts import write_empty_parts
-from recorder.store.paths import SCHEMA_MARK, Root
+from recorder.store.paths import SCHEMA_MARK, Root, hour_from_iso
 from recorder.store.publish import make_folder, publish
 from recorder.store.seal import sealed_before
 
@@ -61,7 +60,17 @@ class _Record(msgspec.Struct):
     files: list[_File]
 
 
+class _Hour(msgspec.Struct):
+    hour: str
+
+
+class _Day(msgspec.Struct):
+    hours: list[_Hour]
+    files: list[_File]
+
+
 _decode = msgspec.json.Decoder(_Record).decode
+_decode_day = msgspec.json.Decoder(_Day).decode
 
 
 def publish_views(root: Root, staging: Path | None = None) -> None:
@@ -90,12 +99,11 @@ def views(root: Root, empty: Path | None = None) -> str:
     Raises DataError where a commit record or `current.json` cannot be read.
     """
     held = _Held(sealed_before(root))
-    days = {day: record for day in root.packed_days() if (record := read_day(root, day))}
+    packed = _packed(root)
     for hour in root.committed_hours():
         if held.switched is not None and hour < held.switched:
-            packed = days.get(hour // 24)
-            if packed is not None and packed.holds(hour):
-                held.add_packed(hour, packed.files)
+            if hour in packed:
+                held.add_packed(hour, packed[hour])
             else:
                 held.add(hour, _files(root, hour))
     held.open = [hour for hour in root.part_hours() if hour >= (held.switched or 0)]
@@ -144,7 +152,7 @@ class _Held:
                 spans = self.tables[file.table].setdefault(file.product_id or _NOTHING, [])
                 _extend(spans, hour)
 
-    def add_packed(self, hour: int, files: Iterable[DayFile]) -> None:
+    def add_packed(self, hour: int, files: Iterable[_File]) -> None:
         """Take an hour that is packed, in the order of the hours, by the files of its day."""
         _extend(self.hours, hour)
         _extend(self.days, hour // 24)
@@ -173,6 +181,24 @@ def _files(root: Root, hour: int) -> list[_File]:
             f"{root.commit(hour)}: not a commit record ({error}). Run `recorder repair`, or move "
             "it away; the next start of the recorder seals the hour again from what is kept."
         ) from error
+
+
+def _packed(root: Root) -> dict[int, list[_File]]:
+    """The files of the days of hours that are packed."""
+    hours: dict[int, list[_File]] = {}
+    for day in root.packed_days():
+        path = root.day_record(day)
+        try:
+            record = _decode_day(path.read_bytes())
+            hours |= {hour_from_iso(each.hour): record.files for each in record.hours}
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        except ValueError as error:
+            raise DataError(
+                f"{path}: not the record of a day ({error}). Run `recorder repair`: it is made "
+                "again from the day's files."
+            ) from error
+    return hours
 
 
 # --- the text -----------------------------------------------------------------------------------
