@@ -6,12 +6,10 @@ rows.
 
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from recorder.core import state as states
 from recorder.core.frames import FIRST_OFFSET, Carried, offset_of_seq
@@ -20,8 +18,9 @@ from recorder.core.rows import levels_from
 from recorder.core.tables import LEVEL2
 from recorder.errors import DataError
 from recorder.store.capture import read_hour
-from recorder.store.parts import read_parts
-from recorder.store.paths import Root
+from recorder.store.days import file_of, files_of, read_day
+from recorder.store.parts import footer_of, read_parts
+from recorder.store.paths import File, Root
 from recorder.store.seal import read_commit
 
 Books = dict[tuple[str, str], Level2]  # by (connection, product)
@@ -48,14 +47,13 @@ def first_mark(root: Root, hour: int) -> Carried | None:
     return None
 
 
-def checkpoint_files(root: Root, hour: int) -> list[Path]:
+def checkpoint_files(root: Root, hour: int) -> list[File]:
     """The files that hold the checkpoint rows of an hour."""
-    parts = [part.path for part in root.parts(LEVEL2.name, hour) if part.first == 0]
+    parts: list[File] = [part.path for part in root.parts(LEVEL2.name, hour) if part.first == 0]
     if parts:
         return parts
     commit = read_commit(root, hour)
-    files = commit.files if commit is not None else ()
-    return [root.path / file.path for file in files if file.table == LEVEL2.name]
+    return files_of(root, hour, commit.files if commit is not None else (), LEVEL2.name)
 
 
 def are_books_of(root: Root, hour: int, books: Books) -> bool:
@@ -90,29 +88,24 @@ def read_books_at_end(root: Root, hour: int) -> Books:
     """
     commit = read_commit(root, hour)
     files = commit.files if commit is not None else ()
+    day = read_day(root, hour // 24)
     books: Books = {}
     for file in files:
         if file.table != LEVEL2.name or file.product_id is None:
             continue
-        if _is_valid_at_end(root.path / file.path):
-            found = books_after(read_parts(LEVEL2, [root.path / file.path]))
+        held = file_of(root, day, hour, file)
+        if _is_valid_at_end(held):
+            found = books_after(read_parts(LEVEL2, [held]))
             books |= {(line, file.product_id): book for line, book in found.items()}
     return books
 
 
-def _is_valid_at_end(path: Path) -> bool:
-    """Whether a sealed file of level2 says that its book was recorded up to the end.
+def _is_valid_at_end(file: File) -> bool:
+    """Whether the rows of level2 of a sealed hour have a book that was recorded up to the end.
 
-    Raises DataError where it cannot be read.
+    Raises DataError where that cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            metadata = pq.read_schema(file).metadata or {}
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}). `recorder verify` tells what is whole."
-        ) from error
-    return bool(metadata.get(b"recorder.book_valid_at_end") == b"true")
+    return footer_of(file).get("recorder.book_valid_at_end") == "true"
 
 
 def books_after(rows: pa.Table) -> dict[str, Level2]:

@@ -36,6 +36,7 @@ from recorder.listing import Listing
 from recorder.progress import Progress, Summary
 from recorder.recording import Recording
 from recorder.store.aside import set_aside_unreadable
+from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, iso
 from recorder.store.publish import empty
@@ -64,6 +65,7 @@ class Recorder:
     ) -> None:
         """``trades``: of whom missing trades are asked; None: of nobody."""
         empty(root.staging)
+        tidy(root)
         write_empty_parts(root)
         aside = set_aside_unreadable(root)
         self._root = root

@@ -18,6 +18,7 @@ from recorder.core.pipeline import Pipeline
 from recorder.core.rows import Rows
 from recorder.core.tables import COVERAGE
 from recorder.store.capture import end_of
+from recorder.store.days import files_of
 from recorder.store.parts import read_cut, read_parts
 from recorder.store.paths import CUTS, Root
 from recorder.store.seal import read_commit, taken_to
@@ -35,8 +36,7 @@ Trades = dict[str, states.TradeState]
 def ledger(root: Root, hour: int, before_seq: int) -> Ends:
     """Up to when the published intervals of each channel and product reach, in microseconds."""
     commit = read_commit(root, hour)
-    files = [root.path / file.path for file in commit.files] if commit is not None else []
-    files = [path for path in files if path.is_relative_to(root.path / COVERAGE.name)]
+    files = files_of(root, hour, commit.files if commit is not None else (), COVERAGE.name)
     rows = read_parts(COVERAGE, files + [part.path for part in root.parts(COVERAGE.name, hour)])
     rows = rows.filter(pc.less(rows.column("noted_seq"), before_seq))
     ends: Ends = {}

@@ -8,17 +8,17 @@ Of each file only ids and times are read, and only where its runs of ids begin a
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from recorder.core.tables import TRADES
 from recorder.errors import DataError
-from recorder.store.paths import Root
+from recorder.store.days import files_of
+from recorder.store.parts import read_rows
+from recorder.store.paths import File, Root, path_of
 from recorder.store.seal import read_commit
 
 _COLUMNS = ("product_id", "trade_id", "trade_time", "recv_time")
@@ -78,8 +78,8 @@ def _all_runs(root: Root, product_ids: Collection[str] | None) -> dict[str, list
     for attempt in range(_RETRIES):
         runs: dict[str, list[_Run]] = {}
         try:
-            for path in _paths(root, product_ids):
-                for product_id, run in _runs(path, product_ids):
+            for file in _files(root, product_ids):
+                for product_id, run in _runs(file, product_ids):
                     runs.setdefault(product_id, []).append(run)
         except FileNotFoundError:  # somebody records, and has retired it since it was listed
             if attempt == _RETRIES - 1:
@@ -89,21 +89,20 @@ def _all_runs(root: Root, product_ids: Collection[str] | None) -> dict[str, list
     raise AssertionError("the last attempt returns or raises")
 
 
-def _paths(root: Root, product_ids: Collection[str] | None) -> Iterator[Path]:
+def _files(root: Root, product_ids: Collection[str] | None) -> Iterator[File]:
     """Sealed files and live parts; what is in both counts once, by its ids."""
     for hour in root.committed_hours():
         commit = read_commit(root, hour)
-        for file in commit.files if commit is not None else ():
-            mine = product_ids is None or file.product_id in product_ids
-            if file.table == TRADES.name and mine:
-                yield root.path / file.path
+        files = commit.files if commit is not None else ()
+        mine = [file for file in files if product_ids is None or file.product_id in product_ids]
+        yield from files_of(root, hour, mine, TRADES.name)
     for part in root.parts(TRADES.name):
         yield part.path
 
 
-def _runs(path: Path, product_ids: Collection[str] | None) -> Iterator[tuple[str, _Run]]:
+def _runs(file: File, product_ids: Collection[str] | None) -> Iterator[tuple[str, _Run]]:
     """The ids of one file as runs, each product's in order."""
-    rows = _read(path, product_ids)
+    rows = _read(file, product_ids)
     times = pc.coalesce(rows.column("trade_time"), rows.column("recv_time")).cast(pa.int64())
     names = rows.column("product_id").cast(pa.string())
     for product_id in sorted(names.unique().to_pylist()):
@@ -119,15 +118,13 @@ def _runs(path: Path, product_ids: Collection[str] | None) -> Iterator[tuple[str
             yield product_id, _Run(*run)
 
 
-def _read(path: Path, product_ids: Collection[str] | None) -> pa.Table:
+def _read(file: File, product_ids: Collection[str] | None) -> pa.Table:
     wanted = None if product_ids is None else pc.field("product_id").isin(sorted(product_ids))
     try:
-        # By handle: the folders of a path must not become columns.
-        with path.open("rb") as file:
-            return pq.read_table(file, columns=list(_COLUMNS), filters=wanted)
+        return read_rows(file, _COLUMNS, wanted)
     except pa.ArrowException as error:
         raise DataError(
-            f"{path}: cannot be read ({error}). `recorder verify` tells what is whole."
+            f"{path_of(file)}: cannot be read ({error}). `recorder verify` tells what is whole."
         ) from error
 
 

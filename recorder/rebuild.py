@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES, Kind, Table
@@ -24,8 +23,8 @@ from recorder.errors import DataError, NoInputError, UsageError
 from recorder.recovery import Until, rebuild, rows_again
 from recorder.store.capture import end_of
 from recorder.store.lock import WriterLock
-from recorder.store.parts import read_parts, sort, unify
-from recorder.store.paths import CUTS, Root, hour_text
+from recorder.store.parts import read_parts, read_rows, sort, unify
+from recorder.store.paths import CUTS, File, Root, hour_text, path_of
 from recorder.store.seal import read_commit
 
 Progress = Callable[[int, int], None]
@@ -153,18 +152,18 @@ def _end(root: Root, view: View, hour: int, *, newest: bool) -> int:
 
 def _compared(view: View, target: Root, table: Table, hour: int, end: int) -> Compared:
     held = view.of_hour(table.name, hour) if view.holds(hour) else []
-    made = [part.path for part in target.parts(table.name, hour)]
+    made: list[File] = [part.path for part in target.parts(table.name, hour)]
     before = hour_base(hour) + end
     (rows, digest), (rows_made, digest_made) = (
-        _digest(table, paths, before) for paths in (held, made)
+        _digest(table, files, before) for files in (held, made)
     )
     return Compared(hour_text(hour), table.name, rows, rows_made, digest, digest_made)
 
 
-def _digest(table: Table, paths: Sequence[Path], before: int) -> tuple[int, str]:
+def _digest(table: Table, files: Sequence[File], before: int) -> tuple[int, str]:
     """The number of the rows with a number below ``before``, and a digest of their values."""
     digest, count = hashlib.sha256(), 0
-    for rows in _by_product(table, paths):
+    for rows in _by_product(table, files):
         wanted = rows.filter(pc.less(rows.column(table.order), before))
         count += wanted.num_rows
         if wanted.num_rows:
@@ -172,25 +171,24 @@ def _digest(table: Table, paths: Sequence[Path], before: int) -> tuple[int, str]
     return count, digest.hexdigest()[:32]
 
 
-def _by_product(table: Table, paths: Sequence[Path]) -> Iterator[pa.Table]:
+def _by_product(table: Table, files: Sequence[File]) -> Iterator[pa.Table]:
     """The rows of files, those of one product at a time where there are many."""
     if not table.per_product:
-        yield read_parts(table, paths)
+        yield read_parts(table, files)
         return
     products: set[str] = set()
-    for path in paths:
-        products |= _products_of(path)
+    for each in files:
+        products |= _products_of(each)
     for product_id in sorted(products):
-        yield read_parts(table, paths, [product_id])
+        yield read_parts(table, files, [product_id])
 
 
-def _products_of(path: Path) -> set[str]:
+def _products_of(file: File) -> set[str]:
     try:
-        with path.open("rb") as file:
-            named = pq.read_table(file, columns=["product_id"]).column(0)
+        named = read_rows(file, ["product_id"]).column(0)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"{path}: cannot be read ({error}). `recorder verify` tells what is whole."
+            f"{path_of(file)}: cannot be read ({error}). `recorder verify` tells what is whole."
         ) from error
     return set(named.cast(pa.string()).unique().to_pylist())
 

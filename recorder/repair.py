@@ -19,13 +19,15 @@ from itertools import count
 from pathlib import Path
 
 from recorder import recovery
+from recorder.apart import PackedDays
 from recorder.checkpoints import Books, are_books_of, begins_with_books, read_books_at_end
 from recorder.core.tables import LEVEL2
 from recorder.errors import DataError, NoInputError, StorageError
 from recorder.recording import end_lost
 from recorder.store.aside import QUARANTINE
+from recorder.store.days import clear
 from recorder.store.importing import take_back
-from recorder.store.lock import WriterLock
+from recorder.store.lock import PackLock, WriterLock
 from recorder.store.paths import CUTS, Root, hour_from_text, hour_text
 from recorder.store.publish import empty, make_folder, publish, publish_json, sync_file, sync_folder
 from recorder.store.retire import remove_days, retire
@@ -40,6 +42,7 @@ Progress = Callable[[int, int], None]
 _UNREADABLE = {findings.CUT, findings.COMMIT}
 _IN_HOURS = _UNREADABLE | {
     *(findings.PART, findings.SEALED, findings.CHECKPOINT, findings.COVERAGE, findings.REBUILT),
+    findings.PACKED,
 }
 
 
@@ -87,13 +90,15 @@ def repair(
     """Mend what `verify` finds; ``deep`` makes every hour again to find more.
 
     Raises:
-        LockedError: somebody records into it.
+        LockedError: somebody records into it, or packs it.
         NoInputError: it is no data directory.
         StorageError: the disk refused.
     """
     root = _root(path)
-    with WriterLock(root), _disk(root):
+    with WriterLock(root), PackLock(root), _disk(root):
         report = RepairReport(str(path), dry_run)
+        if not dry_run:
+            clear(root)
         before = verify(path, deep=deep, progress=progress)
         report.found = before.findings
         if before.whole:
@@ -135,6 +140,31 @@ class _Mending:
 
     def run(self, before: Report) -> None:
         """Mend what can be mended: what is unreadable goes first, then hours, oldest first."""
+        of_hours = self._by_hour(before)
+        days = PackedDays(self._root, self._set_aside, dry=self._dry)
+        days.look(before.findings)
+        of_hours = {hour: found for hour, found in of_hours.items() if not days.spares(hour, found)}
+        self._hurt = set(of_hours)
+        plans = [plan for hour in sorted(of_hours) if (plan := self._plan(hour, of_hours[hour]))]
+        for found, why in days.apart(self._hurt, {plan.hour for plan in plans}):
+            self._refuse(found, why)
+        plans = [plan for plan in plans if plan.hour // 24 not in days.refused]
+        for what in days.told:
+            self._did(None, what)
+        self._unreadable_away([each for plan in plans for each in (*plan.live, *plan.files)])
+        self._switch_away(before)
+        for plan in plans:
+            self.mended.add(plan.hour)
+            if plan.live:
+                self._parts(plan.hour, plan.live)
+            if plan.files:
+                self._files(plan)
+        days.away()
+        if not self._dry:
+            self._finish()
+
+    def _by_hour(self, before: Report) -> dict[int, list[Finding]]:
+        """What was found of hours; the rest is set aside, refused, or of days."""
         of_hours: dict[int, list[Finding]] = {}
         for each in before.findings:
             if each.kind == findings.STRAY:
@@ -144,20 +174,9 @@ class _Mending:
             elif each.kind == findings.EMPTY:
                 self._set_aside(Path(each.path))
                 self._did(None, f"wrote {Path(each.path).name} again")
-            elif each.kind != findings.CURRENT:
+            elif each.kind not in {findings.CURRENT, findings.DAY, findings.PACKED}:
                 self._refuse([each], each.what_to_do)
-        self._hurt = set(of_hours)
-        plans = [plan for hour in sorted(of_hours) if (plan := self._plan(hour, of_hours[hour]))]
-        self._unreadable_away([each for plan in plans for each in (*plan.live, *plan.files)])
-        self._switch_away(before)
-        for plan in plans:
-            self.mended.add(plan.hour)
-            if plan.live:
-                self._parts(plan.hour, plan.live)
-            if plan.files:
-                self._files(plan)
-        if not self._dry:
-            self._finish()
+        return of_hours
 
     def _plan(self, hour: int, found: list[Finding]) -> _Plan | None:
         """How to mend an hour; None, and refused, where it cannot be."""
@@ -337,13 +356,15 @@ def prune(
     days that ended longer ago go with their sealed files; None keeps them.
 
     Raises:
-        LockedError: somebody records into it.
+        LockedError: somebody records into it, or packs it.
         NoInputError: it is no data directory.
         StorageError: the disk refused.
     """
     root = _root(path)
-    with WriterLock(root), _disk(root):
+    with WriterLock(root), PackLock(root), _disk(root):
         report = PruneReport(str(path), dry_run)
+        if not dry_run:
+            report.removed += clear(root)
         now_s = time.time()
         report.removed += retire(root, now_s, keep_capture_s, dry_run=dry_run)
         if older_than_s is not None:

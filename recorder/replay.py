@@ -35,14 +35,16 @@ from recorder.errors import DataError, NoInputError, StorageError
 from recorder.recording import Recording, end_lost, remember
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.capture import read_hour
+from recorder.store.days import clear, is_packed
 from recorder.store.importing import forget, note_begin, take_back
-from recorder.store.lock import WriterLock
+from recorder.store.lock import PackLock, WriterLock
 from recorder.store.ndjson import CaptureLine
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_from_text, hour_text, iso
 from recorder.store.publish import empty
 from recorder.store.seal import taken_to
 from recorder.store.survey import Stretch, Survey, survey_all, timed_lines
+from recorder.store.unpack import take_apart
 from recorder.summaries import ImportReport, TradesSummary, summarise
 
 Progress = Callable[[int, int], None]
@@ -140,7 +142,7 @@ def import_captures(
     Raises:
         NoInputError, DataError: a file cannot be read, is no capture, is given twice, goes on where
             an earlier import ended, or an hour of it is already in the data directory.
-        LockedError: somebody records into the data directory.
+        LockedError: somebody records into the data directory, or packs it.
         StorageError: the disk refused.
     """
     root = Root(root_path)
@@ -149,7 +151,8 @@ def import_captures(
         surveys = survey_all(files, decode_any, venue_of)
     except DataError as error:
         raise DataError(f"{error} Nothing was imported.") from error
-    with WriterLock(root), _disk(root):
+    with WriterLock(root), PackLock(root), _disk(root):
+        clear(root)
         write_empty_parts(root)
         _seal(root, include_current=False)
         _refuse_continuing(root, surveys)
@@ -294,6 +297,8 @@ class _Import:
         if recording is not None and (hour - recording.hour > 1 or begin != FIRST_OFFSET):
             self._finish()
             recording = None
+        if is_packed(self._root, hour):
+            take_apart(self._root, hour // 24)
         self._begins[hour] = begin
         note_begin(self._root, self._begins)
         if recording is None:

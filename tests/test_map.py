@@ -43,7 +43,7 @@ ELSEWHERE = {
     **{
         f"verify/{name}.py": "tests/test_verify.py plants what it has to find"
         for name in (
-            *("again", "books", "coverage", "directory", "findings", "hours"),
+            *("again", "books", "coverage", "days", "directory", "findings", "hours"),
             *("parts", "raw", "reading", "sealed"),
         )
     },

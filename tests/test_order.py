@@ -17,6 +17,8 @@ CUT = f"{ROOT}/live/cuts/2026111019-000016777216-000016777316.json"
 FILE = f"{ROOT}/status/date=2026-11-10/hour=19/status-20261110T19.parquet"
 COMMIT = f"{ROOT}/commits/2026111019.json"
 CURRENT = f"{ROOT}/current.json"
+DAY_FILE = f"{ROOT}/packed/status/date=2026-11-10/status-20261110.parquet"
+DAY = f"{ROOT}/commits/20261110.json"
 
 
 def folder_of(path: str) -> str:
@@ -65,6 +67,9 @@ WHOLE = [
     *publish(COMMIT),
     *SWITCH,
     *unlink(PART),
+    *publish(DAY_FILE),
+    *publish(DAY),
+    *unlink(FILE),
 ]
 
 
@@ -114,6 +119,10 @@ def test_the_right_order_breaks_nothing():
         ("commit", without(WHOLE, *sync(folder_of(FILE)))),
         ("switch", before(WHOLE, SWITCH, publish(COMMIT))),
         ("switch", without(WHOLE, *sync(folder_of(COMMIT)))),
+        ("day", before(WHOLE, publish(DAY), publish(DAY_FILE))),
+        ("day", without(WHOLE, *sync(folder_of(DAY_FILE)))),
+        ("superseded", before(WHOLE, unlink(FILE), publish(DAY))),
+        ("superseded", [*WHOLE[:-2], *unlink(FILE)]),
         ("removal", before(WHOLE, unlink(PART), SWITCH)),
         ("removal", without(WHOLE, *sync(ROOT))),
     ],

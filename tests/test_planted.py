@@ -14,7 +14,7 @@ from tests.power import disk
 REPOSITORY = Path(__file__).resolve().parents[1]
 KILLS = ("double-rows", "forgotten-tail")
 CUTS = ("no-file-sync", "acknowledge-early", "part-early")
-ORDERS = ("no-folder-sync", "commit-early", "cut-early")
+ORDERS = ("no-folder-sync", "commit-early", "cut-early", "day-early")
 READERS = ("removed-before-switch", "removed-at-switch")
 
 
@@ -42,7 +42,7 @@ def test_a_power_cut_shows_what_was_not_synced():
 
 
 def test_the_order_of_calls_shows_what_is_not_yet_durable():
-    """The two that a power cut meets seldom."""
+    """Those that a power cut meets seldom."""
     if reason := trace.why_not():
         pytest.skip(reason)
     assert "survives" not in hunt("order", ORDERS)

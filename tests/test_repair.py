@@ -56,8 +56,9 @@ def root(recorded, tmp_path):
 
 
 def contents(root: Root) -> dict[str, str]:
-    """The digest of every file but the lock's."""
-    files = (path for path in root.path.rglob("*") if path.is_file() and path != root.lock)
+    """The digest of every file but the locks."""
+    locks = {root.lock, root.pack_lock}
+    files = (path for path in root.path.rglob("*") if path.is_file() and path not in locks)
     return {str(path.relative_to(root.path)): digest(path.read_bytes()) for path in files}
 
 

@@ -130,7 +130,7 @@ def test_a_seal_that_is_cut_off_is_no_damage(tmp_path, monkeypatch):
         started.take(arrival)
     started.stop(started.last_ns)
     started.flush()
-    monkeypatch.setattr("recorder.store.seal._publish_commit", lambda *_: None)
+    monkeypatch.setattr("recorder.store.seal.publish_commit", lambda *_: None)
     seal_hour(root, HOUR)
     report = assert_whole(tmp_path)
     assert len(report.notes) > 3

@@ -90,6 +90,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "replay": replaying.replay,
             "backfill": backfilling.backfill,
             "prune": care.prune,
+            "pack": care.pack,
         },
     ),
     ("Ask", {"api": api.api}),

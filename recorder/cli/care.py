@@ -1,4 +1,4 @@
-"""Commands that look after a data directory: verify, repair, prune."""
+"""Commands that look after a data directory: verify, repair, prune, pack."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from recorder.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from recorder.pack import PackedDay
     from recorder.verify import Finding
 
 NOT_WHOLE = 1
@@ -148,6 +149,69 @@ def prune(
         out.print(f"{word}: {terminal.plain(line)}.")
     if not report.removed:
         out.print("Nothing to remove.")
+
+
+def pack(
+    days: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DAY]...", help="Days such as 2026-11-21 (UTC). Default: all that are closed."
+        ),
+    ] = None,
+    data: Annotated[Path, typer.Option(help=DATA_HELP)] = Path("data"),
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="7d", help="Only days that ended longer ago. Default: every day."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=DRY_RUN_HELP)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Pack closed days: one file a table and product in the place of those of their hours.
+
+    It may be recorded meanwhile, and read: rows, order and every answer stay the same. A day is
+    closed when all its hours are sealed, for over an hour, and a later one is. Others are left
+    alone, and the reason is told; the exit code is 1 where a day is damaged, has hours missing, or
+    is one that was asked for. The files of the hours go at the next pack, from 61 minutes on:
+    run it once a day. Nothing needs packing; it is for those who mind many files.
+
+    Examples:
+        recorder pack --data data --dry-run           what would be done?
+        recorder pack --data data --older-than 7d     for a timer, once a day
+        recorder pack 2026-11-21 2026-11-22 --json
+    """
+    older_than_s = _length("--older-than", older_than)
+    if days and older_than is not None:
+        raise UsageError("days and --older-than are two ways to say which; choose one")
+    from recorder import pack as packing  # noqa: PLC0415  heavy
+
+    with terminal.progress("Packing") as progress:
+        report = packing.pack(
+            data, days or (), older_than_s=older_than_s, dry_run=dry_run, progress=progress
+        )
+    if as_json:
+        terminal.print_json(report)
+    else:
+        out = terminal.output()
+        for line in report.removed:
+            out.print(f"{'Would remove' if dry_run else 'Removed'}: {terminal.plain(line)}.")
+        for each in report.packed:
+            out.print(_packed_line(each, dry_run=dry_run))
+        for left in report.left:
+            line = f"Left alone: {left.day}: {terminal.plain(left.reason).rstrip('.')}."
+            out.print(line, style="red" if left.wrong else None)
+        if not (report.removed or report.packed or report.left):
+            out.print("Nothing to pack.")
+    if not report.whole:
+        raise typer.Exit(NOT_WHOLE)
+
+
+def _packed_line(day: "PackedDay", *, dry_run: bool) -> str:
+    before = f"{day.files_before:,} files, {terminal.amount(day.bytes_before)}"
+    hours = "1 hour" if day.hours == 1 else f"{day.hours} hours"
+    if dry_run:
+        return f"Would pack: {day.day}: {hours}, {day.rows:,} rows, {before}."
+    after = f"{day.files:,} files, {terminal.amount(day.bytes)}"
+    return f"Packed: {day.day}: {hours}, {day.rows:,} rows; {before}, are now {after}."
 
 
 def show_findings(findings: "Sequence[Finding]") -> None:

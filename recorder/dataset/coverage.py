@@ -1,6 +1,5 @@
 """What was recorded and what was not, with the intervals that are still going on."""
 
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from recorder.core.tables import COVERAGE
 from recorder.dataset.files import View
 from recorder.dataset.reading import join, read_file
 from recorder.store.parts import SCHEMAS
+from recorder.store.paths import File
 
 _TIMES = ("start_time", "end_time")
 GOING_ON = "still going on at the newest part"
@@ -54,7 +54,7 @@ def coverage_rows(
 
 
 def _of(
-    view: View, path: Path, product_id: str | None, channel: str | None, or_none: bool
+    view: View, path: File, product_id: str | None, channel: str | None, or_none: bool
 ) -> pa.Table:
     """The rows of one file; one answer looks at them several times."""
     key = (path, product_id, channel, or_none)

@@ -21,8 +21,19 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES, Table
 from recorder.dataset.reading import join, read_file
 from recorder.errors import DataError
+from recorder.store.days import Day, read_day
 from recorder.store.parts import read_cut
-from recorder.store.paths import CUTS, Part, Root, hour_from_iso, hour_from_text, hour_text
+from recorder.store.paths import (
+    CUTS,
+    File,
+    Part,
+    Root,
+    Slice,
+    hour_from_iso,
+    hour_from_text,
+    hour_text,
+    path_of,
+)
 
 HOUR_NS = 3_600_000_000_000
 HOUR_MAX = 2**63 // HOUR_NS
@@ -77,7 +88,7 @@ class Files:
 
     def read(
         self,
-        list_files: Callable[[], Sequence[Path]],
+        list_files: Callable[[], Sequence[File]],
         table: Table,
         wanted: pc.Expression | None = None,
         columns: Sequence[str] | None = None,
@@ -109,6 +120,7 @@ class View:
         self.tracks: list[dict[str, Any]] = []
         self.memo: dict[Any, pa.Table] = {}  # small files, read for this answer already
         self._commits: dict[int, dict[str, Any]] = {}
+        self._days: dict[int, Day | None] = {}
         self._cuts: dict[int, list[Part]] = {}
         if live:
             for cut in self._list_cuts():
@@ -206,27 +218,41 @@ class View:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> list[Path]:
-        """The files that may hold rows of a table received in [start, end), by exact path."""
+        """The files that may hold rows of a table received in [start, end), by exact path.
+
+        That of a packed day holds the rows of its other hours as well.
+        """
         first = -HOUR_MAX if start_ns is None else start_ns // HOUR_NS
         last = HOUR_MAX if end_ns is None else (end_ns - 1) // HOUR_NS
-        sealed = [
-            path
+        sealed = dict.fromkeys(
+            path_of(file)
             for hour in self._sealed_hours(first, last)
-            for path in self.sealed_files(table, hour, product_id)
-        ]
+            for file in self.sealed_files(table, hour, product_id)
+        )
         live = [part.path for part in self.parts(table, first, last, start_ns, end_ns)]
-        return sealed + live
+        return [*sealed, *live]
 
-    def of_hour(self, table: str, hour: int, product_id: str | None = None) -> list[Path]:
+    def of_hour(self, table: str, hour: int, product_id: str | None = None) -> list[File]:
         """The files that may hold rows of a table of one hour, of those that there are."""
         if hour < self.switched:
             self.root.commit(hour).stat()
             return self.sealed_files(table, hour, product_id)
         return [part.path for part in self.parts(table, hour, hour)]
 
-    def sealed_files(self, table: str, hour: int, product_id: str | None) -> list[Path]:
-        """The sealed files of a table of an hour that is committed."""
+    def packed(self, hour: int) -> Day | None:
+        """The record of the day of an hour, where the hour is packed."""
+        day = hour // 24
+        if day not in self._days:
+            self._days[day] = read_day(self.root, day)
+        record = self._days[day]
+        return record if record is not None and record.holds(hour) else None
+
+    def sealed_files(self, table: str, hour: int, product_id: str | None) -> list[File]:
+        """The sealed files of a table of an hour that is committed, or where it is packed."""
         one = TABLES[table]
+        day = self.packed(hour)
+        if day is not None:
+            return self._packed_files(day, one, hour, product_id)
         if product_id is not None or not one.per_product:
             path = self.root.sealed(one, hour, product_id if one.per_product else None)
             if path.is_file():  # the record of many products takes longer to read than the file
@@ -236,14 +262,33 @@ class View:
             files = [file for file in files if file["product_id"] == product_id]
         paths = [self.root.path / file["path"] for file in files]
         for path in paths:
-            if not path.is_file():
-                # A prune takes the record first: then the whole hour is gone, and that is right.
-                self.root.commit(hour).stat()
-                raise DataError(
-                    f"{path}: the commit record names it, and it is gone. Run `recorder repair`: "
-                    "it is made again where the capture of its hour is kept."
-                )
-        return paths
+            self._must_be_there(path, hour)
+        return list(paths)
+
+    def _packed_files(
+        self, day: Day, table: Table, hour: int, product_id: str | None
+    ) -> list[File]:
+        wanted = product_id if table.per_product else None
+        paths = [
+            self.root.path / file.path
+            for file in day.files
+            if file.table == table.name and wanted in (None, file.product_id)
+        ]
+        for path in paths:
+            self._must_be_there(path, hour)
+        return [Slice(path, hour) for path in paths]
+
+    def _must_be_there(self, path: Path, hour: int) -> None:
+        if path.is_file():
+            return
+        # A prune takes the record first: then the whole hour is gone, and that is right.
+        self.root.commit(hour).stat()
+        if read_day(self.root, hour // 24) != self._days.get(hour // 24):
+            raise FileNotFoundError(errno.ENOENT, "its day was packed, or taken apart", str(path))
+        raise DataError(
+            f"{path}: the commit record names it, and it is gone. Run `recorder repair`: "
+            "it is made again where the capture of its hour is kept."
+        )
 
     def parts(
         self,

@@ -8,7 +8,6 @@ there. Such trades were received later than they happened, so they count at thei
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from recorder.core.tables import TRADES
 from recorder.dataset.files import HOUR_NS, View
 from recorder.dataset.gaps import Gap, Interval, intervals
 from recorder.dataset.reading import join, read_file
+from recorder.store.paths import File
 
 # A trade in flight when a connection was lost comes with the snapshot of the next one.
 FLIGHT_NS = 60_000_000_000
@@ -141,7 +141,7 @@ class _Ids:
 
     def _hour(self, hour: int) -> pa.Table:
         if hour not in self._read:
-            paths: list[Path] = []
+            paths: list[File] = []
             if self._view.holds(hour):
                 paths = self._view.of_hour(TRADES.name, hour, self._product_id)
             wanted = pc.field("product_id") == self._product_id

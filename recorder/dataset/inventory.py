@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
 from recorder.core.tables import TABLES
 from recorder.dataset.files import HOUR_NS, View
-from recorder.dataset.reading import distinct, opened
+from recorder.dataset.reading import distinct, groups_in, opened
 from recorder.dataset.times import to_datetime
 from recorder.errors import DataError, NoInputError, UsageError
+from recorder.store.paths import File
 
 PER_PRODUCT = tuple(name for name, table in TABLES.items() if table.per_product)
 _SHOWN = 20
@@ -23,7 +23,10 @@ _NAME_MAX = 83  # four words of 20, as the wire has them
 
 @dataclass(frozen=True, slots=True)
 class ProductSummary:
-    """What is recorded of one product: time range, rows by table, hours, bytes on disk (sealed)."""
+    """What is recorded of one product: time range, rows by table, hours, bytes on disk (sealed).
+
+    The bytes of hours that are packed are those that they had before.
+    """
 
     product_id: str
     first: datetime
@@ -202,10 +205,11 @@ def _bounds(view: View, product_id: str, hour: int) -> tuple[int, int]:
     return min(first for first, _ in bounds), max(last for _, last in bounds)
 
 
-def _bounds_in(path: Path, product_id: str) -> tuple[int, int] | None:
+def _bounds_in(path: File, product_id: str) -> tuple[int, int] | None:
     """The range of ``recv_ns`` of a product's rows in a file; None where it has none."""
     with opened(path) as parquet:
-        rows = parquet.read(columns=["product_id", "recv_ns"])
+        groups = list(groups_in(path, parquet))
+        rows = parquet.read_row_groups(groups, columns=["product_id", "recv_ns"])
     mine = rows.filter(pc.field("product_id") == product_id).column("recv_ns")
     if not len(mine):
         return None

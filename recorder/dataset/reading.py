@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +12,9 @@ import pyarrow.parquet as pq
 
 from recorder.core.tables import Table
 from recorder.errors import DataError
+from recorder.store.days import row_groups
 from recorder.store.parts import SCHEMAS, complete
+from recorder.store.paths import File, Slice, path_of
 
 _Bounds = tuple[Any, Any] | None
 _CHOSEN_BY = (
@@ -35,11 +36,11 @@ class Span:
     end_ns: int | None = None
     whole: bool = False
 
-    def groups(self, metadata: Any) -> list[int]:
-        """The row groups of a file that may hold rows of it."""
+    def groups(self, metadata: Any, among: range) -> list[int]:
+        """Those of some row groups of a file that may hold rows of it."""
         return [
             group
-            for group, products, times in _statistics(metadata)
+            for group, products, times in _statistics(metadata, among)
             if self._may_hold(products, times)
         ]
 
@@ -53,11 +54,11 @@ class Span:
         early = times is not None and self.start_ns is not None and times[1] < self.start_ns
         return not (late or early)
 
-    def held(self, metadata: Any) -> set[int]:
-        """The row groups of a file whose rows all lie within it."""
+    def held(self, metadata: Any, among: range) -> set[int]:
+        """Those of some row groups of a file whose rows all lie within it."""
         return {
             group
-            for group, products, times in _statistics(metadata)
+            for group, products, times in _statistics(metadata, among)
             if self.whole and self._holds(products, times)
         }
 
@@ -72,13 +73,13 @@ class Span:
         return self.end_ns is None or (times is not None and times[1] < self.end_ns)
 
 
-def _statistics(metadata: Any) -> Iterator[tuple[int, _Bounds, _Bounds]]:
-    """The ranges of products and times of each row group; None where they are not known.
+def _statistics(metadata: Any, among: range) -> Iterator[tuple[int, _Bounds, _Bounds]]:
+    """The ranges of products and times of row groups; None where they are not known.
 
     Rows without a product do not count in such a range, so it is none where there are any.
     """
     names = [metadata.schema.column(at).path for at in range(metadata.num_columns)]
-    for number in range(metadata.num_row_groups):
+    for number in among:
         group = metadata.row_group(number)
         bounds: list[_Bounds] = []
         for name in ("product_id", "recv_ns"):
@@ -88,9 +89,20 @@ def _statistics(metadata: Any) -> Iterator[tuple[int, _Bounds, _Bounds]]:
         yield number, bounds[0], bounds[1]
 
 
+def groups_in(file: File, parquet: pq.ParquetFile) -> range:
+    """The row groups that belong to a file, of one that is open: all, or those of one hour."""
+    if isinstance(file, Slice):
+        return row_groups(parquet, file.hour)
+    return range(parquet.num_row_groups)
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file. Raises DataError where it is not whole, and while it is being read."""
+def opened(each: File) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; of a packed day, the whole of it.
+
+    Raises DataError where it is not whole, and while it is being read.
+    """
+    path = path_of(each)
     try:
         # By handle: the folders of a path must not become columns.
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
@@ -105,7 +117,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def read_span(
-    path: Path,
+    path: File,
     table: Table,
     span: Span,
     wanted: pc.Expression | None,
@@ -114,7 +126,8 @@ def read_span(
     """The wanted rows of one file, as they lie in it."""
     names = list(columns) if columns is not None else SCHEMAS[table.name].names
     with opened(path) as parquet:
-        groups, held = span.groups(parquet.metadata), span.held(parquet.metadata)
+        among = groups_in(path, parquet)
+        groups, held = span.groups(parquet.metadata, among), span.held(parquet.metadata, among)
         pieces = []
         for as_they_are, some in groupby(groups, held.__contains__):
             by = None if as_they_are else wanted
@@ -126,7 +139,7 @@ def read_span(
 
 
 def stream_span(
-    path: Path,
+    path: File,
     table: Table,
     span: Span,
     wanted: pc.Expression | None,
@@ -135,10 +148,11 @@ def stream_span(
 ) -> Iterator[pa.Table]:
     """The wanted rows of one file, as they lie in it, some at a time."""
     with opened(path) as parquet:
-        groups = span.groups(parquet.metadata)
+        among = groups_in(path, parquet)
+        groups = span.groups(parquet.metadata, among)
         if not groups:
             return
-        if span.held(parquet.metadata) >= set(groups):
+        if span.held(parquet.metadata, among) >= set(groups):
             wanted = None
         for batch in parquet.iter_batches(
             rows_at_once, row_groups=groups, columns=_needed(columns, table, wanted)
@@ -155,7 +169,7 @@ def _needed(names: Sequence[str], table: Table, wanted: pc.Expression | None) ->
 
 
 def _chosen(
-    path: Path,
+    path: File,
     table: Table,
     rows: pa.Table,
     wanted: pc.Expression | None,
@@ -166,8 +180,8 @@ def _chosen(
         rows = rows.cast(pa.schema([SCHEMAS[table.name].field(name) for name in rows.column_names]))
     except (KeyError, pa.ArrowException, ValueError) as error:
         raise DataError(
-            f"{path}: not a file of the table {table.name} ({error}). Move it away; it is not one "
-            "that the recorder wrote."
+            f"{path_of(path)}: not a file of the table {table.name} ({error}). Move it away; it is "
+            "not one that the recorder wrote."
         ) from error
     if wanted is not None:
         rows = rows.filter(wanted)
@@ -175,7 +189,7 @@ def _chosen(
 
 
 def read_file(
-    path: Path, table: Table, wanted: pc.Expression | None, columns: Sequence[str] | None = None
+    path: File, table: Table, wanted: pc.Expression | None, columns: Sequence[str] | None = None
 ) -> pa.Table:
     """The rows of one file that are wanted. Raises DataError where it is not whole."""
     return read_span(path, table, Span(), wanted, columns)
@@ -195,7 +209,7 @@ def join(table: Table, pieces: Sequence[pa.Table], columns: Sequence[str] | None
     return rows
 
 
-def distinct(path: Path, column: str) -> dict[str, int]:
+def distinct(path: File, column: str) -> dict[str, int]:
     """How many rows of one file have each word of a column; rows without a word are left out."""
     with opened(path) as parquet:
         values = parquet.read(columns=[column]).column(0).cast(pa.string())

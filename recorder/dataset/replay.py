@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +36,7 @@ from recorder.dataset.lines import lines_at, spans_of
 from recorder.dataset.ranges import TABLE_OF, Range, examine, require
 from recorder.dataset.reading import Span, read_span, stream_span
 from recorder.errors import DataError, UsageError
+from recorder.store.paths import File
 
 ROWS_HELD = 1_000_000
 _ROWS_AT_ONCE = (4_096, 65_536)
@@ -269,7 +269,7 @@ def _merged(streams: list[_Stream]) -> Iterator[Made]:
 
 def _streams(view: View, plan: Plan, hour: int, after: int) -> list[_Stream]:
     """The files of an hour, those that follow each other as one."""
-    lists: list[tuple[Table, tuple[str, ...] | None, list[Path]]] = []
+    lists: list[tuple[Table, tuple[str, ...] | None, list[File]]] = []
     for table in plan.tables:
         if hour >= view.switched:
             parts = view.parts(table.name, hour, hour, plan.start_ns, plan.end_ns)
@@ -301,7 +301,7 @@ def _rows(
     plan: Plan,
     table: Table,
     products: tuple[str, ...] | None,
-    paths: Sequence[Path],
+    paths: Sequence[File],
     at_once: int | None,
 ) -> Iterator[pa.Table]:
     """The rows of files in pieces; of parts, which have one product behind the other, each as one.

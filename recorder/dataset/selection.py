@@ -23,6 +23,7 @@ from recorder.dataset.reading import Span, join, read_span, stream_span
 from recorder.dataset.times import to_text
 from recorder.errors import UsageError
 from recorder.store.parts import SCHEMAS
+from recorder.store.paths import File, path_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,10 +79,14 @@ class Selection(Readable):
         return f"<{self._query}>"
 
     def files(self) -> list[Path]:
-        """The files that may hold the rows, sealed ones first, in the order of time."""
+        """The files that may hold the rows, sealed ones first, in the order of time.
+
+        That of a packed day holds the rows of its other hours as well.
+        """
 
         def listed(view: View) -> list[Path]:
-            return [path for _, paths in _files_by_hour(view, self._query, ()) for path in paths]
+            by_hour = _files_by_hour(view, self._query, ())
+            return list(dict.fromkeys(path_of(file) for _, files in by_hour for file in files))
 
         return self._files.consistently(listed, live=self._query.live)
 
@@ -233,7 +238,7 @@ def _span(query: Query, later: Sequence[int]) -> Span:
 
 def _files_by_hour(
     view: View, query: Query, later: Sequence[int]
-) -> Iterator[tuple[int, list[Path]]]:
+) -> Iterator[tuple[int, list[File]]]:
     """The files that may hold the rows, hour by hour."""
     table, product_id = query.table.name, query.product_id
     start_ns, end_ns = query.start_ns, query.end_ns

@@ -1,8 +1,13 @@
-"""One writer a data directory: a flock on ``.lock``, which the kernel drops with the process."""
+"""One writer a data directory: a flock on ``.lock``, which the kernel drops with the process.
+
+Days that are over may be packed beside a writer: that has a lock of its own, ``.pack-lock``. Who
+needs both takes the writer's first.
+"""
 
 import fcntl
 import os
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,22 +16,19 @@ from recorder.store.paths import Root
 from recorder.store.publish import make_folder
 
 
-class WriterLock:
-    """Holds a data directory for writing, as a context manager.
+class _Lock:
+    """A flock as a context manager; what another process holds is refused with its pid."""
 
-    Raises:
-        LockedError: another process holds it; the message names its pid.
-        StorageError: the directory cannot be made or written to.
-    """
-
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, path: Path, does: str) -> None:
         self._root = root
+        self._path = path
+        self._does = does
         self._handle: int | None = None
 
     def __enter__(self) -> Self:
         try:
             make_folder(self._root.path)
-            handle = os.open(self._root.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise StorageError(
                 f"{self._root.path}: cannot be written to ({error.strerror}). Check that it exists "
@@ -37,10 +39,7 @@ class WriterLock:
         except BlockingIOError as error:
             holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
-            raise LockedError(
-                f"{self._root.path}: process {holder} writes to it. Stop that one first, or choose "
-                "another data directory."
-            ) from error
+            raise LockedError(f"{self._root.path}: process {holder} {self._does}") from error
         self._handle = handle
         with suppress(OSError):  # it only names us: a full disk must not keep anybody out
             os.ftruncate(handle, 0)
@@ -58,3 +57,29 @@ class WriterLock:
                 os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
+
+
+class WriterLock(_Lock):
+    """Holds a data directory for writing, as a context manager.
+
+    Raises:
+        LockedError: another process holds it; the message names its pid.
+        StorageError: the directory cannot be made or written to.
+    """
+
+    def __init__(self, root: Root) -> None:
+        does = "writes to it. Stop that one first, or choose another data directory."
+        super().__init__(root, root.lock, does)
+
+
+class PackLock(_Lock):
+    """Holds the sealed files of past days, as a context manager: to pack, repair or remove them.
+
+    Raises:
+        LockedError: another process holds it; the message names its pid.
+        StorageError: the directory cannot be made or written to.
+    """
+
+    def __init__(self, root: Root) -> None:
+        does = "packs days of it. Wait until it is done, or stop it, and do the same again."
+        super().__init__(root, root.pack_lock, does)

@@ -31,10 +31,10 @@ WHERE start_ns < last_ns;
 -- Rows of coverage as they are meant: with what is going on, which ends at the newest cut; and what
 -- an hour told as recorded is shortened where a later one found that it was not. The row of such a
 -- gap begins before the hour that it was noted in.
-CREATE OR REPLACE MACRO recorder_meant(_old, _new, _begin, _end) AS TABLE
+CREATE OR REPLACE MACRO recorder_meant(_days, _first, _last, _old, _new, _begin, _end) AS TABLE
 WITH told AS MATERIALIZED (
     SELECT *, recorder_hour_of(noted_seq) AS noted_hour, row_number() OVER () AS place
-    FROM recorder_coverage(_old, _new, _begin, _end)
+    FROM recorder_coverage(_days, _first, _last, _old, _new, _begin, _end)
 ), taken_back AS (
     SELECT mine.place, min(greatest(gap.start_time, mine.start_time)) AS until
     FROM told AS mine JOIN told AS gap
@@ -68,6 +68,9 @@ CREATE OR REPLACE VIEW coverage AS
 CREATE OR REPLACE MACRO coverage_of(product, "from", "to") AS TABLE
 SELECT * EXCLUDE (date, hour)
 FROM recorder_meant(
+    recorder_days('coverage', recorder_packed_coverage(), '', recorder_hour("from"),
+                  recorder_after(recorder_last_hour("to"))),
+    recorder_hour("from"), recorder_after(recorder_last_hour("to")),
     recorder_old('coverage', recorder_held_coverage(), '', recorder_hour("from"),
                  recorder_after(recorder_last_hour("to"))),
     recorder_new('coverage', '', recorder_hour("from"), recorder_after(recorder_last_hour("to"))),
@@ -79,10 +82,10 @@ WHERE (product_id = product OR product_id IS NULL) AND start_time < "to"::TIMEST
 ORDER BY channel, product_id, start_time;
 
 -- What is missing; gap_end is exclusive.
-CREATE OR REPLACE MACRO recorder_missing(_old, _new, _begin, _end) AS TABLE
+CREATE OR REPLACE MACRO recorder_missing(_days, _first, _last, _old, _new, _begin, _end) AS TABLE
 WITH gaps AS (
     SELECT channel, product_id, start_time, end_time
-    FROM recorder_coverage(_old, _new, _begin, _end)
+    FROM recorder_coverage(_days, _first, _last, _old, _new, _begin, _end)
     WHERE state = 'gap'
     UNION ALL
     SELECT channel, product_id, start_time, end_time
@@ -96,12 +99,12 @@ FROM gaps;
 
 -- The same as one value. DuckDB would read coverage anew for every row that in_gap is asked for,
 -- if the question held the rows themselves; a value it makes once.
-CREATE OR REPLACE MACRO recorder_missing_of(_old, _new, _begin, _end) AS (
+CREATE OR REPLACE MACRO recorder_missing_of(_days, _first, _last, _old, _new, _begin, _end) AS (
     SELECT list({
         channel: gap_channel, product: gap_product, begin: gap_start, over: gap_end,
         first: recorder_hour(gap_start), last: recorder_hour(gap_end)
     })
-    FROM recorder_missing(_old, _new, _begin, _end)
+    FROM recorder_missing(_days, _first, _last, _old, _new, _begin, _end)
 );
 
 -- Whether a moment lies in one of these, of a product ('' for channels without). By names of its
@@ -119,6 +122,9 @@ CREATE OR REPLACE MACRO recorder_misses(_gaps, _product, _channel, _time) AS EXI
 CREATE OR REPLACE MACRO recorder_all_missing() AS
 {all_missing};
 CREATE OR REPLACE MACRO recorder_missing_within("from", "to") AS recorder_missing_of(
+    recorder_days('coverage', recorder_packed_coverage(), '', recorder_hour("from"),
+                  recorder_after(recorder_last_hour("to"))),
+    recorder_hour("from"), recorder_after(recorder_last_hour("to")),
     recorder_old('coverage', recorder_held_coverage(), '', recorder_hour("from"),
                  recorder_after(recorder_last_hour("to"))),
     recorder_new('coverage', '', recorder_hour("from"), recorder_after(recorder_last_hour("to"))),
@@ -141,7 +147,9 @@ CREATE OR REPLACE MACRO in_gap(product, _channel, t) AS
 CREATE OR REPLACE MACRO recorder_book_stretches(product, _first, _last) AS TABLE
 SELECT epoch_us(start_time) * 1000 AS stretch_begin_ns, epoch_us(end_time) * 1000 AS stretch_end_ns,
        connection_id AS stretch_connection
-FROM recorder_meant(recorder_old('coverage', recorder_held_coverage(), '', _first, recorder_after(_last)),
+FROM recorder_meant(recorder_days('coverage', recorder_packed_coverage(), '', _first, recorder_after(_last)),
+                    _first, recorder_after(_last),
+                    recorder_old('coverage', recorder_held_coverage(), '', _first, recorder_after(_last)),
                     recorder_new('coverage', '', _first, recorder_after(_last)),
                     recorder_begin_stamp(_first), recorder_stamp(recorder_after(_last) + 1))
 WHERE channel = 'level2' AND product_id = product AND state IN ('recorded', 'unverified');
@@ -149,7 +157,9 @@ WHERE channel = 'level2' AND product_id = product AND state IN ('recorded', 'unv
 -- ---- books -------------------------------------------------------------------------------------
 
 CREATE OR REPLACE MACRO recorder_changes(product, _first, _last) AS TABLE
-FROM recorder_level2(recorder_old('level2', recorder_held_level2(), product, _first, _last),
+FROM recorder_level2(recorder_days('level2', recorder_packed_level2(), product, _first, _last),
+                     _first, _last,
+                     recorder_old('level2', recorder_held_level2(), product, _first, _last),
                      recorder_new('level2', product, _first, _last),
                      recorder_begin_stamp(_first), recorder_stamp(_last + 1))
 WHERE product_id = product;
@@ -367,6 +377,8 @@ SELECT time_bucket("interval"::INTERVAL, coalesce(trade_time, recv_time)) AS sta
        sum(price * size) / nullif(sum(size), 0) AS vwap,
        coalesce(sum(size) FILTER (taker_side = 'BUY'), 0) AS bought, count(*) AS trades
 FROM recorder_trades(
+    recorder_days('trades', recorder_packed_trades(), product, recorder_hour("from") - 1, recorder_hour("to") + 24),
+    recorder_hour("from") - 1, recorder_hour("to") + 24,
     recorder_old('trades', recorder_held_trades(), product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_new('trades', product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_begin_stamp(recorder_hour("from") - 1), recorder_stamp(recorder_hour("to") + 25))

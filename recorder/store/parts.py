@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from recorder.core.rows import Rows
 from recorder.core.tables import SCHEMA_VERSION, TABLES, Kind, Table
 from recorder.errors import DataError
-from recorder.store.paths import SCHEMA_MARK, Root, hour_text
+from recorder.store.days import footer_in, row_groups
+from recorder.store.paths import SCHEMA_MARK, File, Root, Slice, hour_text, path_of
 from recorder.store.publish import DATA_MODE, PRIVATE_MODE, make_folder, publish, publish_json
 from recorder.store.records import publish_record, read_record
 
@@ -147,24 +148,31 @@ def reserve(path: Path, table: Table) -> None:
 
 def write_file(path: Path, table: Table, arrow: pa.Table, footer: Mapping[str, str]) -> None:
     """Write one Parquet file in the project's encodings. Deterministic: same rows, same bytes."""
+    whole = with_footer(table, arrow.schema, arrow.num_rows, footer)
+    pq.write_table(arrow.cast(whole), path, row_group_size=ROW_GROUP_ROWS, **encodings(table))
+
+
+def with_footer(table: Table, arrow: pa.Schema, rows: int, footer: Mapping[str, str]) -> pa.Schema:
+    """The schema of a file of so many rows, with what the file says of itself."""
     metadata = {f"recorder.{key}": value for key, value in footer.items()}
     metadata["recorder.schema_version"] = str(SCHEMA_VERSION)
     metadata["recorder.channel"] = table.name
-    metadata["recorder.rows"] = str(arrow.num_rows)
-    whole = arrow.schema.with_metadata({key: metadata[key] for key in sorted(metadata)})
+    metadata["recorder.rows"] = str(rows)
+    return arrow.with_metadata({key: metadata[key] for key in sorted(metadata)})
+
+
+def encodings(table: Table) -> dict[str, Any]:
+    """How the files of a table are written, as Parquet's writer is told."""
     kinds = {column.name: column.kind for column in table.columns}
     delta = [name for name, kind in kinds.items() if kind in (Kind.INT, Kind.TIME)]
-    pq.write_table(
-        arrow.cast(whole),
-        path,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=COMPRESSION_LEVEL,
-        use_dictionary=[name for name in kinds if name not in delta],
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        write_page_checksum=True,
-        version="2.6",
-    )
+    return {
+        "compression": "zstd",
+        "compression_level": COMPRESSION_LEVEL,
+        "use_dictionary": [name for name in kinds if name not in delta],
+        "column_encoding": dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        "write_page_checksum": True,
+        "version": "2.6",
+    }
 
 
 def write_part(root: Root, table: Table, arrow: pa.Table, hour: int, first: int, end: int) -> Path:
@@ -254,17 +262,19 @@ def _cut(content: dict[str, Any]) -> Cut:
     return cut
 
 
-def write_empty_parts(root: Root) -> None:
+def write_empty_parts(root: Root, staging: Path | None = None) -> None:
     """See that every live table has its empty file, so that a glob over it never fails.
 
-    One with other bytes is replaced: it is damaged, or of another version.
+    One with other bytes is replaced: it is damaged, or of another version. ``staging`` is for who
+    does not hold the writer's lock.
     """
+    staging = staging or root.staging
     for table in TABLES.values():
         final = root.live / table.name / SCHEMA_MARK
         content = _empty_part(table.name)
         if not final.exists() or final.read_bytes() != content:
-            make_folder(root.staging)
-            staged = root.staging / f"{table.name}-{SCHEMA_MARK}"
+            make_folder(staging)
+            staged = staging / f"{table.name}-{SCHEMA_MARK}"
             staged.write_bytes(content)
             publish(staged, final)
 
@@ -278,7 +288,7 @@ def _empty_part(name: str) -> bytes:
 
 
 def read_parts(
-    table: Table, paths: Sequence[Path], products: Sequence[str] | None = None
+    table: Table, files: Sequence[File], products: Sequence[str] | None = None
 ) -> pa.Table:
     """Read files of one table, in the order given; ``products`` limits the rows.
 
@@ -287,19 +297,53 @@ def read_parts(
     """
     filters = pc.field("product_id").isin(list(products)) if products is not None else None
     pieces = []
-    for path in paths:
+    for each in files:
         try:
-            # By handle: a path's hive-like folders must not become columns.
-            with path.open("rb") as file:
-                piece = pq.read_table(file, filters=filters, page_checksum_verification=True)
+            piece = read_rows(each, filters=filters)
             pieces.append(complete(table, piece, SCHEMAS[table.name].names))
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"{path}: cannot be read ({error}). `recorder verify` tells what is whole."
+                f"{path_of(each)}: cannot be read ({error}). `recorder verify` tells what is whole."
             ) from error
     if not pieces:
         return SCHEMAS[table.name].empty_table()
     return pa.concat_tables(pieces, promote_options="permissive")
+
+
+def read_rows(
+    each: File, columns: Sequence[str] | None = None, filters: pc.Expression | None = None
+) -> pa.Table:
+    """The rows of a file, or of one hour of a day's file; of some columns, and some rows."""
+    # By handle: a path's hive-like folders must not become columns.
+    with path_of(each).open("rb") as handle:
+        names = None if columns is None else list(columns)
+        if not isinstance(each, Slice):
+            return pq.read_table(
+                handle, columns=names, filters=filters, page_checksum_verification=True
+            )
+        parquet = pq.ParquetFile(handle, page_checksum_verification=True)
+        groups = list(row_groups(parquet, each.hour))
+        if filters is None:
+            return parquet.read_row_groups(groups, columns=names)
+        rows = parquet.read_row_groups(groups).filter(filters)
+        return rows if names is None else rows.select(names)
+
+
+def footer_of(each: File) -> dict[str, str]:
+    """What a file says of itself; of an hour in a day's file, what the hour's own one said.
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        with path_of(each).open("rb") as handle, pq.ParquetFile(handle) as parquet:
+            if isinstance(each, Slice):
+                return footer_in(parquet, each.hour)
+            said = parquet.schema_arrow.metadata or {}
+            return {key.decode(): value.decode() for key, value in said.items()}
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path_of(each)}: cannot be read ({error}). `recorder verify` tells what is whole."
+        ) from error
 
 
 def complete(table: Table, rows: pa.Table, names: Sequence[str]) -> pa.Table:

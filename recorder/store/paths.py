@@ -10,11 +10,15 @@
     level2/product=BTC-USD/date=2026-11-21/hour=19/level2-BTC-USD-20261121T19.parquet
     heartbeats/date=2026-11-21/hour=19/heartbeats-20261121T19.parquet
     commits/2026112119.json                       the commit record of an hour
+    packed/level2/product=BTC-USD/date=2026-11-21/level2-BTC-USD-20261121.parquet   a whole day
+    commits/20261121.json                         the record of a packed day
+    packing/                                      days that are being packed, and a note of each
+    .pack-lock                                    flock: one packer
     current.json                                  the readers' switch
     importing.json                                where an import began that has not finished
     products.json                                 the venue's list of products, as last known
 
-Hours are int, hours since 1970-01-01T00 UTC.
+Hours are int, hours since 1970-01-01T00 UTC; days are, too.
 """
 
 import re
@@ -30,6 +34,7 @@ _part_name = re.compile(r"(\d{10})-(\d{12})-(\d{12})\.(?:parquet|json)").fullmat
 CUTS = "cuts"
 _segment_name = re.compile(r"(\d{16})\.cap").fullmatch
 _hour_name = re.compile(r"\d{10}").fullmatch
+_day_name = re.compile(r"\d{8}").fullmatch
 
 
 def hour_text(hour: int) -> str:
@@ -41,6 +46,27 @@ def hour_from_text(text: str) -> int:
     """The inverse of `hour_text`."""
     moment = datetime.strptime(text, "%Y%m%d%H").replace(tzinfo=UTC)
     return int(moment.timestamp()) // 3600
+
+
+def day_text(day: int) -> str:
+    """``20261121``."""
+    return _moment(day * 24).strftime("%Y%m%d")
+
+
+def day_from_text(text: str) -> int:
+    """The inverse of `day_text`. Raises ValueError where it is no day."""
+    return hour_from_text(f"{text}00") // 24
+
+
+def day_in_name(name: str) -> int | None:
+    """The day that a name of eight digits means; None where it is no day, or another name."""
+    hour = hour_named(f"{name}00") if _day_name(name) else None
+    return None if hour is None else hour // 24
+
+
+def day_iso(day: int) -> str:
+    """A day: ``2026-11-21``."""
+    return _moment(day * 24).strftime("%Y-%m-%d")
 
 
 def hour_named(name: str) -> int | None:
@@ -86,6 +112,27 @@ class Segment:
     path: Path
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Slice:
+    """The rows of one hour in the file of a packed day."""
+
+    path: Path
+    hour: int
+
+    @property
+    def name(self) -> str:
+        """The name of the day's file."""
+        return self.path.name
+
+
+File = Path | Slice  # what holds rows of a sealed hour: a file of its own, or a stretch of a day's
+
+
+def path_of(file: File) -> Path:
+    """The file to open."""
+    return file.path if isinstance(file, Slice) else file
+
+
 class Root:
     """A data directory's paths and listings. Nothing in here writes."""
 
@@ -100,6 +147,9 @@ class Root:
         self.open = self.live / "open.json"
         self.importing = path / "importing.json"
         self.products = path / "products.json"
+        self.packed = path / "packed"
+        self.packing = path / "packing"
+        self.pack_lock = path / ".pack-lock"
 
     def segment(self, hour: int, first: int) -> Path:
         """Where a capture segment goes."""
@@ -116,6 +166,23 @@ class Root:
     def commit(self, hour: int) -> Path:
         """Where the commit record of an hour goes."""
         return self.commits / f"{hour_text(hour)}.json"
+
+    def day_record(self, day: int) -> Path:
+        """Where the record of a packed day goes."""
+        return self.commits / f"{day_text(day)}.json"
+
+    def pack_note(self, day: int) -> Path:
+        """Where it stands that a day is being packed, or waits for its hours' files to go."""
+        return self.packing / f"{day_text(day)}.json"
+
+    def packed_file(self, table: Table, day: int, product_id: str | None) -> Path:
+        """Where the file of a packed day goes; ``product_id`` as in `sealed`."""
+        folder, name = self.packed / table.name, table.name
+        if table.per_product:
+            assert product_id is not None, f"{table.name} has a file a product"
+            folder /= f"product={product_id}"
+            name += f"-{product_id}"
+        return folder / f"date={day_iso(day)}" / f"{name}-{day_text(day)}.parquet"
 
     def sealed(self, table: Table, hour: int, product_id: str | None) -> Path:
         """Where a sealed file goes; ``product_id`` for tables with a file a product."""
@@ -158,9 +225,22 @@ class Root:
         names = (path.stem for path in _children(self.commits) if path.suffix == ".json")
         return sorted(hour for name in names if (hour := hour_named(name)) is not None)
 
+    def packed_days(self) -> list[int]:
+        """The days that have a record, oldest first."""
+        return _days_named(self.commits)
+
+    def noted_days(self) -> list[int]:
+        """The days of which something is being packed, or waits, oldest first."""
+        return _days_named(self.packing)
+
     def part_hours(self) -> list[int]:
         """The hours that have live parts, oldest first."""
         return sorted({part.hour for table in (*TABLES, CUTS) for part in self.parts(table)})
+
+
+def _days_named(folder: Path) -> list[int]:
+    names = (path.stem for path in _children(folder) if path.suffix == ".json")
+    return sorted(day for name in names if (day := day_in_name(name)) is not None)
 
 
 def _children(folder: Path) -> Iterator[Path]:

@@ -30,6 +30,7 @@ CREATE OR REPLACE MACRO recorder_switched() AS {switched}::BIGINT;
 -- over is opened again where recording goes on in it.
 CREATE OR REPLACE MACRO recorder_old_before() AS {old_before}::BIGINT;
 CREATE OR REPLACE MACRO recorder_sealed_hours() AS {sealed_hours};
+CREATE OR REPLACE MACRO recorder_packed_days() AS {packed_days};
 
 -- ---- hours and names ---------------------------------------------------------------------------
 
@@ -40,8 +41,9 @@ CREATE OR REPLACE MACRO recorder_hour(_time) AS epoch_us(_time::TIMESTAMPTZ) // 
 -- The last hour of a range whose end is exclusive.
 CREATE OR REPLACE MACRO recorder_last_hour(_time) AS
     (epoch_us(_time::TIMESTAMPTZ) - 1) // 3600000000;
+CREATE OR REPLACE MACRO recorder_that_can_be(_hour) AS least(greatest(_hour, 0), 2500000);
 CREATE OR REPLACE MACRO recorder_in_text(_hour, _form) AS
-    strftime(make_timestamp(least(greatest(_hour, 0), 2500000) * 3600000000), _form);
+    strftime(make_timestamp(recorder_that_can_be(_hour) * 3600000000), _form);
 CREATE OR REPLACE MACRO recorder_stamp(_hour) AS recorder_in_text(_hour, '%Y%m%d%H');
 CREATE OR REPLACE MACRO recorder_from_stamp(_stamp) AS
     epoch(strptime(_stamp, '%Y%m%d%H'))::BIGINT // 3600;
@@ -65,6 +67,12 @@ CREATE OR REPLACE MACRO recorder_file(_table, _product, _hour) AS
         || recorder_in_text(_hour, '/date=%Y-%m-%d/hour=%H/') || _table
         || if(_product = '', '', '-' || _product)
         || recorder_in_text(_hour, '-%Y%m%dT%H.parquet'));
+-- The file of a packed day, which holds the rows of all its hours.
+CREATE OR REPLACE MACRO recorder_day_file(_table, _product, _day) AS
+    recorder_path('packed/' || _table || if(_product = '', '', '/product=' || _product)
+        || recorder_in_text(_day * 24, '/date=%Y-%m-%d/') || _table
+        || if(_product = '', '', '-' || _product)
+        || recorder_in_text(_day * 24, '-%Y%m%d.parquet'));
 
 -- What the path of a file tells. DuckDB asks this of every file alone, to leave out those that are
 -- not wanted, and regular expressions would take most of the time of a query over many.
@@ -72,6 +80,10 @@ CREATE OR REPLACE MACRO recorder_product_in(_name) AS substr(string_split(_name,
 CREATE OR REPLACE MACRO recorder_date_in(_name) AS
     try_cast(substr(string_split(_name, '/')[-3], 6) AS DATE);
 CREATE OR REPLACE MACRO recorder_hour_in(_name) AS try_cast(substr(_name, -10, 2) AS INTEGER);
+-- Of the file of a packed day.
+CREATE OR REPLACE MACRO recorder_packed_product(_name) AS substr(string_split(_name, '/')[-3], 9);
+CREATE OR REPLACE MACRO recorder_packed_date(_name) AS
+    try_cast(substr(string_split(_name, '/')[-2], 6) AS DATE);
 -- Whether a file is named as ours are: a copy under another name is not read.
 CREATE OR REPLACE MACRO recorder_is_named(_name, _table) AS
     string_split(_name, '/')[-1] = _table || '-' || recorder_product_in(_name) || substr(_name, -20);
@@ -120,6 +132,25 @@ CREATE OR REPLACE MACRO recorder_looked_for(_table, _product, _first, _last) AS 
     list_filter(recorder_open_hours(), lambda an_hour: an_hour >= greatest(_first, recorder_switched())
         AND an_hour <= _last),
     lambda an_hour: recorder_file(_table, _product, an_hour));
+-- The files of packed days that hold hours of [first, last]; of all products, or of one.
+CREATE OR REPLACE MACRO recorder_days_listed(_table, _packed, _first, _last) AS
+    flatten(list_transform(_packed,
+        lambda each: flatten(list_transform(each['products'],
+            lambda a_product: list_transform(
+                recorder_within(each['hours'], _first // 24, _last // 24),
+                lambda a_day: recorder_day_file(_table, recorder_literal(a_product), a_day))))));
+CREATE OR REPLACE MACRO recorder_days(_table, _packed, _product, _first, _last) AS list_transform(
+    flatten(list_transform(
+        list_filter(_packed, lambda each: list_contains(each['products'], _product)),
+        lambda each: recorder_within(each['hours'], _first // 24, _last // 24))),
+    lambda a_day: recorder_day_file(_table, recorder_literal(_product), a_day));
+-- The records of days that this does not know as packed, and of which hours may be looked for.
+CREATE OR REPLACE MACRO recorder_new_days() AS list_transform(
+    list_filter(
+        list_distinct(list_transform(list_append(recorder_open_hours(), recorder_old_before()),
+                                     lambda an_hour: an_hour // 24)),
+        lambda a_day: len(recorder_within(recorder_packed_days(), a_day, a_day)) = 0),
+    lambda a_day: recorder_path('commits/' || recorder_in_text(a_day * 24, '%Y%m%d') || '.jso[n]'));
 -- The files of a product: those that are sealed for sure and must be there, and those that may be
 -- there by now.
 CREATE OR REPLACE MACRO recorder_old(_table, _held, _product, _first, _last) AS list_transform(
@@ -150,8 +181,14 @@ CREATE OR REPLACE MACRO recorder_switch() AS (
         FROM earlier
         -- Longer ago than a minute: a clock was set back, or the transaction is old.
         WHERE until_us > began_us AND until_us < began_us + 60000000
+    ), packed AS (
+        -- What was looked for by name goes an hour later, and would be missed in silence.
+        SELECT if(count(*) = 0, 0, error(
+            'recorder.sql is out of date, read it again: ' || max(filename) || ' is newer')::BIGINT) AS seq
+        FROM read_text(recorder_new_days())
+        WHERE last_modified < now() - INTERVAL 55 minutes
     )
     SELECT coalesce((SELECT seq FROM kept),
                     (SELECT recorder_seq(recorder_from_stamp(record ->> 'hour')) FROM file),
-                    {lowest})
+                    {lowest}) + (SELECT seq FROM packed)
 );

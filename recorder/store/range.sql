@@ -3,6 +3,9 @@
 CREATE OR REPLACE MACRO {name}_of(product, "from", "to") AS TABLE
 SELECT * EXCLUDE (date, hour)
 FROM recorder_{name}(
+    recorder_days('{name}', recorder_packed_{name}(), product,
+                  recorder_hour("from"), recorder_last_hour("to")),
+    recorder_hour("from"), recorder_last_hour("to"),
     recorder_old('{name}', recorder_held_{name}(), product,
                  recorder_hour("from"), recorder_last_hour("to")),
     recorder_new('{name}', product, recorder_hour("from"), recorder_last_hour("to")),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from recorder.core.tables import TABLES
 from recorder.store.capture import end_of
-from recorder.store.paths import CUTS, Root, hour_text
+from recorder.store.days import REMOVING, note, remove_day
+from recorder.store.paths import CUTS, Root, day_iso, hour_text
 from recorder.store.publish import make_folder, remove, sync_folder
 from recorder.store.seal import Commit, read_commit, sealed_before
 
@@ -77,7 +78,8 @@ def remove_days(root: Root, before_s: float, *, dry_run: bool = False) -> list[s
 
     A day goes only if readers take all its hours from sealed files, and never with the newest
     sealed hour, which a later start must know. An hour's commit record goes before its files, so
-    that no reader sees a record without files.
+    that no reader sees a record without files. Of a packed day the files of the day go, too; the
+    caller holds the `PackLock`.
     """
     switched, sealed = sealed_before(root), root.committed_hours()
     held = {*sealed, *root.captured_hours(), *root.part_hours()}
@@ -90,7 +92,13 @@ def remove_days(root: Root, before_s: float, *, dry_run: bool = False) -> list[s
         for hour in hours:
             removed += _remove_parts(root, hour, dry_run=dry_run)
             removed += _remove_capture(root, hour, dry_run=dry_run)
-            removed.append(_remove_hour(root, hour, dry_run=dry_run))
+        if packed := root.day_record(day).exists():
+            removed.append(f"packed files of {day_iso(day)}")
+            if not dry_run:  # where it is cut off from here on, the next one goes on
+                note(root, day, REMOVING)
+        removed += [_remove_hour(root, hour, dry_run=dry_run) for hour in hours]
+        if packed and not dry_run:
+            remove_day(root, day)
     return removed
 
 

@@ -12,13 +12,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, hour_base
 from recorder.core.tables import TABLES, Table
@@ -28,20 +26,22 @@ from recorder.store.commits import (
     COMMIT_VERSION,
     Commit,
     SealedFile,
+    publish_commit,
     read_commit,
 )
-from recorder.store.commits import publish_commit as _publish_commit
+from recorder.store.days import files_of
 from recorder.store.parts import (
     Cut,
     mode_of,
     read_cut,
     read_parts,
+    read_rows,
     reserve,
     sort,
     unify,
     write_file,
 )
-from recorder.store.paths import CUTS, Root, Segment, hour_from_iso, hour_text, iso
+from recorder.store.paths import CUTS, File, Root, Segment, hour_from_iso, hour_text, iso
 from recorder.store.publish import make_folder, publish, publish_json
 
 BUCKET_ROWS = 700_000  # sorted in memory at once; 6.2 M rows of 302 products: 584 MB at most
@@ -103,7 +103,7 @@ def seal_hour(
         tuple(files),
         datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-    _publish_commit(root, commit)
+    publish_commit(root, commit)
     return commit
 
 
@@ -125,11 +125,11 @@ class _Inputs:
         self._earlier = earlier
         self._done = earlier.capture_end if earlier else 0
 
-    def _sealed(self, table: Table) -> list[Path]:
+    def _sealed(self, table: Table) -> list[File]:
         files = self._earlier.files if self._earlier else ()
-        return [self._root.path / file.path for file in files if file.table == table.name]
+        return files_of(self._root, self._hour, files, table.name)
 
-    def paths(self, table: Table) -> list[Path]:
+    def paths(self, table: Table) -> list[File]:
         """Every file that holds rows of a table."""
         parts = self._root.parts(table.name, self._hour)
         return self._sealed(table) + [part.path for part in parts if part.first >= self._done]
@@ -161,12 +161,10 @@ def _products(inputs: _Inputs, table: Table) -> Iterator[tuple[str | None, pa.Ta
             begin += entry["counts"]
 
 
-def _rows_by_product(paths: Sequence[Path]) -> dict[str, int]:
+def _rows_by_product(files: Sequence[File]) -> dict[str, int]:
     rows: dict[str, int] = {}
-    for path in paths:
-        with path.open("rb") as file:
-            rows_of = pq.read_table(file, columns=["product_id"], page_checksum_verification=True)
-            counts = pc.value_counts(rows_of.column(0).cast(pa.string()))
+    for file in files:
+        counts = pc.value_counts(read_rows(file, ["product_id"]).column(0).cast(pa.string()))
         for entry in counts.to_pylist():
             rows[entry["values"]] = rows.get(entry["values"], 0) + entry["counts"]
     return rows

@@ -1,9 +1,15 @@
 -- {meaning}
 CREATE OR REPLACE MACRO recorder_columns_{name}() AS MAP {{declared}};
 -- The sealed rows stand alone: within a WITH, count(*) would read every column.
-CREATE OR REPLACE MACRO recorder_{name}(_old, _new, _begin, _end) AS TABLE
+CREATE OR REPLACE MACRO recorder_{name}(_days, _first, _last, _old, _new, _begin, _end) AS TABLE
 SELECT {sealed}, recorder_date_in(filename) AS date, recorder_hour_in(filename) AS hour
 FROM read_parquet(list_prepend(recorder_empty(), _old), schema = recorder_columns_{name}())
+UNION ALL
+SELECT {packed}, recorder_packed_date(filename) AS date,
+       (recorder_hour_of({order}) % 24)::INTEGER AS hour
+FROM read_parquet(list_prepend(recorder_empty(), _days), schema = recorder_columns_{name}())
+WHERE {order} >= recorder_seq(recorder_that_can_be(_first))
+  AND {order} < recorder_seq(recorder_that_can_be(_last) + 1)
 UNION ALL
 FROM (
 WITH switch_in_force AS MATERIALIZED (SELECT recorder_switch() AS seq)

@@ -28,7 +28,7 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import COVERAGE, LEVEL2, TABLES, Kind, Table
 from recorder.errors import DataError
 from recorder.store.parts import write_empty_parts
-from recorder.store.paths import SCHEMA_MARK, Root
+from recorder.store.paths import SCHEMA_MARK, Root, hour_from_iso
 from recorder.store.publish import make_folder, publish
 from recorder.store.seal import sealed_before
 
@@ -60,23 +60,35 @@ class _Record(msgspec.Struct):
     files: list[_File]
 
 
+class _Hour(msgspec.Struct):
+    hour: str
+
+
+class _Day(msgspec.Struct):
+    hours: list[_Hour]
+    files: list[_File]
+
+
 _decode = msgspec.json.Decoder(_Record).decode
+_decode_day = msgspec.json.Decoder(_Day).decode
 
 
-def publish_views(root: Root) -> None:
+def publish_views(root: Root, staging: Path | None = None) -> None:
     """Write `recorder.sql` for what is there now, if it says anything new.
 
-    Where a record cannot be read, which `recorder verify` tells, the one that is there stays.
+    ``staging`` is for who does not hold the writer's lock: a start empties the other one. Where a
+    record cannot be read, which `recorder verify` tells, the one that is there stays.
     """
-    write_empty_parts(root)
+    staging = staging or root.staging
+    write_empty_parts(root, staging)
     try:
         final, text = root.path / NAME, views(root)
     except DataError:
         return
     if final.exists() and final.read_bytes() == text.encode():
         return
-    make_folder(root.staging)
-    staged = root.staging / f"{NAME}.{os.getpid()}"
+    make_folder(staging)
+    staged = staging / f"{NAME}.{os.getpid()}"
     staged.write_text(text, encoding="utf-8")
     publish(staged, final, mode=_MODE)
 
@@ -87,9 +99,13 @@ def views(root: Root, empty: Path | None = None) -> str:
     Raises DataError where a commit record or `current.json` cannot be read.
     """
     held = _Held(sealed_before(root))
+    packed = _packed(root)
     for hour in root.committed_hours():
         if held.switched is not None and hour < held.switched:
-            held.add(hour, _files(root, hour))
+            if hour in packed:
+                held.add_packed(hour, packed[hour])
+            else:
+                held.add(hour, _files(root, hour))
     held.open = [hour for hour in root.part_hours() if hour >= (held.switched or 0)]
     parts = [_prelude(root, held, empty)]
     for table in TABLES.values():
@@ -112,11 +128,18 @@ def views(root: Root, empty: Path | None = None) -> str:
 
 @dataclass(slots=True)
 class _Held:
-    """Sealed hours before the switch, by table and product as spans [first, last]; open hours."""
+    """Sealed hours before the switch, by table and product as spans [first, last]; open hours.
+
+    Of packed hours the days are there, in ``days`` and ``packed``.
+    """
 
     switched: int | None
     hours: Spans = field(default_factory=list)
+    days: Spans = field(default_factory=list)
     tables: dict[str, dict[str, Spans]] = field(
+        default_factory=lambda: {name: {} for name in TABLES}
+    )
+    packed: dict[str, dict[str, Spans]] = field(
         default_factory=lambda: {name: {} for name in TABLES}
     )
     open: list[int] = field(default_factory=list)
@@ -129,8 +152,19 @@ class _Held:
                 spans = self.tables[file.table].setdefault(file.product_id or _NOTHING, [])
                 _extend(spans, hour)
 
+    def add_packed(self, hour: int, files: Iterable[_File]) -> None:
+        """Take an hour that is packed, in the order of the hours, by the files of its day."""
+        _extend(self.hours, hour)
+        _extend(self.days, hour // 24)
+        for file in files:
+            if file.table in self.packed:
+                spans = self.packed[file.table].setdefault(file.product_id or _NOTHING, [])
+                _extend(spans, hour // 24)
+
 
 def _extend(spans: Spans, hour: int) -> None:
+    if spans and spans[-1][1] == hour:
+        return
     if spans and spans[-1][1] >= hour - 1:
         spans[-1] = (spans[-1][0], hour)
     else:
@@ -147,6 +181,24 @@ def _files(root: Root, hour: int) -> list[_File]:
             f"{root.commit(hour)}: not a commit record ({error}). Run `recorder repair`, or move "
             "it away; the next start of the recorder seals the hour again from what is kept."
         ) from error
+
+
+def _packed(root: Root) -> dict[int, list[_File]]:
+    """The files of the days of hours that are packed."""
+    hours: dict[int, list[_File]] = {}
+    for day in root.packed_days():
+        path = root.day_record(day)
+        try:
+            record = _decode_day(path.read_bytes())
+            hours |= {hour_from_iso(each.hour): record.files for each in record.hours}
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        except ValueError as error:
+            raise DataError(
+                f"{path}: not the record of a day ({error}). Run `recorder repair`: it is made "
+                "again from the day's files."
+            ) from error
+    return hours
 
 
 # --- the text -----------------------------------------------------------------------------------
@@ -180,6 +232,7 @@ def _prelude(root: Root, held: _Held, empty: Path | None) -> str:
         "switched": str(switched),
         "old_before": str(switched - 1 if switched > int(time.time()) // 3600 else switched),
         "sealed_hours": _spans(held.hours),
+        "packed_days": _spans(held.days),
         "hour_seqs": str(hour_base(1) - hour_base(0)),
         "hour_0": f"({hour_base(0)})",
         "empty": quoted(str(empty.absolute())) if empty else f"recorder_path({quoted(EMPTY)})",
@@ -211,21 +264,25 @@ def _scan(table: Table) -> str:
         f"{quoted(_TYPES[column.kind])}, default_value: NULL}}"
         for column in table.columns
     )
-    of_product = table.per_product
-    sealed = [
-        "recorder_product_in(filename) AS product_id"
-        if of_product and name == "product_id"
-        else name
-        for name in names
-    ]
+    sealed, packed = (
+        ", ".join(
+            f"{product_in}(filename) AS product_id"
+            if table.per_product and name == "product_id"
+            else name
+            for name in names
+        )
+        for product_in in ("recorder_product_in", "recorder_packed_product")
+    )
+    named = f" AND recorder_is_named(filename, '{table.name}')" if table.per_product else ""
     values = {
         "name": table.name,
         "meaning": table.meaning,
         "order": table.order,
         "declared": declared,
-        "sealed": ", ".join(sealed),
+        "sealed": sealed,
+        "packed": packed,
         "live": ", ".join(names),
-        "named": f" AND recorder_is_named(filename, '{table.name}')" if of_product else "",
+        "named": named,
     }
     return _filled("table.sql", values)
 
@@ -233,9 +290,11 @@ def _scan(table: Table) -> str:
 def _view(table: Table, held: _Held) -> str:
     """The view of a whole table; that of coverage is made of more than its rows."""
     spans = _held_by_product(held.tables[table.name])
+    packed = _held_by_product(held.packed[table.name])
     view = f"CREATE OR REPLACE VIEW {table.name} AS\nFROM {_all(table, f'recorder_{table.name}')};"
     return f"""\
 CREATE OR REPLACE MACRO recorder_held_{table.name}() AS {spans};
+CREATE OR REPLACE MACRO recorder_packed_{table.name}() AS {packed};
 {"" if table.name == COVERAGE.name else view}
 """
 
@@ -246,6 +305,7 @@ def _all(table: Table, reader: str) -> str:
     held = f"recorder_listed('{name}', recorder_held_{name}()"
     return f"""\
 {reader}(
+    recorder_days_listed('{name}', recorder_packed_{name}(), 0, {_LAST}), 0, {_LAST},
     {held}, 0, recorder_old_before() - 1),
     list_concat({held}, recorder_old_before(), {_LAST}),
                 recorder_looked_for('{name}', {product}, 0, {_LAST})),

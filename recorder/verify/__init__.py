@@ -3,6 +3,7 @@
     findings.py    what is found, and what to do about it
     reading.py     a Parquet file read to the last byte
     sealed.py      commit records against files and numbers
+    days.py        packed days against the records of their hours
     parts.py       the open hours: parts, and the records of their cuts
     raw.py         the capture: checksums, offsets, digest
     books.py       the book at the end of an hour is the one that the next begins with

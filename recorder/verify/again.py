@@ -16,8 +16,9 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES, Table
 from recorder.errors import DataError
 from recorder.recovery import Until, rows_again
+from recorder.store.days import file_of, read_day
 from recorder.store.parts import SCHEMAS, read_parts, sort, unify
-from recorder.store.paths import CUTS, Part, Root
+from recorder.store.paths import CUTS, Part, Root, path_of
 from recorder.store.seal import Commit, seal_hour
 from recorder.verify.findings import REBUILT, REPAIR, Report
 
@@ -78,6 +79,19 @@ def _compare(root: Root, target: Root, kept: Kept, report: Report) -> None:
         else:
             continue
         report.find(REBUILT, root.path / path, kept.hour, problem, REPAIR)
+    _compare_packed(root, target, kept.commit, report)
+
+
+def _compare_packed(root: Root, target: Root, commit: Commit, report: Report) -> None:
+    """The rows of an hour in the files of its day, where it is packed."""
+    day = read_day(root, commit.hour // 24)
+    for file in commit.files if day is not None and day.holds(commit.hour) else ():
+        table, path = TABLES[file.table], target.path / file.path
+        held = file_of(root, day, commit.hour, file)
+        made = read_parts(table, [path] if path.exists() else [])
+        if not _same(table, made, read_parts(table, [held])):
+            problem = "its rows of the hour are not those that the capture comes to"
+            report.find(REBUILT, path_of(held), commit.hour, problem, REPAIR)
 
 
 def _compare_sealed_rows(root: Root, target: Root, commit: Commit, report: Report) -> None:

@@ -1,6 +1,5 @@
 """The book at the end of a sealed hour is the one that the next hour begins with."""
 
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +9,9 @@ import pyarrow.parquet as pq
 from recorder.checkpoints import books_after, checkpoint_files
 from recorder.core.messages import Level2
 from recorder.core.tables import LEVEL2
-from recorder.store.parts import read_parts
-from recorder.store.paths import Root, iso
+from recorder.store.days import file_of, footer_in, read_day
+from recorder.store.parts import read_parts, read_rows
+from recorder.store.paths import File, Root, Slice, iso, path_of
 from recorder.store.seal import Commit, read_commit
 from recorder.verify.findings import CHECKPOINT, Report
 
@@ -41,8 +41,9 @@ def check_books(root: Root, before: Commit, hour: int, report: Report, remedy: s
     begun = {path: _products(path) for path in files}
     if not any(begun.values()):
         return  # recording began anew in this hour
+    day = read_day(root, before.hour // 24)
     for file in before.files:
-        path = root.path / file.path
+        path = file_of(root, day, before.hour, file)
         if file.table != LEVEL2.name or file.product_id is None or not _valid_at_end(path):
             continue
         ended = books_after(read_parts(LEVEL2, [path]))
@@ -60,26 +61,27 @@ def check_books(root: Root, before: Commit, hour: int, report: Report, remedy: s
                     f"the book of {file.product_id} at {iso(hour)} differs in {differing} levels "
                     "from that at the end of the hour before"
                 )
-                report.find(CHECKPOINT, where, hour, problem, remedy)
+                report.find(CHECKPOINT, path_of(where), hour, problem, remedy)
 
 
-def _valid_at_end(path: Path) -> bool:
-    with path.open("rb") as file:
-        metadata = pq.read_schema(file).metadata or {}
+def _valid_at_end(file: File) -> bool:
+    with path_of(file).open("rb") as handle, pq.ParquetFile(handle) as parquet:
+        if isinstance(file, Slice):
+            return footer_in(parquet, file.hour).get("recorder.book_valid_at_end") == "true"
+        metadata = parquet.metadata.metadata or {}
     return bool(metadata.get(b"recorder.book_valid_at_end") == b"true")
 
 
-def _checkpoint_rows(path: Path, columns: list[str]) -> pa.Table:
-    with path.open("rb") as file:
-        return pq.read_table(file, columns=columns, filters=pc.field("kind") == "checkpoint")
+def _checkpoint_rows(file: File, columns: list[str]) -> pa.Table:
+    return read_rows(file, columns, pc.field("kind") == "checkpoint")
 
 
-def _products(path: Path) -> set[str]:
+def _products(path: File) -> set[str]:
     found = _checkpoint_rows(path, ["product_id"]).column(0).cast(pa.string())
     return set(found.unique().to_pylist())
 
 
-def _checkpoint(paths: list[Path], product_id: str) -> dict[str, Levels]:
+def _checkpoint(paths: list[File], product_id: str) -> dict[str, Levels]:
     """The checkpoint rows of a product, as levels by connection."""
     wanted = ["connection_id", "product_id", "side", "price", "size", "price_text", "size_text"]
     lines: dict[str, Levels] = {}

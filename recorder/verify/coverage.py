@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from recorder.core.coverage import BACKFILLED
 from recorder.core.frames import HOUR_NS, hour_of_seq
 from recorder.core.tables import COVERAGE
 from recorder.store.parts import read_parts
+from recorder.store.paths import File, path_of
 from recorder.verify.findings import COVERAGE as ABOUT
 from recorder.verify.findings import Report
 
@@ -35,7 +35,7 @@ class Interval(NamedTuple):
     reason: str | None
     line: str | None
     hour: int
-    path: Path
+    path: File
 
 
 @dataclass(slots=True)
@@ -43,14 +43,14 @@ class Ledger:
     """The intervals of all hours. ``files`` holds a file that tells some, by hour."""
 
     tracks: dict[Key, list[Interval]]
-    files: dict[int, Path]
+    files: dict[int, File]
 
     @classmethod
     def empty(cls) -> "Ledger":
         """Nothing is told yet."""
         return cls(defaultdict(list), {})
 
-    def add(self, path: Path, before_seq: int) -> None:
+    def add(self, path: File, before_seq: int) -> None:
         """Take the rows of a file whose numbers are below one.
 
         Raises DataError or FileNotFoundError where it cannot be read.
@@ -72,7 +72,7 @@ class Ledger:
 _TIMES = ("start_time", "end_time")
 
 
-def tells_of_damage(path: Path) -> bool:
+def tells_of_damage(path: File) -> bool:
     """Whether a file of coverage says that capture was lost."""
     reasons = read_parts(COVERAGE, [path]).column("reason")
     return "capture_damaged" in reasons.cast(pa.string()).to_pylist()
@@ -124,7 +124,7 @@ def _check_holes(
             problem = f"{name}: nothing is told of {_moment(reached)} to {_moment(each.start)}"
             # An hour's end ends its intervals: what is missing belongs to the hour where it begins.
             hour = reached // _HOUR_US if reached // _HOUR_US in ledger.files else each.hour
-            report.find(ABOUT, ledger.files[hour], hour, problem, remedy(hour))
+            report.find(ABOUT, path_of(ledger.files[hour]), hour, problem, remedy(hour))
         reached = max(reached, each.end)
 
 
@@ -142,9 +142,11 @@ def _check_overlaps(name: str, intervals: list[Interval], report: Report, remedy
             problem = f"{name}: two intervals tell of {_moment(each.start)}"
             if {each.reason, other.reason} & {"recorder_down"} and each.hour != other.hour:
                 # Imported later into a time of which a start said that no recorder ran.
-                report.note(each.path, each.hour, f"{problem}: a gap, and what was imported there")
+                report.note(
+                    path_of(each.path), each.hour, f"{problem}: a gap, and what was imported there"
+                )
                 continue
-            report.find(ABOUT, each.path, each.hour, problem, remedy(each.hour))
+            report.find(ABOUT, path_of(each.path), each.hour, problem, remedy(each.hour))
         if each.end > each.start:
             open_now.append(each)
 

@@ -9,12 +9,14 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, NoInputError
 from recorder.store.aside import QUARANTINE
-from recorder.store.paths import CUTS, SCHEMA_MARK, Root, hour_named, iso
+from recorder.store.days import read_day
+from recorder.store.paths import CUTS, SCHEMA_MARK, Root, day_in_name, hour_named, iso
 from recorder.store.seal import sealed_before
 from recorder.store.sound import is_as_written
 from recorder.verify.again import check_again
 from recorder.verify.books import check_books
 from recorder.verify.coverage import Ledger, check_coverage
+from recorder.verify.days import check_days
 from recorder.verify.findings import (
     COMMIT,
     CURRENT,
@@ -37,8 +39,10 @@ Progress = Callable[[int, int], None]
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
     *("products.json", "recorder.sql", QUARANTINE, *TABLES),
+    *("packed", "packing", ".pack-lock"),
 }
 _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search
+_packed_name = re.compile(r"-(\d{8})\.parquet$").search
 _part_name = re.compile(r"\d{10}-\d{12}-\d{12}\.(?:parquet|json)").fullmatch
 
 
@@ -91,6 +95,9 @@ class _Check:
             self._add(hour, report)
             self._books(hour)
             self._tell(done)
+        check_days(
+            self._root, {hour: known.commit for hour, known in self._hours.items()}, self._report
+        )
         self._coverage()
         self._readers_view()
         self._strays()
@@ -193,6 +200,42 @@ class _Check:
         for hour, files in sorted(self._unnamed.items()):
             problem = f"is gone: {files} sealed files of its hour are there, and nobody reads them"
             self._report.find(COMMIT, self._root.commit(hour), hour, problem, RECORD_GONE)
+        named: dict[int, set[str] | None] = {}
+        for path in sorted(self._root.packed.rglob("*")):
+            if not path.is_dir():
+                self._packed_stray(path, named)
+
+    def _packed_stray(self, path: Path, named: dict[int, set[str] | None]) -> None:
+        """A file below `packed`; ``named`` are the paths that the record of each day names."""
+        found = _packed_name(path.name)
+        day = day_in_name(found[1]) if found else None
+        if day is None:
+            self._report.note(path, None, "is no file of the recorder")
+            return
+        if day not in named:
+            named[day] = self._packed_names(day)
+        names = named[day]
+        if names is None or str(path.relative_to(self._root.path)) in names:
+            return
+        if self._root.pack_note(day).exists():
+            self._report.note(path, None, "no record of its day names it: packing, or cut off")
+            return
+        problem = "no record of a day names it; who reads all files would take its rows too"
+        self._report.find(STRAY, path, None, problem, SET_ASIDE)
+
+    def _packed_names(self, day: int) -> set[str] | None:
+        """The files of a packed day, by its record and by those of its hours; None: not known."""
+        try:
+            record = read_day(self._root, day)
+        except DataError:
+            return None  # told already
+        names = {file.path for file in record.files} if record is not None else set()
+        known = [self._hours.get(hour) for hour in range(24 * day, 24 * day + 24)]
+        for each in known if record is not None else ():
+            for file in each.commit.files if each is not None and each.commit is not None else ():
+                path = self._root.packed_file(TABLES[file.table], day, file.product_id)
+                names.add(str(path.relative_to(self._root.path)))
+        return names
 
     def _stray(self, table: str, path: Path) -> None:
         name = _sealed_name(path.name)
@@ -201,6 +244,7 @@ class _Check:
         relative = str(path.relative_to(self._root.path))
         if known is not None and known.commit is not None:
             if any(file.path == relative for file in known.commit.files):
+                self._superseded(known, path)
                 return
             if known.reopened:
                 text = "no commit record names it yet: a seal is under way, or was cut off"
@@ -221,6 +265,12 @@ class _Check:
             return
         problem = "no commit record names it; who reads all files would take its rows too"
         self._report.find(STRAY, path, hour, problem, SET_ASIDE)
+
+    def _superseded(self, known: Hour, path: Path) -> None:
+        """A file of an hour that is packed waits for its time, which a note tells of."""
+        if known.packed and not self._root.pack_note(known.number // 24).exists():
+            problem = "its day is packed; who reads all files would take its rows twice"
+            self._report.find(STRAY, path, known.number, problem, SET_ASIDE)
 
     def _others(self) -> None:
         for table in TABLES.values():
@@ -264,7 +314,8 @@ def _unknown(root: Root) -> Iterator[Path]:
             yield path
     yield from _unknown_parts(root)
     for path in sorted(root.commits.glob("*")):
-        if path.suffix != ".json" or hour_named(path.stem) is None:
+        named = hour_named(path.stem) is not None or day_in_name(path.stem) is not None
+        if path.suffix != ".json" or not named:
             yield path
     for path in sorted(root.capture.glob("*")):
         if hour_named(path.name) is None or not path.is_dir():

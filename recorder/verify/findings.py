@@ -26,9 +26,16 @@ SET_ASIDE = "Stop the recorder and run `recorder repair`: it moves the file to `
 EMPTY_AGAIN = "Run `recorder repair`, or start the recorder: it is written again."
 SWITCH = "Stop the recorder and run `recorder repair`: it writes the switch again."
 
+REPAIR_DAY = (
+    "Run `recorder repair` while nobody records: it takes the day apart into files of its hours "
+    "again, from what is whole of it and from their capture."
+)
+
 # What a finding is about: `recorder.repair` decides by it.
 COMMIT = "commit_record"
 SEALED = "sealed_file"
+PACKED = "packed_file"
+DAY = "day_record"
 STRAY = "stray_file"
 EMPTY = "empty_part"
 PART = "part"

@@ -1,17 +1,17 @@
 """One hour: its commit record, sealed files, parts and capture, each and against each other."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from recorder.core.tables import COVERAGE, TABLES
 from recorder.errors import DataError
-from recorder.store.paths import CUTS, Root
+from recorder.store.paths import CUTS, File, Root
 from recorder.store.seal import Commit
 from recorder.verify.again import Kept
 from recorder.verify.coverage import tells_of_damage
 from recorder.verify.findings import COMMIT, PART, SEALED, Report
 from recorder.verify.parts import Live, check_cuts, check_parts, list_live
 from recorder.verify.raw import Raw, check_raw, read_raw, remedy
+from recorder.verify.reading import Numbers
 from recorder.verify.sealed import Sealed, check_files, check_unique, read_record
 
 _ATTEMPTS = 4
@@ -24,12 +24,14 @@ class Hour:
     ``coverage`` are the files that tell its intervals, without a hole up to the offset ``told_to``;
     not ``complete``: there is more behind it, and recovery has to fill the hole. ``kept`` says that
     its capture is whole for what is published of it, ``capture`` that no line of it is missing.
+    ``packed``: its rows are in the files of its day.
     """
 
     number: int
     commit: Commit | None
     reopened: bool
-    coverage: list[Path] = field(default_factory=list)
+    packed: bool = False
+    coverage: list[File] = field(default_factory=list)
     told_to: int = 0
     complete: bool = True
     capture: bool = False
@@ -55,7 +57,7 @@ def check_hour(root: Root, hour: int, switched: int) -> tuple[Hour, Report]:
 def _stamp(root: Root, hour: int) -> object:
     """What changes when files of an hour come and go."""
     try:
-        commit = root.commit(hour).stat().st_mtime_ns
+        commit = root.commit(hour).stat().st_mtime_ns, root.day_record(hour // 24).exists()
     except FileNotFoundError:
         commit = None
     names = [part.path.name for table in (*TABLES, CUTS) for part in root.parts(table, hour)]
@@ -70,6 +72,7 @@ def _check(root: Root, hour: int, switched: int, report: Report) -> Hour:
     raw = read_raw(root, hour, done, report)
     what_to_do = remedy(raw, max(done, live.published))
     known = Hour(hour, commit, commit is not None and max(raw.end, live.published) > done)
+    known.packed = sealed.day is not None
     if sealed.problem is not None:
         report.find(COMMIT, root.commit(hour), hour, sealed.problem, what_to_do)
     if commit is not None:
@@ -88,13 +91,13 @@ def _check(root: Root, hour: int, switched: int, report: Report) -> Hour:
     return known
 
 
-def _coverage_files(sealed: Sealed, live: Live, done: int) -> list[Path]:
+def _coverage_files(sealed: Sealed, live: Live, done: int) -> list[File]:
     files = [path for path in sealed.numbers if path.name.startswith(f"{COVERAGE.name}-")]
     parts = [part for part in live.parts[COVERAGE.name] if part.first >= done]
     return files + [part.path for part in parts if part.path in live.numbers]
 
 
-def _tells(path: Path) -> bool:
+def _tells(path: File) -> bool:
     try:
         return tells_of_damage(path)
     except DataError:
@@ -105,7 +108,7 @@ def _check_unique(
     sealed: Sealed, live: Live, done: int, report: Report, hour: int, what_to_do: str
 ) -> None:
     """Numbers are unique over all tables: of the files, and of what readers take before them."""
-    parts = {
+    parts: dict[File, Numbers] = {
         part.path: live.numbers[part.path]
         for name, each in live.parts.items()
         for part in each

@@ -11,9 +11,11 @@ import numpy as np
 from recorder.core.frames import FIRST_OFFSET, hour_base
 from recorder.core.tables import TABLES
 from recorder.errors import DataError
-from recorder.store.paths import Root, iso
+from recorder.store.days import Day, file_of, read_day
+from recorder.store.paths import File, Root, Slice, iso, path_of
 from recorder.store.seal import Commit, SealedFile, read_commit
-from recorder.verify.findings import SEALED, Report
+from recorder.store.unpack import scan_day
+from recorder.verify.findings import PACKED, SEALED, Report
 from recorder.verify.reading import NotWholeError, Numbers, Read, read_through, repeated
 
 
@@ -21,12 +23,14 @@ from recorder.verify.reading import NotWholeError, Numbers, Read, read_through, 
 class Sealed:
     """The sealed side of an hour. ``numbers`` are those of the files that could be read.
 
+    ``day`` is the record of its day where it is packed.
     ``commit`` is None where there is no record, or none that can be used: ``problem`` says why.
     """
 
     commit: Commit | None = None
     problem: str | None = None
-    numbers: dict[Path, Numbers] = field(default_factory=dict)
+    numbers: dict[File, Numbers] = field(default_factory=dict)
+    day: Day | None = None
 
 
 def read_record(root: Root, hour: int) -> Sealed:
@@ -36,7 +40,16 @@ def read_record(root: Root, hour: int) -> Sealed:
         problem = None if commit is None else _contradiction(root, commit)
     except DataError as error:
         commit, problem = None, f"is {str(error).partition(': ')[2].partition('. Move it')[0]}"
-    return Sealed(commit if problem is None else None, problem)
+    return Sealed(commit if problem is None else None, problem, day=packed_day(root, hour))
+
+
+def packed_day(root: Root, hour: int) -> Day | None:
+    """The record of an hour's day where the hour is packed; made of its files if it is damaged."""
+    try:
+        day = read_day(root, hour // 24)
+    except DataError:
+        day = scan_day(root, hour // 24)
+    return day if day is not None and day.holds(hour) else None
 
 
 def _contradiction(root: Root, commit: Commit) -> str | None:
@@ -78,38 +91,40 @@ def check_files(root: Root, sealed: Sealed, report: Report, remedy: str, *, repl
     commit = sealed.commit
     assert commit is not None
     for file in commit.files:
-        path = root.path / file.path
-        report.files += 1
+        held = file_of(root, sealed.day, commit.hour, file)
+        path, packed = path_of(held), isinstance(held, Slice)
+        kind = PACKED if packed else SEALED
+        report.files += not packed  # that of a day counts once
         try:
-            problem = _outside(path, file)
-            read = read_through(path, TABLES[file.table])
+            problem = None if packed else outside(path, file.bytes, file.sha256)
+            read = read_through(held, TABLES[file.table])
         except FileNotFoundError:
-            report.find(SEALED, path, commit.hour, "is gone; the commit record names it", remedy)
+            report.find(kind, path, commit.hour, "is gone; the commit record names it", remedy)
             continue
         except NotWholeError as error:
-            report.find(SEALED, path, commit.hour, str(error), remedy)
+            report.find(kind, path, commit.hour, str(error), remedy)
             continue
         report.rows += read.rows
-        report.bytes += file.bytes
-        sealed.numbers[path] = read.numbers
+        report.bytes += 0 if packed else file.bytes
+        sealed.numbers[held] = read.numbers
         if problem is not None and replaced:
             text = "is not the file of the commit record: a seal is under way, or was cut off"
             report.note(path, commit.hour, text)
             continue
         problem = problem or _inside(commit, file, read)
         if problem is not None:
-            report.find(SEALED, path, commit.hour, problem, remedy)
+            report.find(kind, path, commit.hour, problem, remedy)
 
 
-def _outside(path: Path, file: SealedFile) -> str | None:
-    """What is wrong with the bytes of a file."""
+def outside(path: Path, wanted: int, sha256: str, record: str = "commit record") -> str | None:
+    """What is wrong with the bytes of a file, by its record."""
     size = path.stat().st_size
-    if size != file.bytes:
-        return f"has {size:,} bytes; the commit record says {file.bytes:,}"
+    if size != wanted:
+        return f"has {size:,} bytes; the {record} says {wanted:,}"
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if digest != file.sha256:
-        return "has another SHA-256 than the commit record says"
+    if digest != sha256:
+        return f"has another SHA-256 than the {record} says"
     return None
 
 
@@ -162,7 +177,7 @@ def _range(file: SealedFile, read: Read) -> str | None:
 
 
 def check_unique(
-    numbers: dict[Path, Numbers], report: Report, hour: int, kind: str, remedy: str
+    numbers: dict[File, Numbers], report: Report, hour: int, kind: str, remedy: str
 ) -> None:
     """No ``ingest_seq`` stands in two files of an hour."""
     if not numbers:
@@ -172,4 +187,4 @@ def check_unique(
         others = ", ".join(path.name for path in paths[:-1])
         if len(paths) > 1:
             problem = f"ingest_seq {number} is in {others} too"
-            report.find(kind, paths[-1], hour, problem, remedy)
+            report.find(kind, path_of(paths[-1]), hour, problem, remedy)

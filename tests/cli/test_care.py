@@ -177,3 +177,93 @@ def test_a_length_of_time_that_is_none(
     found = call("prune", "--data", tmp_path, option, "2 weeks")
     assert found.code == 64
     assert "2 weeks" in found.err
+
+
+@dataclass
+class PackedDay:
+    day: str = "2026-11-21"
+    hours: int = 24
+    rows: int = 1_234_567
+    files_before: int = 240
+    bytes_before: int = 900_000_000
+    files: int = 10
+    bytes: int = 890_000_000
+
+
+@dataclass
+class LeftDay:
+    day: str
+    reason: str
+    wrong: bool = False
+
+
+@dataclass
+class Packed:
+    whole: bool = True
+    packed: list[PackedDay] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    left: list[LeftDay] = field(default_factory=list)
+
+
+def test_pack(call: Callable[..., Any], stand_in: Callable[..., None], tmp_path: Path) -> None:
+    """What was packed, what went, and what was left alone, with the reason; exit 0."""
+    seen: dict[str, Any] = {}
+    done = Packed(
+        packed=[PackedDay()],
+        removed=["240 files of the hours of 2026-11-20"],
+        left=[LeftDay("2026-11-22", "it is not over \x1b[31m")],
+    )
+
+    def pack(path: Path, days: Any, **options: Any) -> Packed:
+        seen.update(options, path=path, days=list(days))
+        return done
+
+    stand_in("pack", pack=pack)
+    found = call("pack", "--data", tmp_path, "--older-than", "7d")
+    assert (found.code, found.err) == (0, "")
+    for words in (
+        "Packed: 2026-11-21: 24 hours, 1,234,567 rows; 240 files, 900.0 MB, are now 10 files, 890",
+        "Removed: 240 files of the hours of 2026-11-20.",
+        "Left alone: 2026-11-22: it is not over",
+    ):
+        assert words in found.out
+    assert "\x1b" not in found.out
+    assert seen == {
+        "path": tmp_path,
+        "days": [],
+        "older_than_s": 604_800,
+        "dry_run": False,
+        "progress": None,
+    }
+    found = call("pack", "2026-11-21", "2026-11-22", "--data", tmp_path, "--dry-run")
+    assert "Would pack: 2026-11-21: 24 hours, 1,234,567 rows, 240 files, 900.0 MB." in found.out
+    assert "Would remove: 240 files" in found.out
+    assert (seen["days"], seen["dry_run"]) == (["2026-11-21", "2026-11-22"], True)
+    found = call("pack", "--data", tmp_path, "--json")
+    assert json.loads(found.out)["packed"][0]["rows"] == 1_234_567
+
+
+def test_pack_of_what_is_wrong(
+    call: Callable[..., Any], stand_in: Callable[..., None], tmp_path: Path
+) -> None:
+    """A day that is damaged or was asked for is told, and the exit code is 1."""
+    wrong = LeftDay("2026-11-21", "x.parquet: is gone", wrong=True)
+    stand_in("pack", pack=lambda *_, **__: Packed(whole=False, left=[wrong]))
+    for arguments in ((), ("--json",)):
+        found = call("pack", "--data", tmp_path, *arguments)
+        assert found.code == 1
+        assert "x.parquet: is gone" in found.out
+    stand_in("pack", pack=lambda *_, **__: Packed())
+    found = call("pack", "--data", tmp_path)
+    assert (found.code, found.out) == (0, "Nothing to pack.\n")
+
+
+def test_pack_of_days_in_two_ways(
+    call: Callable[..., Any], stand_in: Callable[..., None], tmp_path: Path
+) -> None:
+    """Days by name or by age, and not both."""
+    stand_in("pack", pack=lambda *_, **__: pytest.fail("it ran"))
+    found = call("pack", "2026-11-21", "--older-than", "7d", "--data", tmp_path)
+    assert found.code == 64
+    assert "choose one" in found.err
+    assert call("pack", "--older-than", "2 weeks", "--data", tmp_path).code == 64

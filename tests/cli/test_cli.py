@@ -24,6 +24,7 @@ COMMANDS = (
     "coverage",
     "demo",
     "import",
+    "pack",
     "plan",
     "products",
     "prune",

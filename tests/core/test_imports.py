@@ -159,7 +159,7 @@ ROOMS = [
     Room("backfill", "core.frames core.trades errors logs", "msgspec", "trades that are missing"),
     Room(
         "missing",
-        "core.tables store.paths store.seal errors",
+        "core.tables store.days store.parts store.paths store.seal errors",
         "pyarrow numpy",
         "trades of which no file has a row",
     ),
@@ -240,14 +240,21 @@ ROOMS = [
     ),
     Room(
         "repair",
-        "core.tables store errors checkpoints recording recovery verify",
+        "core.tables store errors apart checkpoints recording recovery verify",
         "",
         "what verify finds, made again by recovery",
     ),
+    Room("apart", "store errors verify", "", "damaged days as files of their hours again"),
+    Room(
+        "pack",
+        "core.coverage core.tables store errors recovery verify.sealed",
+        "pyarrow",
+        "which days are closed, and that they become one file a product",
+    ),
     Room(
         "dataset",
-        "store.paths store.parts core.frames core.tables core.numbers core.coverage core.book "
-        "core.messages errors",
+        "store.days store.paths store.parts core.frames core.tables core.numbers core.coverage "
+        "core.book core.messages errors",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -277,8 +284,8 @@ ROOMS = [
     ),
     Room(
         "cli",
-        "config logs live listing replay dataset queries venue verify repair errors api filling "
-        "broadcast rebuild written",
+        "config logs live listing replay dataset queries venue verify repair pack errors api "
+        "filling broadcast rebuild written",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

@@ -18,11 +18,14 @@ RULES = {
     "cut": "the record of a cut comes after its parts and the sync of their folders",
     "commit": "a commit record comes after its files and the sync of their folders",
     "switch": "the readers' switch comes after the commit records of the hours before it",
+    "day": "the record of a packed day comes after its files and the sync of their folders",
+    "superseded": "files of an hour go after the record of its day is durable, or after its own",
     "removal": "parts and capture go after the switch is durable (or: an import is taken back)",
 }
 _block = struct.Struct("<8x4sQII")  # skippable frame; magic, first offset, lines, length
 _part = re.compile(r"(\d{10})-(\d{12})-(\d{12})").match
 _sealed = re.compile(r".*-(\d{8})T(\d{2})\.parquet").match
+_packed = re.compile(r".*-(\d{8})\.parquet").match
 
 
 @dataclass(slots=True)
@@ -88,7 +91,7 @@ class Judge:
             self._check("folder", path not in self._names[folder], f"{path}: never", count=0)
         for hour, files in self._files.items():
             what = f"{len(files)} files of {hour} have no commit record after them"
-            self._check("commit", not files, what, count=0)
+            self._check(_rule(hour), not files, what, count=0)
 
     def _check(self, rule: str, holds: bool, what: str, count: int = 1) -> None:
         self.checked[rule] += count
@@ -96,7 +99,8 @@ class Judge:
             self.breaches.append((rule, what.replace(f"{self.root}/", "")))
 
     def _staged(self, path: Path) -> bool:
-        return path.is_relative_to(self.root / "staging")
+        folders = self.root / "staging", self.root / "packing"
+        return any(path.is_relative_to(folder) for folder in folders)
 
     # --- what was written, and is durable -------------------------------------------------------
 
@@ -165,6 +169,8 @@ class Judge:
                 self._part(final, hour, first, end)
         elif found := _sealed(final.name):
             self._files[found[1] + found[2]].add(final)
+        elif found := _packed(final.name):
+            self._files[found[1]].add(final)
         elif table == "commits":
             self._commit(final.stem)
         elif final.name == "current.json":
@@ -197,10 +203,11 @@ class Judge:
         self._check("cut", not pending, f"{hour}-{first}-{end}: before {pending[:1]} is durable")
 
     def _commit(self, hour: str) -> None:
-        files = self._files.pop(hour, set())
-        self._check("commit", bool(files), f"{hour}: before any of its files")
+        files, rule = self._files.pop(hour, set()), _rule(hour)
+        count = len(files) if rule == "day" else 1
+        self._check(rule, bool(files), f"{hour}: before any of its files", count=count)
         pending = [path for path in files if path in self._names[path.parent]]
-        self._check("commit", not pending, f"{hour}: before {pending[:1]} is durable", count=0)
+        self._check(rule, not pending, f"{hour}: before {pending[:1]} is durable", count=0)
         self._committed.add(hour)
 
     def _switch(self, to: str) -> None:
@@ -227,7 +234,24 @@ class Judge:
         elif path.suffix == ".cap" or path.parent.name == "capture":
             hour = path.parent.name if path.suffix == ".cap" else path.name
             self._segments.discard(path)
+        elif found := _sealed(path.name):
+            self._superseded(path, found[1], found[1] + found[2])
+            return
         else:
+            if path.parent.name == "commits":
+                self._committed.discard(path.stem)
             return
         holds = self._importing or hour < self._switched
         self._check("removal", holds, f"{path}: readers are switched to {self._switched or 'none'}")
+
+    def _superseded(self, path: Path, day: str, hour: str) -> None:
+        """A file of a sealed hour goes: its day is packed, or nobody knows of the hour any more."""
+        packed = day in self._committed
+        durable = self.root / "commits" / f"{day}.json" not in self._names[self.root / "commits"]
+        holds = (packed and durable) or hour not in self._committed
+        self._check("superseded", holds, f"{path}: before the record of {day} is durable")
+
+
+def _rule(name: str) -> str:
+    """The rule of a record: of an hour, or of a day."""
+    return "commit" if len(name) == 10 else "day"

@@ -11,16 +11,18 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
-from recorder import hours, recovery, replay, sealing
+from recorder import hours, pack, recovery, replay, sealing
 from recorder.core.frames import HOUR_NS, Arrival, Frame
 from recorder.errors import DataError
 from recorder.recording import Recording
+from recorder.store.days import PACKING, note
 from recorder.store.importing import note_begin
-from recorder.store.lock import WriterLock
+from recorder.store.lock import PackLock, WriterLock
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
-from recorder.store.retire import retire
+from recorder.store.retire import GRACE_S, remove_days, retire
 from recorder.store.seal import sealed_before
 from recorder.venue import Venue
 from tests.frames_made import HOUR, HOUR_START_NS, SECOND_NS, WANTED, Made
@@ -46,6 +48,7 @@ def main() -> None:
     asyncio.run(_daemon(root))
     replay.seal(root.path, include_current=True)
     assert sealed_before(root) == LIVE_HOUR + 2
+    _pack(root)
 
 
 def _record(root: Root, made: Made) -> None:
@@ -107,12 +110,12 @@ def _recover(root: Root, made: Made) -> None:
 
 def _import(root: Root) -> None:
     """One that is whole, one that is refused in the middle, one whose process died."""
-    made = Made(2, HOUR_START_NS + 30 * HOUR_NS)
+    made = Made(2, HOUR_START_NS + 10 * HOUR_NS)
     one, other = ([*made.open(name), *made.run(0.3)] for name in ("i1", "i2"))
     replay.import_captures([_file(root, "one", one)], root.path)
     with suppress(DataError):
         replay.import_captures([_file(root, "two", [*other, one[-1]])], root.path)
-    begin_ns = HOUR_START_NS + 34 * HOUR_NS
+    begin_ns = HOUR_START_NS + 14 * HOUR_NS
     made = Made(2, begin_ns)
     with WriterLock(root):
         note_begin(root, {begin_ns // HOUR_NS: 1 << 24})
@@ -146,6 +149,20 @@ async def _daemon(root: Root) -> None:
         async with recording(config, wall=lambda: time.time_ns() + ahead_ns):
             switched = lambda: (sealed_before(root) or 0) > LIVE_HOUR  # noqa: E731
             await wait_for(switched, "the hour to be sealed and switched")
+
+
+def _pack(root: Root) -> None:
+    """Days that are over, one of which a packer died of; the files of their hours; a whole day."""
+    day = HOUR // 24
+    pack.time = SimpleNamespace(time=lambda: LATER_S)
+    note(root, day + 9, PACKING)
+    report = pack.pack(root.path)
+    assert len(report.packed) == 2, report
+    pack.time = SimpleNamespace(time=lambda: LATER_S + GRACE_S)
+    assert len(pack.pack(root.path).removed) == 2
+    with WriterLock(root), PackLock(root):
+        assert remove_days(root, (day + 1) * 86_400)
+    assert root.packed_days() == [day + 1]
 
 
 if __name__ == "__main__":

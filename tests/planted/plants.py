@@ -9,7 +9,7 @@ from typing import Any
 from recorder import recording, recovery
 from recorder.core.tables import TABLES
 from recorder.recording import Pending
-from recorder.store import capture_writer, parts, publish, retire, seal
+from recorder.store import capture_writer, pack, parts, publish, retire, seal
 from recorder.store.paths import CUTS, Root
 
 Range = tuple[int, int]
@@ -63,7 +63,7 @@ def _part_early() -> None:
 def _commit_early() -> None:
     """The commit record is published before the files that it names."""
     waiting: list[tuple[Path, Path, int]] = []
-    publish_commit = seal._publish_commit
+    publish_commit = seal.publish_commit
 
     def commit_first(root: Root, commit: seal.Commit) -> None:
         publish_commit(root, commit)
@@ -72,7 +72,22 @@ def _commit_early() -> None:
         waiting.clear()
 
     seal.publish = lambda staged, final, *, mode: waiting.append((staged, final, mode))
-    seal._publish_commit = commit_first
+    seal.publish_commit = commit_first
+
+
+def _day_early() -> None:
+    """The record of a packed day is published before its files."""
+    waiting: list[tuple[Path, Path, int]] = []
+    publish_day = pack.publish_day
+
+    def day_first(root: Root, day: int, record: Any) -> None:
+        publish_day(root, day, record)
+        for staged, final, mode in waiting:
+            publish.publish(staged, final, mode=mode)
+        waiting.clear()
+
+    pack.publish = lambda staged, final, *, mode: waiting.append((staged, final, mode))
+    pack.publish_day = day_first
 
 
 def _cut_early() -> None:
@@ -110,7 +125,7 @@ def _forget_tail() -> None:
 
 def _remove_before_switch() -> None:
     """Parts go as soon as the hour is committed: readers are not switched yet."""
-    publish_commit = seal._publish_commit
+    publish_commit = seal.publish_commit
 
     def commit_and_remove(root: Root, commit: seal.Commit) -> None:
         publish_commit(root, commit)
@@ -118,7 +133,7 @@ def _remove_before_switch() -> None:
             for part in root.parts(table, commit.hour):
                 part.path.unlink()
 
-    seal._publish_commit = commit_and_remove
+    seal.publish_commit = commit_and_remove
 
 
 def _remove_at_switch() -> None:
@@ -138,6 +153,7 @@ PLANTS = {
         "a part before its capture is synced", _part_early, {"order": 1, "power": 60}
     ),
     "commit-early": Plant("a commit before its files", _commit_early, {"order": 1, "power": 200}),
+    "day-early": Plant("a packed day's record before its files", _day_early, {"order": 1}),
     "cut-early": Plant("a cut's record before its parts", _cut_early, {"order": 1}),
     "double-rows": Plant("double rows on recovery", _double_rows, {"kill": 60}),
     "forgotten-tail": Plant("recovery forgets the tail", _forget_tail, {"kill": 20}),
