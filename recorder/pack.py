@@ -102,7 +102,7 @@ def pack(
     Whoever records needs not stop. ``older_than_s``: only days that ended longer ago.
 
     Raises:
-        LockedError: somebody packs, repairs or prunes it.
+        LockedError: somebody packs, repairs or prunes it, or imports into it.
         NoInputError: it is no data directory.
         UsageError: a day is none.
         StorageError: the disk refused.
