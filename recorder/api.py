@@ -137,7 +137,7 @@ async def _one(rest: Rest, ask: Ask, query: str) -> tuple[Reply, Answer]:
     answer = await rest.answer(ask.method, ask.path, query, body=ask.body)
     body = answer.decoded()
     error = None if answer.good else rest.explain(answer, ask.method, ask.path)
-    if answer.good and isinstance(body, dict) and body.get("success") is False:
+    if answer.good and isinstance(body, dict):
         error = not_done(rest.host, ask.method, ask.path, body)
     return Reply(answer.status, body, error), answer
 
@@ -185,7 +185,8 @@ def _next_page(answer: Answer, body: Any) -> tuple[str, str] | None:
     pages = body.get("pagination")
     pages = body if not isinstance(pages, dict) else pages
     cursor = pages.get("next_cursor") or pages.get("cursor")
-    if not isinstance(cursor, str) or pages.get("has_next") is False:
+    # Fills have no has_next: an empty cursor is their end, and would ask for the first page again.
+    if not isinstance(cursor, str) or not cursor or pages.get("has_next") is False:
         return None
     return "cursor", cursor
 

@@ -28,7 +28,7 @@ SETTLE_S = 5.0  # a snapshot of the last 100 trades often fills a hole by itself
 BACKOFF_S_FIRST = 5.0
 BACKOFF_S_MAX = 300.0
 TURN_TRADES = 10_000  # of one hole, before the next smaller one has its turn
-LACKING_S = 86_400.0  # what the venue did not have is asked for again after a day
+LACKING_S = 86_400.0  # what the venue did not have, or refused, is asked for again after a day
 
 _PROBLEMS_MAX = 5
 
@@ -131,6 +131,8 @@ class Backfill:
         self._lacking: dict[str, list[Hole]] = {}
         self._lacking_s = 0.0
         self._refused: set[str] = set()
+        self._told: set[str] = set()  # whose refusal is written down
+        self._failures: dict[str, int] = {}
 
     async def run(self) -> None:
         """Fill what is missing, and what comes to be missing."""
@@ -154,23 +156,31 @@ class Backfill:
         """
         asked = 0
         while due := self._due():
-            product_id, hole = min(due, key=lambda each: (size([each[1]]), each))
+            product_id, hole = min(due, key=self._turn)
             asked += 1
             try:
                 await self._fill(product_id, hole)
+                self._failures.pop(product_id, None)
             except VenueUnavailableError:
+                self._failures[product_id] = self._failures.get(product_id, 0) + 1
                 raise
             except RecorderError as error:
                 # The venue answered, and will not give this product's trades: they stay missing.
                 self._refused.add(product_id)
-                self._note(REFUSED, f"trades {hole[0]} … {hole[1]} of {product_id}: {error}")
+                if product_id not in self._told:
+                    self._told.add(product_id)
+                    self._note(REFUSED, f"trades {hole[0]} … {hole[1]} of {product_id}: {error}")
         return asked
+
+    def _turn(self, due: tuple[str, Hole]) -> tuple[int, int, tuple[str, Hole]]:
+        """Which hole is first: one that always fails must not keep others waiting."""
+        return self._failures.get(due[0], 0), size([due[1]]), due
 
     def _due(self) -> list[tuple[str, Hole]]:
         """Holes that are old enough, as far as the venue may have their trades."""
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._lacking_s:
-            self._lacking, self._lacking_s = {}, now_s + LACKING_S
+            self._lacking, self._refused, self._lacking_s = {}, set(), now_s + LACKING_S
         seen_s: dict[str, list[tuple[Hole, float]]] = {}
         for product_id, ids in self._trades().items():
             if not ids.holes or product_id in self._refused:

@@ -15,6 +15,8 @@ the local variables of a traceback must not find it. They answer with what is wr
 import json
 import os
 import pwd
+import re
+import resource
 import shlex
 import stat
 from collections.abc import Callable, Mapping
@@ -22,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
-from recorder.errors import ConfigError, DataError, NoInputError, PermissionRefusedError
+from recorder.errors import ConfigError, DataError, NoInputError, PermissionRefusedError, UsageError
 
 T = TypeVar("T")
 KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"
@@ -30,6 +32,14 @@ KEY_FILE_CREDENTIAL = "coinbase"
 FILE_BYTES_MAX = 64 * 1024
 _HIDDEN = "***"
 _UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy it again"
+# PEM, the portal's JSON, or base64 of 32 or 64 bytes.
+_KEY_ITSELF = re.compile(
+    r".*(?:-----BEGIN|\{.*privateKey).*|\s*(?:[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==)\s*", re.DOTALL
+)
+KEY_FOR_A_FILE = (
+    "holds a key itself, where the name of its file belongs: put it into a file of mode 0600, and "
+    "name that"
+)
 _HOW = (
     "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
     "read them"
@@ -80,7 +90,7 @@ class Credentials:
 def load(
     key_file: Path | None, getenv: Callable[[str], str | None] = os.getenv
 ) -> Credentials | None:
-    """Find a key; None where there is none anywhere.
+    """Find a key; None where there is none anywhere. A process that has one leaves no core file.
 
     Args:
         key_file: a CDP key file that was named; then nothing else is looked at.
@@ -88,13 +98,25 @@ def load(
             shown with all that is in it.)
 
     Raises:
+        UsageError: it is no file that was named, but a key.
         NoInputError: the key file is not there.
         PermissionRefusedError: others may read it, it is somebody else's, or its folder cannot be
             entered.
         DataError: it is no CDP key file.
-        ConfigError: of a key and its secret there is only one.
+        ConfigError: of a key and its secret there is only one, or they are swapped.
     """
+    found = _find(key_file, getenv)
+    if found is not None:
+        # What crashes may be examined by others; systemd's collector keeps to the limit, too.
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    return found
+
+
+def _find(key_file: Path | None, getenv: Callable[[str], str | None]) -> Credentials | None:
     if key_file is not None:
+        if is_key_itself(str(key_file)):
+            raise UsageError(f"--key-file {KEY_FOR_A_FILE}")
         return _from_key_file(key_file.expanduser(), systemd=False)
     if directory := getenv("CREDENTIALS_DIRECTORY"):
         folder = Path(directory)
@@ -111,6 +133,11 @@ def load(
     return _of_three(found, "the environment")
 
 
+def is_key_itself(text: str) -> bool:
+    """Whether a text is a secret, where something that is shown belongs."""
+    return _KEY_ITSELF.fullmatch(text) is not None
+
+
 def environment_without() -> dict[str, str]:
     """Give the environment as a process that needs no key is to have it."""
     kept = os.environ.keys() - {KEY, SECRET, PASSPHRASE}
@@ -124,6 +151,8 @@ def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | No
         return None
     if SECRET not in given:
         raise ConfigError(f"{source} has no {SECRET}, only {' and '.join(given)}; give both")
+    if KEY in given and is_key_itself(given[KEY].reveal()):
+        raise ConfigError(f"{source} has a secret in {KEY}: give the key's name there")
     for name in (KEY, PASSPHRASE):
         if name in given and not given[name].reveal().strip().isprintable():
             raise ConfigError(f"{source} has a {name} with {_UNPRINTABLE}")

@@ -68,13 +68,15 @@ class ProductFilled:
 class FillReport:
     """What was missing, what was filled, and which hours were sealed.
 
-    ``error`` is why the venue could not be asked any further.
+    ``error`` is why the venue could not be asked any further. ``unfinished``: the recording has no
+    end, so that its last seconds may be in the capture alone and are not counted.
     """
 
     products: list[ProductFilled] = field(default_factory=list)
     missing: int = 0
     filled: int = 0
     dry_run: bool = False
+    unfinished: bool = False
     sealed: list[str] = field(default_factory=list)
     error: str | None = None
 
@@ -98,7 +100,9 @@ def look(
     """
     root = Root(config.data)
     _check_there(root)
-    return _found(root, product_ids, start_ns, end_ns, dry_run=True)
+    report = _found(root, product_ids, start_ns, end_ns, dry_run=True)
+    report.unfinished = not look_before(root).orderly
+    return report
 
 
 def fill(

@@ -214,6 +214,33 @@ def test_a_cursor_that_goes_in_circles_ends(monkeypatch):
     assert reply.body["accounts"] == [1, 1]
 
 
+def test_an_empty_cursor_is_the_end(monkeypatch):
+    """Fills come without has_next: the first page is not asked for, and given, a second time."""
+    known, secret = new_key("EdDSA")
+    use(monkeypatch, known, secret)
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        pages = (b'{"fills":[1],"cursor":"a"}', b'{"fills":[2],"cursor":""}')
+        service.failures.extend(Failure(200, page) for page in (*pages, *pages))
+        path = "orders/historical/fills"
+        reply = api.send(chosen, api.ask(chosen, "GET", path), every_page=True)
+        assert len(service.asked) == 2
+    assert reply.error is None
+    assert reply.body == {"fills": [1, 2], "cursor": ""}
+
+
+def test_a_cancel_that_was_refused_is_an_error(monkeypatch):
+    known, secret = new_key("EdDSA", can_trade=True)
+    use(monkeypatch, known, secret)
+    with serving(rules(known)) as service:
+        chosen = asked_of(service, known)
+        body = '{"order_ids":["11111111"]}'
+        reply = api.send(chosen, api.ask(chosen, "POST", "orders/batch_cancel", body=body))
+    assert isinstance(reply.error, VenueRefusedError)
+    assert "1 of 1 were not done: UNKNOWN_CANCEL_ORDER" in str(reply.error)
+    assert reply.body["results"][0]["order_id"] == "11111111"
+
+
 def test_market_data_needs_no_key():
     """And takes none along."""
     with serving() as service:

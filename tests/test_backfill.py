@@ -105,16 +105,16 @@ async def test_a_young_hole_is_left_to_the_snapshot(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only what is still missing after a while is asked for, and what is left of it at once."""
-    monkeypatch.setattr(backfill, "SETTLE_S", 0.05)
+    monkeypatch.setattr(backfill, "SETTLE_S", 0.5)
     bench.trades["BTC-USD"] = TradeIds(1, 20, [(5, 6), (8, 11)])
     assert await bench.backfill.fill_due() == 0
     for each in (5, 6, 9):
         bench.trades["BTC-USD"].take(each)
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.6)
     bench.trades["BTC-USD"].take(30)
     assert await bench.backfill.fill_due() == 2
     assert bench.ids() == [8, 11, 10]
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.6)
     assert await bench.backfill.fill_due() == 1
     assert bench.ids()[3:] == [29, 28, 27, 26, 25, 24, 23, 22, 21]
 
@@ -199,6 +199,38 @@ async def test_a_product_that_the_venue_refuses_is_told_once_and_left_alone(benc
     bench.trades["BIT-24APR26-CDE"].take(200)
     assert await bench.backfill.fill_due() == 0
     assert len(bench.notes) == 1
+
+
+async def test_what_was_refused_is_asked_for_again_after_a_day(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A product may come to the Exchange; that it is refused still is not told again."""
+    monkeypatch.setattr(backfill, "LACKING_S", 0.0)
+    bench.trades["NEW-USD"] = TradeIds(1, 100, [(40, 60)])
+    bench.service.failures = [VenueRefusedError("NotFound"), VenueRefusedError("NotFound")]
+    assert await bench.backfill.fill_due() == 3
+    assert bench.trades["NEW-USD"].holes == []
+    assert len(bench.notes) == 1
+
+
+async def test_a_product_that_always_fails_keeps_no_other_waiting(bench: Bench) -> None:
+    """Its hole is the smallest, and would be the first each time."""
+    bench.trades["BAD-USD"] = TradeIds(1, 100, [(40, 40)])
+    bench.trades["BTC-USD"] = TradeIds(1, 100, [(1, 30)])
+    right = bench.service.trades_between
+
+    async def trades_between(product_id: str, below: int, above: int = 0) -> AsyncIterator[Any]:
+        if product_id == "BAD-USD":
+            raise VenueUnavailableError("it answered with something else than expected")
+        async for page in right(product_id, below, above):
+            yield page
+
+    bench.service.trades_between = trades_between  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(VenueUnavailableError):
+            await bench.backfill.fill_due()
+    assert bench.trades["BTC-USD"].holes == []
+    assert bench.trades["BAD-USD"].holes == [(40, 40)]
 
 
 async def test_what_cannot_be_read_is_written_down(bench: Bench) -> None:

@@ -26,6 +26,7 @@ from recorder.errors import (
     DataError,
     NoInputError,
     PermissionRefusedError,
+    UsageError,
 )
 
 PLANTED = "PlAnTeD-cAnArY-0123456789abcdef"
@@ -164,6 +165,19 @@ def test_half_a_key_is_told(values, why):
         load(None, getenv(**values))
 
 
+def test_a_secret_where_a_name_belongs_is_not_shown():
+    """A key's name is shown wherever something is said of it."""
+    pem = f"-----BEGIN EC PRIVATE KEY-----\\n{PLANTED}\\n-----END EC PRIVATE KEY-----"
+    for secret in (pem, "PLANTED".ljust(86, "A") + "==", "PLANTED".ljust(43, "A") + "="):
+        swapped = {"COINBASE_API_KEY": secret, "COINBASE_API_SECRET": "name"}
+        with pytest.raises(ConfigError, match="has a secret in COINBASE_API_KEY") as caught:
+            load(None, getenv(**swapped))
+        assert secret not in str(caught.value)
+        with pytest.raises(UsageError, match="holds a key itself") as other:
+            load(Path(secret))
+        assert secret not in str(other.value)
+
+
 @pytest.mark.parametrize("name", ["COINBASE_API_KEY", "COINBASE_API_PASSPHRASE"])
 @pytest.mark.parametrize("value", ["a\nb", "a\x01b", "a\udcffb", "a\x00"])
 def test_what_cannot_stand_in_a_header_is_told_without_being_shown(name, value):
@@ -176,6 +190,23 @@ def test_what_cannot_stand_in_a_header_is_told_without_being_shown(name, value):
 def test_a_key_file_with_a_name_that_is_none(tmp_path):
     with pytest.raises(DataError, match='has a "name" with a line break'):
         load(key_file(tmp_path, name="a\nb"), getenv())
+
+
+def test_who_has_a_key_leaves_no_core_file():
+    """Only who has one: of all others a crash may be looked into."""
+    script = (
+        "import resource; from recorder.credentials import load; load(None); "
+        "print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    command = ["sh", "-c", 'ulimit -c 4096 && exec "$0" -c "$1"', sys.executable, script]
+    bare = {name: value for name, value in os.environ.items() if name not in NAMES}
+    key = {"COINBASE_API_KEY": "k", "COINBASE_API_SECRET": PLANTED}
+    shown = [
+        subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.strip()
+        for env in (bare, bare | key)
+    ]
+    assert shown[0] != "0"
+    assert shown[1] == "0"
 
 
 def test_empty_variables_are_no_key():

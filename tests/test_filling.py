@@ -179,6 +179,7 @@ def test_looking_writes_nothing_and_asks_nobody(there: There) -> None:
         report = filling.look(there.config, [BTC])
         assert {path: path.stat().st_mtime_ns for path in there.root.rglob("*")} == before
     assert (report.missing, report.filled, report.dry_run, report.whole) == (50, 0, True, False)
+    assert not report.unfinished
     assert there.asked() == []
 
 

@@ -14,6 +14,7 @@ from recorder.errors import VenueUnavailableError
 
 if TYPE_CHECKING:
     from recorder.filling import FillReport, ProductFilled
+    from recorder.missing import MissingTrades
 
 _HOLES_SHOWN = 40
 _SPANS_SHOWN = 5
@@ -103,6 +104,7 @@ def _document(report: "FillReport") -> dict[str, object]:
     return {
         "whole": report.whole,
         "dry_run": report.dry_run,
+        "unfinished": report.unfinished,
         "missing": report.missing,
         "filled": report.filled,
         "products": report.products,
@@ -115,25 +117,18 @@ def show(report: "FillReport") -> None:
     """Print what was missing, and what became of it."""
     out = terminal.output()
     holes = [hole for product in report.products for hole in product.missing]
+    if report.unfinished:
+        out.print(
+            "The recording has not ended, or it died: what came in its last seconds is not counted "
+            "yet. `recorder run`, `recorder seal` and this command without --dry-run finish it."
+        )
     if not report.products:
         out.print("No trades are recorded.")
         return
     if not holes:
         out.print("No trades are missing.")
         return
-    rows = terminal.table("product", "#first id", "#last id", "#trades", "after (UTC)", "before")
-    for hole in holes[:_HOLES_SHOWN]:
-        rows.add_row(
-            terminal.plain(hole.product_id),
-            str(hole.first),
-            str(hole.last),
-            f"{hole.count:,}",
-            terminal.moment(hole.start),
-            terminal.moment(hole.end),
-        )
-    out.print(rows)
-    if len(holes) > _HOLES_SHOWN:
-        out.print(f"and {len(holes) - _HOLES_SHOWN:,} more; --json has all.")
+    _show_holes(holes)
     out.print()
     if report.dry_run:
         out.print(f"{report.missing:,} trades are missing. Nothing was asked for.")
@@ -149,6 +144,23 @@ def show(report: "FillReport") -> None:
         out.print(
             "No trades are missing now." if report.whole else f"{left:,} trades are still missing."
         )
+
+
+def _show_holes(holes: "list[MissingTrades]") -> None:
+    out = terminal.output()
+    rows = terminal.table("product", "#first id", "#last id", "#trades", "after (UTC)", "before")
+    for hole in holes[:_HOLES_SHOWN]:
+        rows.add_row(
+            terminal.plain(hole.product_id),
+            str(hole.first),
+            str(hole.last),
+            f"{hole.count:,}",
+            terminal.moment(hole.start),
+            terminal.moment(hole.end),
+        )
+    out.print(rows)
+    if len(holes) > _HOLES_SHOWN:
+        out.print(f"and {len(holes) - _HOLES_SHOWN:,} more; --json has all.")
 
 
 def _show_product(product: "ProductFilled") -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from recorder.credentials import KEY_FOR_A_FILE, is_key_itself
+
 PRODUCT = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}")
 ALL = "all"
 _PATTERN = re.compile(r"[A-Z0-9*]{1,20}(?:-[A-Z0-9*]{1,20}){0,3}")
@@ -227,8 +229,10 @@ def directory(value: object) -> Path:
         raise _wrong(f"{shown(text)} names no home directory", "write the path in full") from None
 
 
-def file_or_none(value: object) -> Path | None:
-    """Check the path of a file; an empty text is none."""
+def key_file_or_none(value: object) -> Path | None:
+    """Check the path of a key file; an empty text is none. A key itself is not shown."""
+    if isinstance(value, str) and is_key_itself(value):
+        raise WrongValueError(Mistake(KEY_FOR_A_FILE))
     return None if value == "" else directory(value)
 
 

@@ -180,7 +180,7 @@ KEYS = (
         meaning="A CDP key file (the JSON of the portal, mode 0600) to sign requests with. Market "
         "data needs none. Without it the credentials of systemd and the environment are looked at.",
         allowed='a path, or "" for none',
-        check=checks.file_or_none,
+        check=checks.key_file_or_none,
         as_toml=lambda path: "" if path is None else str(path.absolute()),
         fixed=True,
     ),

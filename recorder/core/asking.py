@@ -31,9 +31,10 @@ SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §
 SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
-# Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3).
+# Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3); a lost one is
+# missed as soon as a book's is, for of a product's status nothing else may come for days.
 BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
-DATA_NS_MAX = 60_000_000_000
+DATA_NS_MAX = 30_000_000_000
 BEATS_NS_MAX = 10_000_000_000
 TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
@@ -158,6 +159,16 @@ class Asking:
         former = any((channel, each) in self.former for each in names)
         return former and not any(each in asked for each in names)
 
+    def promises(self, key: Key) -> bool:
+        """Whether data of this goes on: it is asked for now, or nothing is known of what was.
+
+        Only that is recorded. Of a stranger, or of what was left, nothing says that more comes.
+        """
+        channel, product_id = key
+        if product_id in self.asked.get(channel, ()):
+            return True  # nearly always
+        return not self.gave_up(key) and (product_id is None or self.knows(channel, product_id))
+
     # --- answers and data -----------------------------------------------------------------------
 
     def served(self, channels: Mapping[str, Iterable[str]], now_ns: int) -> None:
@@ -255,6 +266,17 @@ class Asking:
             if due_ns is not None:
                 self.snapshots_due[each] = min(due_ns, now_ns + DOUBTED_NS_MAX)
 
+    def refused(self, now_ns: int) -> None:
+        """A request was one too many: snapshots that are due may not have been asked for at all.
+
+        Each is asked for again as any other is, and it was no try in vain.
+        """
+        for product_id in sorted(self.snapshots_due):
+            last_ns, times = self.resyncs.get(product_id, (now_ns, 1))
+            del self.snapshots_due[product_id]
+            due_ns = max(last_ns + self._wait_ns(times), now_ns + DOUBTED_NS_MAX)
+            self.resyncs_due[product_id] = due_ns
+
     def _due_no_more(self, product_id: str) -> None:
         self.snapshots_due.pop(product_id, None)
         self.resyncs_due.pop(product_id, None)
@@ -267,6 +289,7 @@ class Asking:
             if now_ns < due_ns:
                 self.resyncs_due[product_id] = due_ns
                 return False
+        self._due_no_more(product_id)  # for no other cause: it is asked for once
         self._resynced(product_id, now_ns)
         return True
 

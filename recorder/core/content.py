@@ -90,7 +90,7 @@ def _sees(known: Knowledge, channel: str, product_id: str | None, rows: int, pla
     key: Key = (channel, product_id)
     if product_id is not None and channel in wire_of(session.venue).UNFILTERED:
         key = (channel, None)
-    silence_ns = session.came(key, now_ns)
+    silence_ns = session.came(key, now_ns) if session.promises(key) else None
     if silence_ns is not None:
         flow = known.flows.get(key)
         if flow is None:
@@ -130,15 +130,21 @@ def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
 def _level2(known: Knowledge, message: Level2, place: Place) -> None:
     product_id, connection_id = message.product_id, place.connection_id
     rows = len(message.prices)
+    if not place.session.promises((LEVEL2, product_id)):
+        # Nothing follows it up: what there is of it is no book.
+        known.doubt_book(connection_id, product_id, "not_asked_for", place.step)
+        first = _sees(known, LEVEL2, product_id, rows, place)
+        if rows:
+            place.step.rows.append(level2_rows(message, place.origin, first, None))
+        return
     book = known.books.get((connection_id, product_id))
     if book is None:
         book = known.books[connection_id, product_id] = Book(product_id)
-    is_wanted = not place.session.gave_up((LEVEL2, product_id))
-    if message.snapshot and is_wanted:
+    if message.snapshot:
         place.session.snapshot_came(product_id)
         known.begin((LEVEL2, product_id), place)
     first = _sees(known, LEVEL2, product_id, rows, place)
-    if message.snapshot and is_wanted:
+    if message.snapshot:
         book.load(message, first)
         fields = {"connection_id": connection_id, "product_id": product_id, "levels": rows}
         place.step.facts.append(Fact("book_live", fields))
@@ -211,6 +217,27 @@ def _judge(known: Knowledge, audit: Audit, product_id: str, place: Place) -> Non
 def _trades(known: Knowledge, message: Trades, place: Place) -> None:
     """Keep the trades that are new; a snapshot repeats the last 100 after every reconnect."""
     product_id = message.product_id
+    new, repeated, holes = _taken(known, message, place)
+    if repeated and not message.snapshot:
+        detail = f"trades recorded before came again in an update: {repeated[:20]}"
+        known.fault("trade_repeated", detail, place, channel=TRADES, product_id=product_id)
+    if holes:
+        _miss_trades(known, product_id, holes, place)
+    if not message.trades:
+        return  # none of them can be read: nothing is recorded by this
+    first = _sees(known, TRADES, product_id, len(new), place)
+    if new:
+        # A snapshot has the last hundred of the quietest product, too.
+        count = 0 if message.snapshot else len(new)
+        place.session.trades(product_id, count, place.origin.recv_ns)
+        kind = "snapshot" if message.snapshot else "update"
+        rows = trades_rows(product_id, kind, new, place.origin, first)
+        place.step.rows.append(rows)
+
+
+def _taken(known: Knowledge, message: Trades, place: Place) -> tuple[list[Trade], list[int], int]:
+    """Take the ids; returns the new trades, those recorded before, and how many are missing."""
+    product_id = message.product_id
     ids = known.trades.get(product_id)
     if ids is None:
         ids = known.trades[product_id] = TradeIds()
@@ -228,25 +255,20 @@ def _trades(known: Knowledge, message: Trades, place: Place) -> None:
             known.messages["market_trades/in later hours"] += 1
         else:
             new.append(trade)
-        if missing:
-            holes += missing
-            detail = f"trade ids {trade.trade_id - missing} … {trade.trade_id - 1} are missing"
-            known.fault(
-                "trade_id_gap", detail, place, channel=TRADES, product_id=product_id, keep_raw=False
-            )
-    if repeated and not message.snapshot:
-        detail = f"trades recorded before came again in an update: {repeated[:20]}"
-        known.fault("trade_repeated", detail, place, channel=TRADES, product_id=product_id)
-    if holes:
-        _miss_trades(known, product_id, holes, place)
-    first = _sees(known, TRADES, product_id, len(new), place)
-    if new:
-        # A snapshot has the last hundred of the quietest product, too.
-        count = 0 if message.snapshot else len(new)
-        place.session.trades(product_id, count, place.origin.recv_ns)
-        kind = "snapshot" if message.snapshot else "update"
-        rows = trades_rows(product_id, kind, new, place.origin, first)
-        place.step.rows.append(rows)
+        holes += _tell_hole(known, product_id, missing, trade.trade_id - 1, place)
+    for trade_id in message.unread:
+        holes += _tell_hole(known, product_id, ids.miss(trade_id), trade_id, place)
+    return new, repeated, holes
+
+
+def _tell_hole(known: Knowledge, product_id: str, count: int, last: int, place: Place) -> int:
+    """Write down that so many ids up to ``last`` are missing, if any are; returns how many."""
+    if count:
+        detail = f"trade ids {last - count + 1} … {last} are missing"
+        known.fault(
+            "trade_id_gap", detail, place, channel=TRADES, product_id=product_id, keep_raw=False
+        )
+    return count
 
 
 def _jumped(known: Knowledge, ids: TradeIds, trade: Trade, place: Place) -> int:

@@ -205,6 +205,23 @@ class Coverage:
             ended += self.end(key, connection_id, at_ns, replace(missing))
         return ended
 
+    def lost(self, loss: Missing) -> None:
+        """A connection lost frames in ``loss``: what it ceased to record meanwhile misses them too.
+
+        It shows with the next frame only; the gaps that begin where the loss does take its numbers.
+        """
+        for track in self.tracks.values():
+            missing = track.missing
+            if (
+                missing is not None
+                and (missing.connection_id, missing.start_ns) == (loss.connection_id, loss.start_ns)
+                and missing.sequence_after is None
+                and missing.messages_missing is None
+            ):
+                missing.sequence_before = loss.sequence_before
+                missing.sequence_after = loss.sequence_after
+                missing.messages_missing = loss.messages_missing
+
     def recorded_by(self, connection_id: str) -> list[Key]:
         """List the tracks that a connection records now, in the order they became known."""
         return [key for key, track in self.tracks.items() if connection_id in track.recordings]

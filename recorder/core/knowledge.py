@@ -166,9 +166,12 @@ class Knowledge:
     # --- coverage -------------------------------------------------------------------------------
 
     def begin(self, key: Key, place: Place) -> None:
-        """A connection records a channel of a product from here, if it did not yet."""
+        """A connection records a channel of a product from here, if it did not yet.
+
+        What it did not ask for is not recorded, or it would hide that nobody records it.
+        """
         connection_id = place.connection_id
-        if self.coverage.records(key, connection_id) or place.session.gave_up(key):
+        if self.coverage.records(key, connection_id) or not place.session.promises(key):
             return
         verified = place.session.venue == ADVANCED or key[0] == TRADES
         now_ns = place.origin.recv_ns

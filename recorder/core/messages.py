@@ -72,11 +72,12 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Trades:
-    """Trades of one product, oldest first."""
+    """Trades of one product, oldest first; ``unread``: the ids of those that came unreadable."""
 
     product_id: str
     snapshot: bool
     trades: list[Trade]
+    unread: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ class Pipeline(Knowledge):
             )
             self._doubt(problem, decoded, place)
             if problem.kind == "venue_error" and _TOO_MUCH.search(problem.detail):
+                place.session.refused(place.origin.recv_ns)
                 place.step.requests.append(SlowDown(place.connection_id, problem.detail))
         channel = place.session.meant(decoded.channel or "")
         if decoded.product_sequence is not None:
@@ -224,6 +225,7 @@ class Pipeline(Knowledge):
         since_ns = session.ordered_ns
         missing = Missing(since_ns, reason, gap.expected - 1, gap.got, gap.missing, connection_id)
         hurt = self.coverage.recorded_by(connection_id)
+        self.coverage.lost(missing)
         intervals = self.coverage.end_all(connection_id, since_ns, missing)
         self.note(intervals, place.ingest_seq, place.step)
         books = [product_id for channel, product_id in hurt if channel == LEVEL2 and product_id]

@@ -139,10 +139,8 @@ class TradeIds:
             self.last = trade_id
             return True, 0
         if trade_id > self.last:
-            missing = trade_id - self.last - 1
-            self.holes.append((self.last + 1, trade_id - 1))
+            missing = self._skip(trade_id - 1)
             self.last = trade_id
-            self.bound()
             return True, missing
         if trade_id < self.first:
             # An update came before the snapshot that holds the trades before it.
@@ -152,6 +150,26 @@ class TradeIds:
             self.bound()
             return True, 0
         return self.fill(trade_id), 0
+
+    def miss(self, trade_id: int) -> int:
+        """Take an id that came without a trade to record; returns how many up to it are missing.
+
+        Those that were known to be missing do not count, nor does an id that is far.
+        """
+        if self.last is None or trade_id <= self.last or self.is_far(trade_id):
+            return 0
+        return self._skip(trade_id)
+
+    def _skip(self, trade_id: int) -> int:
+        """The ids behind the last one, up to this one, are missing; returns how many."""
+        assert self.last is not None
+        first, missing = self.last + 1, trade_id - self.last
+        if self.holes and self.holes[-1][1] == self.last:
+            first = self.holes.pop()[0]
+        self.holes.append((first, trade_id))
+        self.last = trade_id
+        self.bound()
+        return missing
 
     def fill(self, trade_id: int) -> bool:
         """Take an id out of the hole it lies in; False where it lies in none."""

@@ -5,6 +5,7 @@ Coinbase's answers are JSON of several shapes, plain text (401) or the HTML of i
 """
 
 import ssl
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -49,13 +50,12 @@ def unreachable(error: Exception, host: str, method: str, waited_s: float) -> Ve
     not_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     why = _why_unreachable(error, host, waited_s)
     if method != "GET":
-        why += (
-            ". Nothing was sent"
-            if not_sent
-            else f". Whether the {method} was carried out is not known: look before you send it "
-            "again"
-        )
+        why += ". Nothing was sent" if not_sent else f". {_unknown(method)}"
     return VenueUnavailableError(why)
+
+
+def _unknown(method: str) -> str:
+    return f"Whether the {method} was carried out is not known: look before you send it again"
 
 
 def _why_unreachable(error: Exception, host: str, waited_s: float) -> str:
@@ -113,11 +113,24 @@ def odd(asked: Asked, what: str) -> VenueUnavailableError:
     )
 
 
-def not_done(host: str, method: str, path: str, body: Any) -> VenueRefusedError:
-    """Say that a 200 is none: orders are refused so (`coinbase.md` §1.13.3)."""
-    words = said(body.get("error_response") or body)
+def not_done(host: str, method: str, path: str, body: Mapping[str, Any]) -> RecorderError | None:
+    """Say that a 200 is none, or not for all: orders and cancels are refused so; None where it is.
+
+    An order has its ``success`` on top (`coinbase.md` §1.13.3), cancels one in each of ``results``.
+    """
+    results = body.get("results")
+    each = results if isinstance(results, list) else []
+    failed = [one for one in each if isinstance(one, dict) and one.get("success") is False]
+    if body.get("success") is False:
+        what, words = "it was not done", said(body.get("error_response") or body)
+    elif failed:
+        what = f"{len(failed)} of {len(each)} were not done"
+        words = ", ".join(dict.fromkeys(str(one.get("failure_reason") or "?") for one in failed))
+    else:
+        return None
+    words = words[:_SAID_CHARACTERS_MAX]
     return VenueRefusedError(
-        f"{host} answered {method} {path} with 200, and that it was not done"
+        f"{host} answered {method} {path} with 200, and that {what}"
         f"{f': {words}' if words else ''}. Correct what was asked for"
     )
 
@@ -172,11 +185,13 @@ def explain(
             "Too many requests from this address or with this key, others' included. Wait "
             f"{f'{wait_s:.0f} s' if wait_s else 'a minute'}, then ask less often"
         )
-    elif status >= 500:
+    elif status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
         error = VenueUnavailableError
         advice = (
             "The venue failed; try later. A wrong parameter can cause it too, such as a limit "
             "above 1000"
+            if asked.method == "GET"
+            else f"The venue failed. {_unknown(asked.method)}"
         )
     elif status < 400:
         error = VenueUnavailableError
@@ -226,7 +241,7 @@ def clock_fault(scheme: str, clock_ahead_s: float | None) -> str:
     where = "ahead of" if clock_ahead_s > 0 else "behind"
     return (
         f"This machine's clock is {abs(clock_ahead_s):.0f} s {where} the venue's, too far for a "
-        "signature to be taken: set it (`timedatectl set-ntp true`)"
+        "signature made by it to be taken: set it (`timedatectl set-ntp true`)"
     )
 
 

@@ -12,6 +12,7 @@ says what it means.
 
 import asyncio
 import json
+import math
 import random
 import ssl
 import time
@@ -22,7 +23,7 @@ from importlib.metadata import version
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -88,13 +89,19 @@ class Answer:
         """The body as JSON, or as text where it is none: a 401 is plain text, a 5xx may be HTML."""
         text = self.body.decode("utf-8", "replace")
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError):
             return text
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{text} is beyond all numbers that can be told")
+    return value
 
 
 class Bucket:
@@ -153,7 +160,7 @@ class Transport:
                 f"requests to {host or 'nowhere'} would go in the clear: the address of a REST "
                 f"service begins with https://"
             )
-        self.host = parts.netloc.rpartition("@")[2]
+        self.host = _host(parts)
         self._origin = f"{parts.scheme}://{self.host}"
         self._base_path = parts.path.rstrip("/")
         self._bucket = Bucket(a_second, burst)
@@ -331,6 +338,14 @@ def _date_s(text: str | None) -> float | None:
         return parsedate_to_datetime(text or "").timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def _host(parts: SplitResult) -> str:
+    """The host as it is signed and sent: in small letters, and without the port of the scheme."""
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    return shown if parts.port in (None, usual) else f"{shown}:{parts.port}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -65,6 +65,13 @@ def test_what_is_missing_is_shown(call: Callable[..., Any], asked: Asked) -> Non
     assert (name, config.data, rest) == ("look", Path("here"), (None, None, None))
 
 
+def test_what_cannot_be_counted_yet_is_told(call: Callable[..., Any], asked: Asked) -> None:
+    """A recorder that was killed has rows in its capture alone."""
+    asked.reports = [FillReport(dry_run=True, unfinished=True)] * 2
+    assert "is not counted yet" in " ".join(call("backfill", "--dry-run").out.split())
+    assert json.loads(call("backfill", "--dry-run", "--json").out)["unfinished"] is True
+
+
 def test_what_came_of_it(call: Callable[..., Any], asked: Asked) -> None:
     """Whole is 0, and what the venue lacks or refuses is 1."""
     asked.reports = [report(150, sealed=["2026112119"])]

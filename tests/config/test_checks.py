@@ -225,6 +225,22 @@ def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         checks.directory("~nobody-of-that-name/md")
 
 
+def test_a_key_where_its_file_belongs_is_not_shown() -> None:
+    for key in (
+        "-----BEGIN EC PRIVATE KEY-----\\nPLANTED\\n-----END EC PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nPLANTED",
+        '{"name":"x","privateKey":"PLANTED"}',
+        "PLANTED".ljust(86, "A") + "==",
+        "PLANTED".ljust(43, "A") + "=",
+    ):
+        with pytest.raises(WrongValueError, match="holds a key itself") as caught:
+            checks.key_file_or_none(key)
+        assert "PLANTED" not in str(caught.value.mistakes)
+    assert checks.key_file_or_none("") is None
+    for path in ("/etc/cdp_api_key.json", "/etc/PRIVATE KEY/privateKey.json"):
+        assert checks.key_file_or_none(path) == Path(path)
+
+
 def test_what_is_shown_is_short_and_plain() -> None:
     """A value in a message can neither flood nor steer a terminal."""
     assert checks.shown("it's") == '"it\'s"'

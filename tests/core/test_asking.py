@@ -132,6 +132,58 @@ def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
         assert due + asking.overdue(SNAPSHOT_NS_MAX) == both
 
 
+def test_what_goes_on() -> None:
+    """What is asked for, by either name, and where nothing is known of it; not what was left."""
+    asking = Asking()
+    assert asking.promises(TICKER)
+    asking.ask("subscribe", "ticker", ("BTC-USD", "ETH-USDC"), 0)
+    assert asking.promises(TICKER)
+    assert asking.promises(("ticker", "ETH-USD"))
+    assert asking.promises(("status", "BTC-USD"))
+    assert asking.promises(("heartbeats", None))
+    assert not asking.promises(("ticker", "SOL-USD"))
+    asking.ask("unsubscribe", "ticker", ("BTC-USD",), 0)
+    assert not asking.promises(TICKER)
+    asking.ask("subscribe", "heartbeats", (), 0)
+    asking.ask("unsubscribe", "heartbeats", (), 0)
+    assert not asking.promises(("heartbeats", None))
+
+
+def test_one_request_for_a_snapshot_is_one_for_every_cause() -> None:
+    """What is asked for now is neither overdue nor put off, and counts as one try."""
+    asking = Asking()
+    asking.ask("subscribe", "level2", ("BTC-USD",), 0)
+    now_ns = SNAPSHOT_NS_MAX
+    assert asking.resync("BTC-USD", now_ns)
+    assert asking.overdue(now_ns) == []
+    assert not asking.resync("BTC-USD", now_ns + 1)
+    assert asking.resync("BTC-USD", now_ns + RESYNC_NS_MIN)
+    assert asking.put_off(now_ns + RESYNC_NS_MIN) == []
+    assert not asking.resync("BTC-USD", now_ns + 3 * RESYNC_NS_MIN - 1)
+    assert asking.resync("BTC-USD", now_ns + 3 * RESYNC_NS_MIN)
+
+
+def test_a_snapshot_whose_request_was_refused_is_asked_for_soon() -> None:
+    """It is no try in vain, and asked for as any other: each time after twice the wait."""
+    asking, now_ns, waits = Asking(), 0, []
+    for _ in range(2 * TRIES_MAX):
+        asking.ask("unsubscribe", "level2", ("BTC-USD",), now_ns)
+        asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+        for _ in range(2):  # both of them
+            asking.refused(now_ns)
+        due_ns = asking.resyncs_due["BTC-USD"]
+        assert asking.overdue(due_ns) == asking.put_off(due_ns - 1) == []
+        assert asking.put_off(due_ns) == ["BTC-USD"]
+        waits.append((due_ns - now_ns) // 10**9)
+        now_ns = due_ns
+    assert waits == [10, 10, 20, 40, 80, 160, 320, 320, 320, 320]
+    asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+    asking.refused(now_ns)
+    asking.snapshot_came("BTC-USD")  # another request was refused
+    asking.refused(now_ns)
+    assert asking.put_off(10**18) == asking.overdue(10**18) == []
+
+
 def test_waits_for_snapshots_in_vain_grow_and_have_an_end() -> None:
     """Every try unsubscribes first, and that is no new begin."""
     asking, now_ns, waits, told = Asking(), 0, [], []

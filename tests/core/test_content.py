@@ -63,6 +63,40 @@ def test_trades_that_are_missing_behind_lost_frames() -> None:
     assert gap["end_time"] - gap["start_time"] == 300_000
 
 
+def test_a_trade_that_cannot_be_read_is_missing() -> None:
+    """Its id says so at once, of itself and of those before it; a snapshot may bring it later."""
+    player = live()
+    player.ask("market_trades", "BTC-USD")
+    player.say(trades(1, "snapshot", [1, 2, 3]))
+    since_us = player.now_ns // 1000
+    body = json.loads(trades(2, "update", [5]))
+    body["events"][0]["trades"][0]["size"] = "NaN"
+    player.say(json.dumps(body).encode())
+    (gap,) = [row for row in player.rows("coverage") if row["state"] == "gap"]
+    assert (gap["channel"], gap["reason"]) == ("market_trades", "trade_id_gap")
+    assert (gap["start_time"], gap["end_time"]) == (since_us, player.now_ns // 1000)
+    assert gap["messages_missing"] == 2
+    assert player.faults() == ["impossible_number", "trade_id_gap"]
+    assert player.rows("faults")[-1]["detail"] == "trade ids 4 … 5 are missing"
+    assert player.pipeline.trades["BTC-USD"].holes == [(4, 5)]
+    player.say(trades(3, "update", [6]))
+    assert player.faults() == ["impossible_number", "trade_id_gap"]
+    player.say(trades(4, "snapshot", [4, 5, 6]))
+    assert [row["trade_id"] for row in player.rows("trades")] == [1, 2, 3, 6, 4, 5]
+
+
+def test_a_trade_that_cannot_be_read_begins_nothing() -> None:
+    """Before any trade nobody can say what is missing; what is recorded begins with one."""
+    player = live()
+    player.ask("market_trades", "BTC-USD")
+    body = json.loads(trades(1, "update", [5]))
+    body["events"][0]["trades"][0]["price"] = "-1"
+    player.say(json.dumps(body).encode())
+    assert player.faults() == ["impossible_number"]
+    assert not player.pipeline.coverage.records(("market_trades", "BTC-USD"), "ws1")
+    assert player.pipeline.trades["BTC-USD"].last is None
+
+
 def test_a_trade_id_that_is_absurd() -> None:
     """Its trade is kept and doubted; it makes no hole, and the next real one still shows."""
     player = live()

@@ -143,6 +143,29 @@ def test_lost_frames_within_one_instant_are_a_gap() -> None:
     assert [each.state for each in coverage.begin(KEY, "ws1", 150)] == [GAP]
 
 
+def test_a_loss_that_shows_behind_the_end_of_a_recording() -> None:
+    """It was lost when that was recorded still: the gap that begins there has its numbers."""
+    coverage = Coverage()
+    loss = Missing(150, "sequence_gap", 4, 8, 3, "a")
+    for line, ended_ns, count, told in (
+        ("a", 150, None, (4, 8, 3)),
+        ("b", 150, None, (None, None, None)),  # of another line
+        ("a", 140, None, (None, None, None)),  # before what came in order
+        ("a", 150, 7, (None, None, 7)),  # of trades
+    ):
+        coverage.begin(KEY, line, 100)
+        left = Missing(0, "unsubscribed", messages_missing=count, connection_id=line)
+        coverage.end(KEY, line, ended_ns, left)
+        coverage.lost(loss)
+        (gap,) = coverage.begin(KEY, "c", 160)
+        assert (gap.sequence_before, gap.sequence_after, gap.messages_missing) == told
+        assert (gap.reason, gap.start_ns) == ("unsubscribed", ended_ns)
+        coverage.tracks.clear()
+    coverage.begin(OTHER, "a", 100)
+    coverage.lost(loss)  # what is recorded, and what nobody misses, is left alone
+    assert coverage.records(OTHER, "a")
+
+
 def test_what_never_was_recorded_misses_nothing() -> None:
     """Before the first data of a channel there is no gap, unless the hour ends without any."""
     coverage = Coverage()

@@ -142,7 +142,7 @@ ROOMS = [
         "pyarrow msgspec numpy",
         "where rows rest: it knows their form and not their meaning",
     ),
-    Room("config", "errors", "", "settings, read once"),
+    Room("config", "credentials errors", "", "settings, read once"),
     Room("logs", "errors", "structlog", "only the shell logs"),
     Room(
         "worker",

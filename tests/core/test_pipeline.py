@@ -189,6 +189,11 @@ def test_a_venue_that_says_too_fast() -> None:
     player = live()
     step = player.say(b'{"type":"error","message":"rate limit exceeded"}')
     assert step.requests == [SlowDown("ws1", "rate limit exceeded")]
+    player.ask("level2", "ETH-USD")
+    player.say(answer(1, level2=["BTC-USD", "ETH-USD"]))
+    player.say(b'{"type":"error","message":"rate limit exceeded"}')
+    step = player.say(heartbeat(2), after_ms=10_000)
+    assert step.requests == [Resubscribe("ws1", "level2", ("ETH-USD",), "put_off")]
 
 
 def test_a_resync_that_was_put_off() -> None:
@@ -250,6 +255,23 @@ def test_a_gap() -> None:
         assert row["start_time"] == before_ns // 1000
     assert gaps["ticker", "BTC-USD"]["end_time"] == gap_ns // 1000
     assert gaps["level2", "BTC-USD"]["end_time"] == (gap_ns + 50_000_000) // 1000
+
+
+def test_a_gap_that_shows_after_a_product_was_left() -> None:
+    """Its frames were lost when it was recorded still: what it misses since has their numbers."""
+    player = live()
+    player.ask("ticker", "BTC-USD")
+    player.say(ticker(1))
+    player.ask("ticker", "BTC-USD", kind="unsubscribe")
+    player.say(heartbeat(4))
+    player.end()
+    (gap,) = [
+        row
+        for row in player.rows("coverage")
+        if (row["channel"], row["state"]) == ("ticker", "gap")
+    ]
+    assert (gap["reason"], gap["sequence_before"], gap["sequence_after"]) == ("unsubscribed", 1, 4)
+    assert gap["messages_missing"] == 2
 
 
 def test_a_gap_before_the_snapshot() -> None:
@@ -431,24 +453,35 @@ def test_an_impossible_product(product: str) -> None:
 
 
 def test_a_product_that_was_not_asked_for() -> None:
-    """Kept, with one fault."""
+    """Kept as rows, with one fault. Nothing says that it goes on: it is no book."""
     player = live()
-    for number in (1, 2):
-        player.say(level2(number, "snapshot", BOOK, "DOGE-USD"))
+    player.say(level2(1, "snapshot", BOOK, "DOGE-USD"))
+    player.say(level2(2, "update", UPDATE, "DOGE-USD"))
     assert player.faults() == ["unexpected_product"]
-    assert len(player.rows("level2")) == 3 * len(BOOK)
+    assert epochs(player)[len(BOOK) :] == [None] * (len(BOOK) + len(UPDATE))
+    assert ("ws1", "DOGE-USD") not in player.pipeline.books
 
 
-def test_a_stranger_is_not_asked_for() -> None:
-    """Its book is kept, and lost with the others in a gap; only what is wanted is asked for."""
+def test_the_book_of_a_stranger_hides_no_gap() -> None:
+    """It came in the place of another on a line that does not carry it, and is never followed up.
+
+    The line that carries it is without its snapshot: nobody records it.
+    """
     player = live()
+    player.open("ws2")
+    player.ask("level2", "ETH-USD", connection="ws2")
+    for channel in ("ticker", "market_trades"):
+        player.ask(channel, "BTC-USD")
+        player.ask(channel, "ETH-USD", connection="ws2")
     player.say(level2(1, "snapshot", BOOK, "ETH-USD"))
-    step = player.say(level2(4, "update", UPDATE))
+    player.say(ticker(2, "ETH-USD"))
+    player.say(trades(3, "update", [1], "ETH-USD"))
+    assert player.faults() == ["unexpected_product"] * 3
+    assert len(player.rows("ticker")) == len(player.rows("trades")) == 1
+    for channel in ("level2", "ticker", "market_trades"):
+        assert not player.pipeline.coverage.tracks[channel, "ETH-USD"].recordings
+    step = player.say(level2(6, "update", UPDATE))
     assert step.requests == [Resubscribe("ws1", "level2", ("BTC-USD",), "sequence_gap")]
-    player.say(level2(5, "snapshot", BOOK, "ETH-USD"))
-    crossed = (("bid", "102", "1"),)
-    assert player.say(level2(6, "update", crossed, "ETH-USD")).requests == []
-    assert state_of(player, "ETH-USD") is BookState.STALE
 
 
 def test_products_without_end() -> None:
@@ -456,7 +489,8 @@ def test_products_without_end() -> None:
     player = live()
     for number in range(1, STRANGERS_MAX + 20):
         player.say(level2(number, "snapshot", BOOK, f"X{number}-USD"))
-    assert len(player.pipeline.books) == 1 + STRANGERS_MAX
+    assert len(player.rows("level2")) == (1 + STRANGERS_MAX) * len(BOOK)
+    assert list(player.pipeline.books) == [BTC]
     assert player.pipeline.faults == STRANGERS_MAX + 19
     player.say(level2(STRANGERS_MAX + 20, "update", UPDATE))
     assert state_of(player) is BookState.LIVE

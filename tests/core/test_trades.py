@@ -51,6 +51,20 @@ def test_a_snapshot_fills_a_hole() -> None:
     assert known.holes == []
 
 
+def test_an_id_without_a_trade_is_a_hole() -> None:
+    """One with what is missing before it, until it comes; one that is far says nothing."""
+    known = TradeIds()
+    assert known.miss(7) == 0
+    known.take(10)
+    assert known.miss(10) == known.miss(9) == known.miss(11 + JUMP_MAX) == 0
+    assert (known.miss(12), known.miss(12), known.miss(13)) == (2, 0, 1)
+    assert (known.holes, known.last) == ([(11, 13)], 13)
+    assert known.take(15) == (True, 1)
+    assert known.holes == [(11, 14)]
+    assert known.take(13) == (True, 0)
+    assert known.holes == [(11, 12), (14, 14)]
+
+
 @pytest.mark.parametrize("absurd", [10**18 - 1, 0, 10**9 + JUMP_MAX + 1])
 def test_one_absurd_id_does_not_stop_the_rest(absurd: int) -> None:
     """It is new, makes no hole, and what is missing after it still shows."""

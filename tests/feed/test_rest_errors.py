@@ -3,7 +3,7 @@
 import pytest
 
 from recorder.errors import KeyRefusedError, VenueRefusedError, VenueUnavailableError
-from recorder.feed.rest_errors import Asked, clock_fault, explain, said
+from recorder.feed.rest_errors import Asked, clock_fault, explain, not_done, said
 
 FREE = Asked("api.coinbase.com", "GET", "/x", None)
 SIGNED = FREE._replace(scheme="jwt")
@@ -52,6 +52,7 @@ def test_the_venue_s_own_words(body, words):
         (FREE, 302, "", VenueUnavailableError, "Redirects are not followed"),
         (FREE, 503, "", VenueUnavailableError, "The venue failed; try later"),
         (FREE, 799, "", VenueUnavailableError, "answered GET /x with 799."),
+        (FREE, 408, "", VenueUnavailableError, "The venue failed; try later"),
     ],
 )
 def test_every_status_has_its_error_and_its_advice(asked, status, body, error, why):
@@ -59,6 +60,36 @@ def test_every_status_has_its_error_and_its_advice(asked, status, body, error, w
     assert type(found) is error
     assert why in str(found)
     assert str(found).startswith(f"api.coinbase.com answered GET /x with {status}")
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_change_that_the_venue_failed_over_may_have_been_made(status):
+    """Who is told to try later sends an order twice."""
+    asked = Asked("api.coinbase.com", "POST", "/orders", "jwt")
+    told = str(explain(asked, status, "", 0.0, 0.0))
+    assert "Whether the POST was carried out is not known: look before you send it again" in told
+    assert "try later" not in told
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({}, None),
+        ({"success": True, "results": []}, None),
+        ({"results": [{"success": True}]}, None),
+        ({"results": 7}, None),
+        ({"success": False, "error_response": {"error": "NO"}}, "that it was not done: NO. Cor"),
+        (
+            {"results": [{"success": True}, {"success": False, "failure_reason": "UNKNOWN"}]},
+            "that 1 of 2 were not done: UNKNOWN. Correct",
+        ),
+        ({"results": [{"success": False}, None]}, "that 1 of 2 were not done: ?. Correct"),
+    ],
+)
+def test_a_200_may_say_that_nothing_was_done(body, why):
+    found = not_done("api.coinbase.com", "POST", "/orders", body)
+    assert (found is None) == (why is None)
+    assert why is None or why in str(found)
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,21 @@ async def test_what_is_asked_is_what_is_signed():
 
 
 @pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://API.Coinbase.com", "api.coinbase.com"),
+        ("https://api.coinbase.com:443/", "api.coinbase.com"),
+        ("https://api.coinbase.com:8443", "api.coinbase.com:8443"),
+        ("http://[::1]:80", "[::1]"),
+        ("http://[::1]:8766", "[::1]:8766"),
+    ],
+)
+def test_a_host_is_signed_as_the_venue_knows_it(url, host):
+    """A token for another spelling of it is answered with 401."""
+    assert asking(url).host == host
+
+
+@pytest.mark.parametrize(
     "url", ["http://api.coinbase.com", "http://127.0.0.1.evil.com", "ftp://localhost", "x"]
 )
 def test_nothing_is_sent_in_the_clear_to_another_machine(url):
@@ -291,6 +306,7 @@ def test_nothing_is_sent_in_the_clear_to_another_machine(url):
         (b'{"a":1}', {"a": 1}),
         (b"Unauthorized\n", "Unauthorized\n"),
         (b"NaN", "NaN"),
+        (b"[-1e999]", "[-1e999]"),
         (b"\xff{", "\ufffd{"),
         (b"[" * 100_000, "[" * 100_000),
         (b"1" * 5_000, "1" * 5_000),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from recorder.core.frames import ADVANCED, EXCHANGE
 from tests.sim.many import play_many
-from tests.sim.open_seeds import OPEN
 from tests.sim.verdict import Verdict, judge_seed
 
 PROBLEMS_SHOWN = 8
@@ -42,19 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(verdicts[0], verbose=asked.verbose)
     print(table(verdicts, time.monotonic() - began_s))
     failed = [verdict.seed for verdict in verdicts if verdict.problems]
-    if asked.seed is None:
-        failed = _without_open(verdicts, failed)
     if failed:
         print(f"FAILED: seeds {', '.join(map(str, failed))}")
     return 1 if failed else 0
-
-
-def _without_open(verdicts: Sequence[Verdict], failed: Sequence[int]) -> list[int]:
-    """Tell of the seeds that are known to break a promise; give the others that failed."""
-    for seed in sorted({verdict.seed for verdict in verdicts} & OPEN.keys()):
-        text = OPEN[seed] if seed in failed else "holds now: take it out of tests/sim/open_seeds.py"
-        print(f"OPEN: seed {seed}: {text}")
-    return [seed for seed in failed if seed not in OPEN]
 
 
 def _parser() -> argparse.ArgumentParser:

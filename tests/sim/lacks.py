@@ -39,10 +39,9 @@ def _missing(recorder: WatchedRecorder, wanted: Wanted, delisted: Container[str]
 def _unwanted(recorder: WatchedRecorder, wanted: Wanted) -> Iterator[str]:
     pipeline = recorder._recording.pipeline
     channels = {CANONICAL.get(each, each) for each in wanted.channels}
-    strangers = {key for each in pipeline.sessions.values() for key in each.strangers}
     for key, track in pipeline.coverage.tracks.items():
         is_wanted = key[0] in channels and key[1] in {None, *wanted.products}
-        if track.recordings and not is_wanted and key not in strangers:
+        if track.recordings and not is_wanted:
             yield f"{key[0]} of {key[1]} is recorded and not wanted"
 
 

@@ -25,11 +25,15 @@ from tests.sim.wirebook import WireBook, digest_of, told
 
 
 class Truth(NamedTuple):
-    """A product's book right after a frame: the number of the frame on its link, and the digest."""
+    """A product's book right after a frame: the number of the frame on its link, and the digest.
+
+    ``snapshot``: the frame is the whole book.
+    """
 
     product_id: str
     number: int
     digest: int
+    snapshot: bool
 
 
 @dataclass(slots=True)
@@ -40,6 +44,7 @@ class Heard:
 
     ``books`` are what the venue told up to the newest frame that was heard. Where frames have no
     numbers, nobody can tell a lost one or an old one: then they are what was heard, in that order.
+    ``whole_s`` is when the newest snapshot of each was heard.
     """
 
     connection_id: str
@@ -50,6 +55,7 @@ class Heard:
     heard_s: float = 0.0
     quiet_s_max: float = 0.0
     books: dict[str, Truth] = field(default_factory=dict)
+    whole_s: dict[str, float] = field(default_factory=dict)
     own: dict[str, WireBook] = field(default_factory=dict)
     closed: Closed | None = None
 
@@ -113,7 +119,7 @@ class Witness:
         for said in told(raw):
             book = heard.own.setdefault(said.product_id, WireBook())
             book.take(said)
-            return Truth(said.product_id, heard.frames, book.digest)
+            return Truth(said.product_id, heard.frames, book.digest, said.snapshot)
         return None
 
 
@@ -151,7 +157,8 @@ class WatchedVenue(Venue):
             for said in told(raw):
                 book = self._books.setdefault((link, said.product_id), WireBook())
                 book.take(said)
-                self.witness.truths[link][raw] = Truth(said.product_id, number, book.digest)
+                truth = Truth(said.product_id, number, book.digest, said.snapshot)
+                self.witness.truths[link][raw] = truth
 
 
 @contextmanager
@@ -230,6 +237,8 @@ class WatchedRecorder(Recorder):
         before = heard.books.get(truth.product_id)
         if before is None or truth.number > before.number:
             heard.books[truth.product_id] = truth
+        if truth.snapshot:
+            heard.whole_s[truth.product_id] = self.witness.now_s()
         for text in self.wrong_books(frame.connection_id, truth.product_id):
             self.witness.complain("2", text)
 

@@ -15,6 +15,7 @@ from recorder.store.paths import Root
 from recorder.venue.server import LIMITS
 from tests.sim import plan as plans
 from tests.sim.archive import Archive
+from tests.sim.asked import keys_of
 from tests.sim.lacks import lacks
 from tests.sim.loop import DeadlockError, SimLoop
 from tests.sim.nemesis import Nemesis
@@ -28,9 +29,12 @@ from tests.sim.witness import WatchedRecorder, WatchedVenue, Witness, watch
 # a dial that nobody answers is given up after 5 s (`OPEN_S_MAX`) and the longest pause before the
 # next is 30 s (`BACKOFF_S_MAX`); a session that is silent since the healing is closed after 5 s
 # (`SILENCE_NS_MAX`) and two looks; its snapshots come within seconds. A snapshot that was lost just
-# before is asked for again after 30 s (`SNAPSHOT_NS_MAX`). Who was asked for often waits longer
-# (`RESYNC_NS_MIN`, doubled): that is reckoned for each run, from what it asked for.
+# before is asked for again after 30 s (`SNAPSHOT_NS_MAX`), and after twice that where it was asked
+# for in vain before. Who was asked for often waits longer, too (`RESYNC_NS_MIN`, doubled). Both are
+# reckoned for each run, from what it asked for.
 AGAIN_S_MAX = 45.0
+SNAPSHOT_S = 30.0
+SNAPSHOT_DOUBLINGS = 4
 STRICT = {"connects_a_second_max": 8, "per_address": True}
 PUT_OFF_S = 10.0  # a book that is asked for again and again waits twice as long each time
 LOOK_S = 0.5
@@ -303,7 +307,7 @@ class _World:
         while calm_s <= bound_s:
             now_s = self._witness.now_s()
             missing = lacks(self._recorder, venue, self._wanted, self._delisted)
-            bound_s = max(bound_s, self._put_off_s())
+            bound_s = max(bound_s, self._put_off_s(), self._in_vain_s())
             if missing:
                 venue.thaw()
                 calm_s = now_s
@@ -329,6 +333,31 @@ class _World:
             times_s[-1] + PUT_OFF_S * 2 ** min(len(times_s) - 1, 5) for times_s in asked.values()
         ]
         return max(waits, default=0.0) + CALM_S
+
+    def _in_vain_s(self) -> float:
+        """Until when a snapshot is waited for that was asked for in vain while there were faults.
+
+        Of what is asked for behind the healing, the first try must do.
+        """
+        assert self._recorder is not None
+        asked: dict[tuple[str, str], list[float]] = {}
+        for at_s, connection_id, raw in self._witness.requests:
+            if at_s > self._run.healed_s:
+                break
+            for kind, (channel, product_id) in keys_of(raw):
+                if (kind, channel) == ("subscribe", "level2") and product_id is not None:
+                    asked.setdefault((connection_id, product_id), []).append(at_s)
+        lines = {each.connection_id for each in self._recorder._connections}
+        waits = [0.0]
+        for (connection_id, product_id), times_s in asked.items():
+            if connection_id not in lines:
+                continue
+            whole_s = self._witness.heard[connection_id].whole_s.get(product_id, 0.0)
+            vain = [each for each in times_s if each > whole_s]
+            if vain:
+                doublings = min(len(vain) - 1, SNAPSHOT_DOUBLINGS)
+                waits.append(vain[-1] + SNAPSHOT_S * 2**doublings + CALM_S)
+        return max(waits)
 
     def _traded(self) -> list[str]:
         """The products that are wanted and can be had."""

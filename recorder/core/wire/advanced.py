@@ -8,6 +8,7 @@ shape is reported with whatever of its envelope can still be read, so that its n
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -184,6 +185,7 @@ def _event_times(texts: list[str]) -> list[int | None] | int | None:
 
 def _trades(event: shapes.TradesEvent, messages: list[Message], problems: list[Problem]) -> None:
     by_product: dict[str, list[Trade]] = {}
+    unread: dict[str, list[int]] = {}
     for wire in event.trades:
         if not is_product(wire.product_id):
             problems.append(product_problem(wire.product_id, "market_trades"))
@@ -193,11 +195,16 @@ def _trades(event: shapes.TradesEvent, messages: list[Message], problems: list[P
         except ValueError as error:
             detail = f"trade {wire.trade_id[:40]!r}: {error}"
             problems.append(Problem("impossible_number", detail, "market_trades", wire.product_id))
+            with suppress(ValueError):
+                unread.setdefault(wire.product_id, []).append(count(wire.trade_id))
             continue
         by_product.setdefault(wire.product_id, []).append(trade)
-    for product_id, trades in by_product.items():
+    for product_id in dict.fromkeys((*by_product, *unread)):
+        trades = by_product.get(product_id, [])
         trades.sort(key=lambda trade: trade.trade_id)  # the wire has the newest first
-        messages.append(Trades(product_id, event.type == "snapshot", trades))
+        ids = tuple(sorted(unread.get(product_id, ())))
+        if trades or ids:
+            messages.append(Trades(product_id, event.type == "snapshot", trades, ids))
 
 
 def _trade(wire: shapes.Trade, problems: list[Problem]) -> Trade:

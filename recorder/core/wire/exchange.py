@@ -269,16 +269,17 @@ def _match(frame: shapes.Match, trade_us: int | None, problems: list[Problem]) -
     trade_id = _whole("trade_id", frame.trade_id, "market_trades", product_id, problems)
     if trade_id is None:
         return None
+    snapshot = isinstance(frame, shapes.LastMatch)
     texts = (frame.price, frame.size)
     try:
         numbers = amounts(texts)
     except ValueError as error:
         detail = f"trade {trade_id}: {error}"
         problems.append(Problem("impossible_number", detail, "market_trades", product_id))
-        return None
+        return Trades(product_id, snapshot, [], (trade_id,))
     side = _SIDES.get(frame.side, frame.side)
     trade = fields.trade(product_id, trade_id, side, numbers, texts, trade_us)
-    return Trades(product_id, isinstance(frame, shapes.LastMatch), [trade])
+    return Trades(product_id, snapshot, [trade])
 
 
 _TICKER_NUMBERS = (

@@ -360,7 +360,10 @@ def test_an_impossible_number_elsewhere(text: str) -> None:
     body["events"][0]["trades"][0]["price"] = text
     decoded = understood(dump(body))
     assert [each.trade_id for each in decoded.messages[0].trades] == [1]  # type: ignore[union-attr]
+    assert decoded.messages[0].unread == (2,)  # type: ignore[union-attr]
     assert [each.kind for each in decoded.problems] == ["impossible_number"]
+    body["events"][0]["trades"][0]["trade_id"] = text
+    assert understood(dump(body)).messages[0].unread == ()  # type: ignore[union-attr]
     body = json.loads(vector("candles-update"))
     body["events"][0]["candles"][0]["start"] = text
     assert not understood(dump(body)).messages

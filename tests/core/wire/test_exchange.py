@@ -502,7 +502,9 @@ def test_an_impossible_number_elsewhere(text: str) -> None:
     """A trade is left out, a ticker keeps its other numbers."""
     for key in ("price", "size"):
         decoded = understood(varied("match", **{key: text}))
-        assert decoded.messages == ()
+        (unread,) = decoded.messages
+        assert isinstance(unread, Trades)
+        assert (unread.trades, unread.unread) == ([], (json.loads(varied("match"))["trade_id"],))
         assert decoded.product_sequence == NUMBER
         assert kinds(decoded) == [("impossible_number", "market_trades", BTC)]
     decoded = understood(varied("ticker", best_bid=text))

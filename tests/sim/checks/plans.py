@@ -3,33 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import msgspec
-
 from recorder.core.frames import Ended, Sent
-from recorder.feed.plan import CANONICAL
+from tests.sim.asked import Key, keys_of
 from tests.sim.checks.frames import span
 from tests.sim.evidence import Evidence
 
-Key = tuple[str, str | None]
 Time = int  # microseconds, as in coverage
-
-# The Exchange's names, as a request has them.
-_NAMES = {"matches": "market_trades", "heartbeat": "heartbeats", **CANONICAL}
-
-
-class _Channel(msgspec.Struct):
-    name: str
-    product_ids: list[str] = []
-
-
-class _Request(msgspec.Struct):
-    type: str
-    channel: str = ""
-    channels: list[_Channel | str] = []
-    product_ids: list[str] = []
-
-
-_read = msgspec.json.Decoder(_Request).decode
 
 
 @dataclass(slots=True)
@@ -57,7 +36,7 @@ def check_plans(evidence: Evidence) -> Iterator[str]:
     for _, arrival in evidence.arrivals:
         if isinstance(arrival, Sent):
             at_us = arrival.recv_ns // 1000
-            for kind, key in _keys_of(arrival.raw):
+            for kind, key in keys_of(arrival.raw):
                 times = asked.setdefault((arrival.connection_id, key), _Asked())
                 if kind == "subscribe":
                     times.begun.append(at_us)
@@ -72,32 +51,14 @@ def check_plans(evidence: Evidence) -> Iterator[str]:
     yield from _check_recorded(evidence, asked)
 
 
-def _keys_of(raw: bytes) -> Iterator[tuple[str, Key]]:
-    """What a request of either protocol is about."""
-    request = _read(raw)
-    for each in request.channels or [request.channel]:
-        name, products = (
-            (each, request.product_ids)
-            if isinstance(each, str)
-            else (each.name, each.product_ids or request.product_ids)
-        )
-        for product_id in products or (None,):
-            yield request.type, (_NAMES.get(name, name), product_id)
-
-
 def _check_recorded(evidence: Evidence, asked: dict[tuple[str, Key], _Asked]) -> Iterator[str]:
-    strangers = {
-        (row["connection_id"], row["detail"].partition(" came, ")[0])
-        for row in evidence.faults_of("unexpected_product")
-    }
     for row in evidence.coverage:
         channel, product_id, connection_id = row["channel"], row["product_id"], row["connection_id"]
         if row["state"] == "gap":
             continue
         times = asked.get((connection_id, (channel, product_id)))
         if times is None:
-            if (connection_id, f"{channel} of {product_id}") not in strangers:
-                yield f"{span(row)} was never asked for on {connection_id}"
+            yield f"{span(row)} was never asked for on {connection_id}"
         elif not times.is_asked_at(row["start_us"]):
             yield f"{span(row)} begins after it was unsubscribed on {connection_id}"
         elif within := [each for each in times.left if row["start_us"] < each < row["end_us"]]:
