@@ -132,10 +132,12 @@ class Asking:
         ``-USDC`` ids come back as ``-USD`` (`coinbase.md` §1.7). Where nothing is known of the
         channel's subscriptions (a record that begins in the middle), every product is known.
         """
-        asked = self.asked.get(channel)
-        if not asked or product_id in asked or f"{product_id}C" in asked:
+        asked, alias = self.asked.get(channel), f"{product_id}C"
+        if asked is not None and (not asked or product_id in asked or alias in asked):
             return True
-        return not self.former.isdisjoint({(channel, product_id), (channel, f"{product_id}C")})
+        left = {each for name, each in self.former if name == channel}
+        is_left = not left.isdisjoint({product_id, alias, WHOLE})
+        return is_left or (asked is None and not left)
 
     def wants(self, product_id: str) -> bool:
         """Whether a product was asked for on any channel, or nothing is known of what was."""
@@ -143,11 +145,6 @@ class Asking:
         return not products or any(
             product_id in asked or f"{product_id}C" in asked for asked in products
         )
-
-    def carries(self, channel: str, product_id: str) -> bool:
-        """Whether a product is asked for on a channel now, or nothing is known of what was."""
-        asked = self.asked.get(channel, ())
-        return not self.asked or product_id in asked or f"{product_id}C" in asked
 
     def gave_up(self, key: Key) -> bool:
         """Whether we unsubscribed from this and have not asked for it again."""

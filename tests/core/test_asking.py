@@ -106,19 +106,6 @@ def test_what_is_wanted() -> None:
     assert not asking.wants("SOL-USD")
 
 
-def test_what_is_carried() -> None:
-    """By its name or its alias, on that channel, now; where nothing is known, everything."""
-    asking = Asking()
-    assert asking.carries("level2", "BTC-USD")
-    asking.ask("subscribe", "level2", ("BTC-USD", "ETH-USDC"), 1)
-    assert asking.carries("level2", "BTC-USD")
-    assert asking.carries("level2", "ETH-USD")
-    assert not asking.carries("level2", "SOL-USD")
-    assert not asking.carries("ticker", "BTC-USD")
-    asking.ask("unsubscribe", "level2", ("BTC-USD",), 2)
-    assert not asking.carries("level2", "BTC-USD")
-
-
 def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
     """A lost or unreadable frame may have been it, of one product or of any."""
     for product in ("BTC-USD", None):
@@ -144,6 +131,15 @@ def test_what_goes_on() -> None:
     assert not asking.promises(("ticker", "SOL-USD"))
     asking.ask("unsubscribe", "ticker", ("BTC-USD",), 0)
     assert not asking.promises(TICKER)
+    asking.ask("unsubscribe", "ticker", ("ETH-USDC",), 0)
+    for name, is_known in (("BTC-USD", True), ("ETH-USD", True), ("SOL-USD", False)):
+        assert asking.knows("ticker", name) is is_known  # nothing of it is asked for any more
+        assert not asking.promises(("ticker", name))
+    for _ in range(2):
+        asking.ask("subscribe", "status", (), 0)  # of all products
+        assert asking.knows("status", "BTC-USD")
+        asking.ask("unsubscribe", "status", (), 0)
+        assert asking.knows("status", "BTC-USD")
     asking.ask("subscribe", "heartbeats", (), 0)
     asking.ask("unsubscribe", "heartbeats", (), 0)
     assert not asking.promises(("heartbeats", None))
