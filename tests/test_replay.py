@@ -83,11 +83,11 @@ def frames_in(path: Path) -> list[bytes]:
 
 
 def in_root(path: Path) -> set[str]:
-    """Every file of a data directory but the lock and the empty ones."""
+    """Every file of a data directory but the locks and the empty ones."""
     return {
         str(each.relative_to(path))
         for each in path.rglob("*")
-        if each.is_file() and each.name not in (".lock", "0-empty.parquet")
+        if each.is_file() and each.name not in (".lock", ".pack-lock", "0-empty.parquet")
     }
 
 
