@@ -10,8 +10,9 @@ So everything that is asked for has a time by which it must have come:
     an answer without what we left       `ANSWER_NS_MAX`
 
 What begins with data is recorded from its first data on, because an answer promises nothing. What
-is overdue is asked for again, each time after twice the wait, and not for ever. Books are
-asked for again when they are in doubt, too, each not too often.
+is overdue is asked for again, each time after twice the wait, and not for ever; a book's snapshot
+for ever, at the longest wait in the end, because nothing else gives a book. Books are asked for
+again when they are in doubt, too, each not too often.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,7 @@ DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unre
 BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
 DATA_NS_MAX = 30_000_000_000
 BEATS_NS_MAX = 10_000_000_000
-TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
+TRIES_MAX = 5  # of an answer, or first data; then it is left alone until the next connection
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
 CALM_NS = 60_000_000_000  # a book that held that long begins anew with the shortest wait
@@ -112,8 +113,9 @@ class Asking:
         self.spoken.discard(key)
         channel, product_id = key
         if channel == LEVEL2 and product_id is not None:
-            in_vain = min(self.in_vain.get(product_id, 0), SNAPSHOT_DOUBLINGS_MAX)
-            self.snapshots_due[product_id] = at_ns + (SNAPSHOT_NS_MAX << in_vain)
+            self.snapshots_due[product_id] = at_ns + (
+                SNAPSHOT_NS_MAX << self._doublings(product_id)
+            )
 
     def _drop(self, key: Key, at_ns: int) -> None:
         channel, product_id = key
@@ -132,10 +134,12 @@ class Asking:
         ``-USDC`` ids come back as ``-USD`` (`coinbase.md` §1.7). Where nothing is known of the
         channel's subscriptions (a record that begins in the middle), every product is known.
         """
-        asked = self.asked.get(channel)
-        if not asked or product_id in asked or f"{product_id}C" in asked:
+        asked, alias = self.asked.get(channel), f"{product_id}C"
+        if asked is not None and (not asked or product_id in asked or alias in asked):
             return True
-        return not self.former.isdisjoint({(channel, product_id), (channel, f"{product_id}C")})
+        left = {each for name, each in self.former if name == channel}
+        is_left = not left.isdisjoint({product_id, alias, WHOLE})
+        return is_left or (asked is None and not left)
 
     def wants(self, product_id: str) -> bool:
         """Whether a product was asked for on any channel, or nothing is known of what was."""
@@ -143,11 +147,6 @@ class Asking:
         return not products or any(
             product_id in asked or f"{product_id}C" in asked for asked in products
         )
-
-    def carries(self, channel: str, product_id: str) -> bool:
-        """Whether a product is asked for on a channel now, or nothing is known of what was."""
-        asked = self.asked.get(channel, ())
-        return not self.asked or product_id in asked or f"{product_id}C" in asked
 
     def gave_up(self, key: Key) -> bool:
         """Whether we unsubscribed from this and have not asked for it again."""
@@ -264,7 +263,11 @@ class Asking:
         for each in self.snapshots_due if product_id is None else {product_id}:
             due_ns = self.snapshots_due.get(each)
             if due_ns is not None:
-                self.snapshots_due[each] = min(due_ns, now_ns + DOUBTED_NS_MAX)
+                wait_ns = DOUBTED_NS_MAX << self._doublings(each)
+                self.snapshots_due[each] = min(due_ns, now_ns + wait_ns)
+
+    def _doublings(self, product_id: str) -> int:
+        return min(self.in_vain.get(product_id, 0), SNAPSHOT_DOUBLINGS_MAX)
 
     def refused(self, now_ns: int) -> None:
         """A request was one too many: snapshots that are due may not have been asked for at all.
@@ -302,15 +305,11 @@ class Asking:
             times = 0
         self.resyncs[product_id] = (now_ns, times + 1)
 
-    def overdue(self, now_ns: int) -> list[tuple[str, bool]]:
-        """Products whose snapshot did not come in time, by name, and whether to ask again.
-
-        Each is said once.
-        """
-        late: list[tuple[str, bool]] = []
-        for product_id in self._take_due(self.snapshots_due, now_ns):
-            tries = self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
-            late.append((product_id, tries < TRIES_MAX))
+    def overdue(self, now_ns: int) -> list[str]:
+        """Products whose snapshot did not come in time, by name; each is said once."""
+        late = self._take_due(self.snapshots_due, now_ns)
+        for product_id in late:
+            self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
         return late
 
     def put_off(self, now_ns: int) -> list[str]:
