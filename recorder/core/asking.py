@@ -10,11 +10,13 @@ So everything that is asked for has a time by which it must have come:
     an answer without what we left       `ANSWER_NS_MAX`
 
 What begins with data is recorded from its first data on, because an answer promises nothing. What
-is overdue is asked for again, each time after twice the wait, and not for ever. Books are
-asked for again when they are in doubt, too, each not too often.
+is overdue is asked for again, each time after twice the wait, and after some tries every `REST_NS`
+only: a connection may live for weeks, and what the venue does not serve now it may serve later.
+What does not trade then is not asked for. Books are asked for again when they are in doubt, too,
+each not too often.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from recorder.core.messages import (
     CANDLES,
@@ -28,7 +30,6 @@ from recorder.core.messages import (
 
 ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
-SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
 # Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3); a lost one is
@@ -36,7 +37,8 @@ DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unre
 BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
 DATA_NS_MAX = 30_000_000_000
 BEATS_NS_MAX = 10_000_000_000
-TRIES_MAX = 5  # of an answer, or a snapshot; then it is left alone until the next connection
+TRIES_MAX = 5  # of an answer, or a snapshot; then there is one every
+REST_NS = 1_800_000_000_000
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
 CALM_NS = 60_000_000_000  # a book that held that long begins anew with the shortest wait
@@ -104,16 +106,15 @@ class Asking:
             self._drop((channel, product_id), at_ns)
 
     def _await(self, key: Key, at_ns: int) -> None:
-        tries = self.tries.get(key, 0)
-        self.answers_due[key] = at_ns + (ANSWER_NS_MAX << min(tries, DOUBLINGS_MAX))
+        self.answers_due[key] = at_ns + _patience_ns(ANSWER_NS_MAX, self.tries.get(key, 0))
         self.leaving.pop(key, None)
         self.heard_ns.pop(key, None)
         self.heard_paused_ns.pop(key, None)
         self.spoken.discard(key)
         channel, product_id = key
         if channel == LEVEL2 and product_id is not None:
-            in_vain = min(self.in_vain.get(product_id, 0), SNAPSHOT_DOUBLINGS_MAX)
-            self.snapshots_due[product_id] = at_ns + (SNAPSHOT_NS_MAX << in_vain)
+            in_vain = self.in_vain.get(product_id, 0)
+            self.snapshots_due[product_id] = at_ns + _patience_ns(SNAPSHOT_NS_MAX, in_vain)
 
     def _drop(self, key: Key, at_ns: int) -> None:
         channel, product_id = key
@@ -194,9 +195,8 @@ class Asking:
         self.heard_paused_ns[key] = self.paused_ns
         self.answers_due.pop(key, None)
         if key[0] in BEGIN_WITH_DATA:
-            tries = min(self.tries.get(key, 0), DOUBLINGS_MAX)
             wait_ns = BEATS_NS_MAX if key[0] == HEARTBEATS else DATA_NS_MAX
-            self.answers_due[key] = now_ns + (wait_ns << tries)
+            self.answers_due[key] = now_ns + _patience_ns(wait_ns, self.tries.get(key, 0))
 
     def came(self, key: Key, now_ns: int) -> int | None:
         """Take data; how long it was silent before, None where that is not known."""
@@ -224,16 +224,25 @@ class Asking:
             self.tries.pop(each, None)
             self.silences.pop(each, None)
 
-    def unanswered(self, now_ns: int) -> list[tuple[Key, bool]]:
-        """What was asked for and did not come in time, and whether to ask again."""
+    def unanswered(self, now_ns: int, idle: Container[str | None] = ()) -> list[tuple[Key, bool]]:
+        """What was asked for and did not come in time, and whether to ask again at once.
+
+        If not, it is due again after a rest. Then that of ``idle`` products rests on, untold.
+        """
         overdue: list[tuple[Key, bool]] = []
         for key in sorted(
             (key for key, due_ns in self.answers_due.items() if due_ns <= now_ns),
             key=lambda key: (key[0], key[1] or ""),
         ):
             del self.answers_due[key]
-            tries = self.tries[key] = self.tries.get(key, 0) + 1
-            overdue.append((key, tries < TRIES_MAX))
+            tries = self.tries.get(key, 0)
+            if tries >= TRIES_MAX and key[1] in idle:
+                self.answers_due[key] = now_ns + REST_NS
+                continue
+            self.tries[key] = tries + 1
+            if rests := tries + 1 == TRIES_MAX:
+                self.answers_due[key] = now_ns + REST_NS
+            overdue.append((key, not rests))
         return overdue
 
     def not_left(self, now_ns: int) -> list[tuple[Key, bool]]:
@@ -263,7 +272,7 @@ class Asking:
         """What was lost or could not be read may have been a snapshot (None: of any product)."""
         for each in self.snapshots_due if product_id is None else {product_id}:
             due_ns = self.snapshots_due.get(each)
-            if due_ns is not None:
+            if due_ns is not None and not self._rests(each):
                 self.snapshots_due[each] = min(due_ns, now_ns + DOUBTED_NS_MAX)
 
     def refused(self, now_ns: int) -> None:
@@ -271,11 +280,15 @@ class Asking:
 
         Each is asked for again as any other is, and it was no try in vain.
         """
-        for product_id in sorted(self.snapshots_due):
+        for product_id in sorted(each for each in self.snapshots_due if not self._rests(each)):
             last_ns, times = self.resyncs.get(product_id, (now_ns, 1))
             del self.snapshots_due[product_id]
             due_ns = max(last_ns + self._wait_ns(times), now_ns + DOUBTED_NS_MAX)
             self.resyncs_due[product_id] = due_ns
+
+    def _rests(self, product_id: str) -> bool:
+        """Whether a snapshot was asked for in vain so often that it is asked for seldom."""
+        return self.in_vain.get(product_id, 0) >= TRIES_MAX
 
     def _due_no_more(self, product_id: str) -> None:
         self.snapshots_due.pop(product_id, None)
@@ -302,15 +315,20 @@ class Asking:
             times = 0
         self.resyncs[product_id] = (now_ns, times + 1)
 
-    def overdue(self, now_ns: int) -> list[tuple[str, bool]]:
-        """Products whose snapshot did not come in time, by name, and whether to ask again.
+    def overdue(self, now_ns: int, idle: Container[str] = ()) -> list[tuple[str, bool]]:
+        """Products whose snapshot did not come in time, by name, and whether to ask again at once.
 
-        Each is said once.
+        Each is said once; as `unanswered`.
         """
         late: list[tuple[str, bool]] = []
+        for product_id, due_ns in sorted(self.snapshots_due.items()):
+            if due_ns <= now_ns and self._rests(product_id) and product_id in idle:
+                self.snapshots_due[product_id] = now_ns + REST_NS
         for product_id in self._take_due(self.snapshots_due, now_ns):
             tries = self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
-            late.append((product_id, tries < TRIES_MAX))
+            if rests := tries == TRIES_MAX:
+                self.snapshots_due[product_id] = now_ns + REST_NS
+            late.append((product_id, not rests))
         return late
 
     def put_off(self, now_ns: int) -> list[str]:
@@ -323,6 +341,11 @@ class Asking:
             self._due_no_more(product_id)  # for neither cause
             self._resynced(product_id, now_ns)
         return due
+
+
+def _patience_ns(first_ns: int, tries: int) -> int:
+    """How long something is waited for that was asked for in vain so often."""
+    return REST_NS if tries >= TRIES_MAX else first_ns << tries
 
 
 def _is_listed(key: Key, channels: Mapping[str, Iterable[str]]) -> bool:

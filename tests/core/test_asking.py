@@ -5,6 +5,7 @@ from recorder.core.asking import (
     CALM_NS,
     DATA_NS_MAX,
     DOUBTED_NS_MAX,
+    REST_NS,
     RESYNC_NS_MIN,
     SNAPSHOT_NS_MAX,
     TRIES_MAX,
@@ -38,9 +39,9 @@ def test_an_alias_is_served_by_its_own_name() -> None:
     assert asking.unanswered(199 + DATA_NS_MAX) == []
 
 
-def test_tries_have_an_end_and_data_begins_anew() -> None:
-    asking = Asking()
-    now_ns = 0
+def test_tries_become_seldom_and_data_begins_anew() -> None:
+    """The fifth in vain is followed by a rest; of what does not trade it has no end."""
+    asking, now_ns = Asking(), 0
     answers = []
     for _ in range(TRIES_MAX):
         asking.ask("subscribe", *(TICKER[0], (TICKER[1],)), now_ns)
@@ -48,7 +49,14 @@ def test_tries_have_an_end_and_data_begins_anew() -> None:
         answers += asking.unanswered(now_ns)
     assert [again for _, again in answers] == [True] * (TRIES_MAX - 1) + [False]
     asking.served({}, now_ns)
-    assert asking.unanswered(10**18) == []
+    assert asking.unanswered(now_ns + REST_NS - 1) == []
+    now_ns += REST_NS
+    assert asking.unanswered(now_ns, {TICKER[1]}) == []
+    now_ns += REST_NS
+    assert asking.unanswered(now_ns) == [(TICKER, True)]
+    asking.ask("subscribe", *(TICKER[0], (TICKER[1],)), now_ns)
+    assert asking.unanswered(now_ns + REST_NS - 1) == []
+    assert asking.unanswered(now_ns + REST_NS) == [(TICKER, True)]
     asking.came(TICKER, now_ns)
     asking.served({}, now_ns)
     assert asking.unanswered(10**18) == [(TICKER, True)]
@@ -184,7 +192,7 @@ def test_a_snapshot_whose_request_was_refused_is_asked_for_soon() -> None:
     assert asking.put_off(10**18) == asking.overdue(10**18) == []
 
 
-def test_waits_for_snapshots_in_vain_grow_and_have_an_end() -> None:
+def test_waits_for_snapshots_in_vain_grow_up_to_a_rest() -> None:
     """Every try unsubscribes first, and that is no new begin."""
     asking, now_ns, waits, told = Asking(), 0, [], []
     for _ in range(TRIES_MAX):
@@ -196,8 +204,15 @@ def test_waits_for_snapshots_in_vain_grow_and_have_an_end() -> None:
         told += asking.overdue(now_ns)
     assert waits == [30, 60, 120, 240, 480]
     assert told == [("BTC-USD", True)] * (TRIES_MAX - 1) + [("BTC-USD", False)]
-    assert asking.overdue(10**18) == []
+    asking.snapshots_doubted(None, now_ns)  # nothing is on its way now
+    asking.refused(now_ns)
+    assert asking.overdue(now_ns + REST_NS - 1) == []
+    now_ns += REST_NS
+    assert asking.overdue(now_ns, {"BTC-USD"}) == []
+    now_ns += REST_NS
+    assert asking.overdue(now_ns) == [("BTC-USD", True)]
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+    assert asking.snapshots_due["BTC-USD"] == now_ns + REST_NS
     asking.snapshot_came("BTC-USD")
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
     assert asking.snapshots_due["BTC-USD"] == now_ns + SNAPSHOT_NS_MAX
