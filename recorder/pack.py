@@ -102,7 +102,7 @@ def pack(
     Whoever records needs not stop. ``older_than_s``: only days that ended longer ago.
 
     Raises:
-        LockedError: somebody packs, repairs or prunes it.
+        LockedError: somebody packs, repairs or prunes it, or imports into it.
         NoInputError: it is no data directory.
         UsageError: a day is none.
         StorageError: the disk refused.
@@ -173,7 +173,7 @@ class _Packing:
             if self._report.dry_run:
                 files = len(superseded(self._root, record))
             else:
-                self._views()  # whoever reads from now on knows of the day
+                self._tell_readers()
                 files = let_go(self._root, day, record)
         except DataError as error:
             reason = f"The files of its hours stay: {error} {DAMAGED}"
@@ -181,8 +181,10 @@ class _Packing:
         else:
             self._report.removed.append(f"{files} files of the hours of {day_iso(day)}")
 
-    def _views(self) -> None:
-        publish_views(self._root, self._root.packing)
+    def _tell_readers(self) -> None:
+        """See that whoever reads `recorder.sql` from now on knows of packed days."""
+        if not publish_views(self._root, self._root.packing):
+            raise DataError("recorder.sql cannot be written anew, because a record is damaged.")
 
     # --- which days -----------------------------------------------------------------------------
 
@@ -300,7 +302,7 @@ class _Packing:
             except _NotClosedError as error:
                 self._leave(day, str(error), wrong=True)
             else:
-                self._views()
+                publish_views(self._root, self._root.packing)
                 self._report.packed.append(_packed(found, record))
 
     def _refuse_little_space(self, size: int) -> None:

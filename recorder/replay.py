@@ -1,18 +1,17 @@
-"""Captures played through the same core: import, rebuild, and sealing by hand.
+"""Captures of others played through the same core: import.
 
-What a recording wrote live, these write again: same arrivals in, same rows out, byte for byte.
+What a recording wrote live, this writes again: same arrivals in, same rows out, byte for byte.
 """
 
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
-from recorder import recovery, sealing
+from recorder import recovery
 from recorder.before import look_before
 from recorder.core.frames import (
     ADVANCED,
@@ -31,9 +30,9 @@ from recorder.core.tables import TRADES
 from recorder.core.trades import TradeIds, all_merged
 from recorder.core.wire import advanced
 from recorder.core.wire.venues import decode_any, venue_of, wire_of
-from recorder.errors import DataError, NoInputError, StorageError
-from recorder.recording import Recording, end_lost, remember
-from recorder.store.aside import set_aside_unreadable
+from recorder.errors import DataError, NoInputError
+from recorder.finishing import Progress, finish, on_disk
+from recorder.recording import Recording, remember
 from recorder.store.capture import read_hour
 from recorder.store.days import clear, is_packed
 from recorder.store.importing import forget, note_begin, take_back
@@ -41,93 +40,15 @@ from recorder.store.lock import PackLock, WriterLock
 from recorder.store.ndjson import CaptureLine
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, hour_from_text, hour_text, iso
-from recorder.store.publish import empty
 from recorder.store.seal import taken_to
 from recorder.store.survey import Stretch, Survey, survey_all, timed_lines
 from recorder.store.unpack import take_apart
 from recorder.summaries import ImportReport, TradesSummary, summarise
 
-Progress = Callable[[int, int], None]
-
 FLUSH_ROWS = 1_000_000
 FLUSH_BYTES = 32 * 2**20
 ENDED_WITH_RECORD = 1005  # the close code for "no code": the record ends, the connection did not
 _TRADE = [TRADES.stored().index(name) for name in ("product_id", "trade_id")]
-
-
-@dataclass(slots=True)
-class SealReport:
-    """The hours sealed, and what their files hold."""
-
-    hours: list[str] = field(default_factory=list)
-    files: int = 0
-    rows: int = 0
-    bytes: int = 0
-
-
-# --- sealing by hand ----------------------------------------------------------------------------
-
-
-def seal(root_path: Path, *, include_current: bool, progress: Progress | None = None) -> SealReport:
-    """Finish the open hours of a data directory that nobody records into.
-
-    ``include_current``: the hour that is not over too; recording on in it seals it again.
-
-    Raises:
-        LockedError: somebody records into it.
-        NoInputError: it is no data directory.
-    """
-    root = Root(root_path)
-    if not root.path.is_dir():
-        raise NoInputError(f"{root.path}: no such directory. Name one that was recorded into.")
-    if not any(root.path.iterdir()):
-        return SealReport()  # and no lock is left behind
-    with WriterLock(root), _disk(root):
-        return _seal(root, include_current=include_current, progress=progress)
-
-
-def _seal(root: Root, *, include_current: bool, progress: Progress | None = None) -> SealReport:
-    empty(root.staging)
-    take_back(root)
-    aside = set_aside_unreadable(root)
-    end_lost(root)
-    sealing.mend_all(root, aside)
-    recovery.publish_missing(root.path)
-    now_hour = int(time.time()) // 3600
-    held = sorted(set(root.captured_hours()) | set(root.part_hours()))
-    due = [
-        hour
-        for hour in held
-        if (include_current or hour < now_hour) and not recovery.is_sealed(root, hour)
-    ]
-    report = SealReport()
-    for index, hour in enumerate(due):
-        commit = recovery.seal_and_switch(root, [hour])[0]
-        report.hours.append(hour_text(hour))
-        report.files += len(commit.files)
-        report.rows += commit.rows
-        report.bytes += commit.bytes
-        if progress is not None:
-            progress(index + 1, len(due))
-    over = [hour for hour in held if include_current or hour < now_hour]
-    if over:
-        recovery.advance(root, over[-1] + 1)
-    return report
-
-
-@contextmanager
-def _disk(root: Root) -> Iterator[None]:
-    """What the disk refuses is the operator's to mend."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{root.path}: the disk refused ({error}). See that it has space and is writable, and "
-            "do the same again: what was recorded is safe."
-        ) from error
-
-
-# --- import -------------------------------------------------------------------------------------
 
 
 def import_captures(
@@ -151,10 +72,10 @@ def import_captures(
         surveys = survey_all(files, decode_any, venue_of)
     except DataError as error:
         raise DataError(f"{error} Nothing was imported.") from error
-    with WriterLock(root), PackLock(root), _disk(root):
+    with WriterLock(root), PackLock(root), on_disk(root):
         clear(root)
         write_empty_parts(root)
-        _seal(root, include_current=False)
+        finish(root, include_current=False)
         _refuse_continuing(root, surveys)
         work = _Import(root, surveys, total, progress)
         report = work.run()

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from recorder import config as settings
-from recorder import lineup, recovery, replay
+from recorder import finishing, lineup, recovery
 from recorder.core import frames
 from recorder.core.frames import Closed, Frame, Noted, Opened, Sent
 from recorder.errors import ConfigError, UnavailableError, VenueUnavailableError
@@ -193,7 +193,7 @@ async def test_what_the_list_says_becomes_rows_of_status(tmp_path, monkeypatch):
         ("ETH-USD", "rest", "0.01", "false", "ETH-USDC", None, "rest"),
     }
     assert len(rows) == 2 * len(lists_in(tmp_path / "data"))
-    replay.seal(tmp_path / "data", include_current=True)
+    finishing.seal(tmp_path / "data", include_current=True)
     recovery.rebuild(Root(tmp_path / "data"), Root(tmp_path / "again"))
     assert sealed_bytes(tmp_path / "again") == sealed_bytes(tmp_path / "data")
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 import recorder
-from recorder import hours, live, recovery, replay
+from recorder import finishing, hours, live, recovery, replay
 from recorder.core.frames import Closed, Frame, Opened
 from recorder.core.numbers import plain
 from recorder.errors import LockedError
@@ -79,7 +79,7 @@ async def test_replaying_the_capture_gives_the_same_files(tmp_path):
         venue.skip(2)
         await wait_for(lambda: running.progress().gaps == 1, "a gap")
         await wait_for(lambda: running.progress().books_live == 2, "both books again")
-    replay.seal(origin, include_current=True)
+    finishing.seal(origin, include_current=True)
     recovery.rebuild(Root(origin), Root(again))
     files = sorted(path.relative_to(origin) for path in origin.glob("*/**/hour=*/*.parquet"))
     assert len(files) >= 9
@@ -105,7 +105,7 @@ async def test_five_restarts_within_an_hour(tmp_path):
                     "40 frames",
                 )
         truth = {each: venue.trades(each) for each in ("BTC-USD", "ETH-USD")}
-    replay.seal(tmp_path, include_current=True)
+    finishing.seal(tmp_path, include_current=True)
     con = duckdb.connect()
     for product, trades in truth.items():
         glob = tmp_path / "trades" / f"product={product}" / "*/*/*.parquet"

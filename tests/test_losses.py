@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from recorder import recovery, replay, sealing
+from recorder import finishing, recovery, sealing
 from recorder.before import look_before
 from recorder.core.frames import FIRST_OFFSET, hour_of_seq
 from recorder.core.tables import TABLES
@@ -179,7 +179,7 @@ def plant(root: Root, case: Case, random: Random) -> None:
 def go_on(root: Root, then: str) -> None:
     """What happens next: a start (in the hour, or hours later), or sealing by hand."""
     if then == "seal":
-        replay.seal(root.path, include_current=True)
+        finishing.seal(root.path, include_current=True)
         return
     later_ns = 5 * SECOND_NS if then == "start" else 7200 * SECOND_NS
     last_ns = look_before(root).last_ns or HOUR_START_NS + 2 * 3600 * SECOND_NS
@@ -193,7 +193,7 @@ def go_on(root: Root, then: str) -> None:
     recording.stop(recording.last_ns)
     recording.flush()
     recording.capture.close()
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
 
 
 # --- what must hold -------------------------------------------------------------------------------

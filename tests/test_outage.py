@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from recorder import backfill, recovery, replay
+from recorder import backfill, finishing, recovery
 from recorder.core.frames import Fetched, Frame
 from recorder.feed import rest as feed_rest
 from recorder.feed.rest import Rest
@@ -125,7 +125,7 @@ async def wait_whole(running: Any, there: Coinbase) -> None:
 
 def check(root: Path, there: Coinbase, scratch: Path) -> dict[str, list[dict[str, Any]]]:
     """All trades of the venue are on disk once and as they were; the files are whole."""
-    replay.seal(root, include_current=True)
+    finishing.seal(root, include_current=True)
     rows = sealed_rows(root)
     check_order(rows)
     for product_id in PRODUCTS:

@@ -572,6 +572,18 @@ def test_the_hours_files_stay_where_the_days_are_damaged(root, clock):
     assert root.noted_days() == [DAY]
 
 
+def test_the_hours_files_stay_where_recorder_sql_cannot_tell_of_the_day(root, clock):
+    """A session that reads it would look for what has gone."""
+    pack.pack(root.path)
+    held = sorted(root.path.glob("level2/**/*.parquet"))
+    root.commit(NEWEST).write_text("{")
+    clock[0] += GRACE_S
+    report = pack.pack(root.path)
+    assert not report.whole
+    assert "recorder.sql" in report.left[0].reason
+    assert sorted(root.path.glob("level2/**/*.parquet")) == held
+
+
 def test_the_disk_refuses(root, monkeypatch):
     def refusing(*_arguments, **_named):
         raise OSError(28, "No space left on device")

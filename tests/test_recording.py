@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from recorder import recovery, replay, sealing
+from recorder import finishing, recovery, sealing
 from recorder.core.book import BookState
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Carried, Ended, Frame, hour_of
 from recorder.core.messages import Reconnect
@@ -150,7 +150,7 @@ def test_a_clock_that_was_wrong_by_years_costs_no_hour_between(root, by):
         )  # fmt: skip
     trades = [row["trade_id"] for row in rows["trades"] if row["product_id"] == "BTC-USD"]
     assert len(trades) == len(set(trades))
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
     report = verify(root.path, deep=True)
     assert report.findings == []
 
@@ -223,7 +223,7 @@ def test_five_starts_leave_one_dataset(root, seed, across):
         if how == "stop":
             made.cut_off()
         made.wait(random.uniform(0.5, 3))
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
     rows = sealed_rows(root.path)
     assert rows == {**live_rows(root.path)}
     check_order(rows)

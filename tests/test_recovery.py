@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from recorder import recovery, replay, sealing
+from recorder import finishing, recovery, sealing
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Arrival, Frame
 from recorder.core.pipeline import Pipeline
 from recorder.core.rows import Rows
@@ -154,7 +154,7 @@ def test_any_death_leaves_the_tables_of_the_capture(tmp_path, batch):
         assert (again.rows, again.hours) == (0, []), seed
         assert files_of(path) == before, seed
         if seed % 8 == 0:
-            replay.seal(path, include_current=True)
+            finishing.seal(path, include_current=True)
             recovery.rebuild(root, Root(path / "rebuilt"))
             assert sealed_bytes(path) == sealed_bytes(path / "rebuilt"), seed
             assert commits(path) == commits(path / "rebuilt"), seed
@@ -270,7 +270,7 @@ def test_the_first_and_last_hour_are_unfinished_around_one_that_is_retired(tmp_p
         for part in root.parts(table, HOUR + 2):
             part.path.unlink()
     recovery.publish_missing(tmp_path)
-    replay.seal(tmp_path, include_current=True)
+    finishing.seal(tmp_path, include_current=True)
     assert sealed_rows(tmp_path) == rows
 
 
@@ -290,7 +290,7 @@ def test_a_book_that_is_nowhere_is_a_fault(tmp_path):
 def test_rebuilding_an_hour_that_begins_with_a_book(tmp_path):
     """Two clients, one hour in which nothing is known but its begin: the same files."""
     root = three_hours(tmp_path / "a")
-    replay.seal(tmp_path / "a", include_current=True)
+    finishing.seal(tmp_path / "a", include_current=True)
     assert recovery.rebuild(root, Root(tmp_path / "b"))[0] == "2026111019"
     assert sealed_bytes(tmp_path / "a") == sealed_bytes(tmp_path / "b")
     assert commits(tmp_path / "a") == commits(tmp_path / "b")
@@ -377,7 +377,7 @@ def test_damaged_capture_is_never_silent(tmp_path, batch):
             tail = not any(seq > max(lost) for seq in held_frames(path)) if lost else True
             assert tail or "capture_damaged" in reasons | kinds, seed
         if seed % 4 == 0:
-            replay.seal(path, include_current=True)
+            finishing.seal(path, include_current=True)
             assert sealed_rows(path) == rows
         shutil.rmtree(path)
 
@@ -436,6 +436,6 @@ def test_a_damaged_capture_rebuilds_the_same_each_time(tmp_path):
     for name in ("b", "c"):
         recovery.rebuild(root, Root(tmp_path / name))
     assert sealed_bytes(tmp_path / "b") == sealed_bytes(tmp_path / "c")
-    replay.seal(tmp_path / "a", include_current=True)
+    finishing.seal(tmp_path / "a", include_current=True)
     assert sealed_bytes(tmp_path / "a") == sealed_bytes(tmp_path / "b")
     assert read_commit(root, HOUR).capture_end > FIRST_OFFSET

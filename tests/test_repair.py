@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from recorder import replay
+from recorder import finishing
 from recorder.errors import LockedError, NoInputError
 from recorder.repair import prune, repair
 from recorder.store import retire as retiring
@@ -212,7 +212,7 @@ def test_prune_removes_what_retention_allows(root, monkeypatch):
 def test_prune_removes_whole_days_on_request(tmp_path, monkeypatch):
     """The oldest first, never the newest sealed hour's; what stays is whole."""
     root = record_days(tmp_path / "data")
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
     hours = root.committed_hours()
     assert len({hour // 24 for hour in hours}) == 3
     monkeypatch.setattr("recorder.repair.time.time", lambda: 4e9)
@@ -237,7 +237,7 @@ def test_nothing_goes_that_is_not_old_enough(root):
 def test_a_removal_never_leaves_a_record_without_files(tmp_path, monkeypatch):
     """Killed in the middle of removing a day, readers find hours that are there, or are not."""
     root = record_days(tmp_path / "data")
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
     left = [5]
 
     def dying(path):
@@ -309,4 +309,4 @@ def test_foreign_things_are_noted(root):
     report = verify(root.path, deep=True)
     assert report.findings == []
     assert len(report.notes) == 4
-    assert replay.seal(root.path, include_current=True).hours
+    assert finishing.seal(root.path, include_current=True).hours

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from recorder import recovery, replay
+from recorder import finishing, recovery, replay
 from recorder.core.frames import (
-    FIRST_OFFSET,
-    HOUR_NS,
     Arrival,
     Closed,
     Frame,
@@ -83,11 +81,11 @@ def frames_in(path: Path) -> list[bytes]:
 
 
 def in_root(path: Path) -> set[str]:
-    """Every file of a data directory but the lock and the empty ones."""
+    """Every file of a data directory but the locks and the empty ones."""
     return {
         str(each.relative_to(path))
         for each in path.rglob("*")
-        if each.is_file() and each.name not in (".lock", "0-empty.parquet")
+        if each.is_file() and each.name not in (".lock", ".pack-lock", "0-empty.parquet")
     }
 
 
@@ -468,8 +466,9 @@ def test_an_hour_between_that_begins_in_time_and_ends_in_what_is_there(tmp_path)
 
 CRASH = """
 import os, sys
+from datetime import UTC, datetime
 from pathlib import Path
-from recorder import replay, recording
+from recorder import finishing, recording, replay
 from recorder.store import seal, parts
 sys.path.insert(0, "")
 where, count = sys.argv[3], int(sys.argv[4])
@@ -526,7 +525,7 @@ def test_half_an_import_is_taken_back_before_sealing(tmp_path):
         check=False, cwd=Path(__file__).parents[1], capture_output=True, timeout=60,
     )  # fmt: skip
     assert Root(tmp_path / "data").captured_hours()[0] == HOUR
-    assert replay.seal(tmp_path / "data", include_current=True).hours == []
+    assert finishing.seal(tmp_path / "data", include_current=True).hours == []
     assert in_root(tmp_path / "data") == set()
 
 
@@ -566,7 +565,7 @@ def test_files_and_directories_that_are_not_there(tmp_path):
     with pytest.raises(NoInputError, match="none"):
         replay.import_captures([tmp_path / "none"], tmp_path / "data")
     with pytest.raises(NoInputError, match="recorded into"):
-        replay.seal(tmp_path / "data", include_current=True)
+        finishing.seal(tmp_path / "data", include_current=True)
     assert not (tmp_path / "data").exists()
 
 
@@ -577,10 +576,7 @@ def test_nobody_imports_or_seals_where_somebody_records(tmp_path):
         with pytest.raises(LockedError):
             replay.import_captures([file], tmp_path)
         with pytest.raises(LockedError):
-            replay.seal(tmp_path, include_current=False)
-
-
-# --- sealing by hand ------------------------------------------------------------------------------
+            finishing.seal(tmp_path, include_current=False)
 
 
 def recorded(path: Path, start_ns: int, seed: int, *, dies: bool = False) -> None:
@@ -598,49 +594,6 @@ def recorded(path: Path, start_ns: int, seed: int, *, dies: bool = False) -> Non
     recording.capture.close()
 
 
-@pytest.mark.parametrize("dies", [False, True])
-def test_recording_on_in_an_hour_that_was_sealed(tmp_path, dies):
-    """`seal --all`, recording on, sealing again: as if it had been sealed once."""
-    for name in ("once", "twice"):
-        recorded(tmp_path / name, HOUR_START_NS, 1, dies=dies)
-        if name == "twice":
-            report = replay.seal(tmp_path / name, include_current=True)
-            assert report.hours == ["2026111019"]
-            assert replay.seal(tmp_path / name, include_current=True).hours == []
-        recorded(tmp_path / name, HOUR_START_NS + 60 * SECOND_NS, 2)
-        replay.seal(tmp_path / name, include_current=True)
-    assert sealed_bytes(tmp_path / "once") == sealed_bytes(tmp_path / "twice")
-    check_coverage(sealed_rows(tmp_path / "twice"))
-
-
-def test_the_current_hour_stays_open_unless_it_is_asked_for(tmp_path):
-    """Hours that are over are sealed; the one that is not, with `include_current`."""
-    now_ns = int(datetime.now(UTC).timestamp()) * SECOND_NS
-    recorded(tmp_path, HOUR_START_NS, 1)
-    recorded(tmp_path, now_ns // HOUR_NS * HOUR_NS + 1, 2)
-    root = Root(tmp_path)
-    assert replay.seal(tmp_path, include_current=False).hours == ["2026111019"]
-    assert root.committed_hours() == [HOUR]
-    assert sealed_before(root) == HOUR + 1
-    report = replay.seal(tmp_path, include_current=True)
-    assert len(report.hours) == 1
-    assert report.rows == sum(len(rows) for rows in sealed_rows(tmp_path).values()) - sum(
-        len(rows) for rows in sealed_rows_of_first(tmp_path).values()
-    )
-    assert sealed_before(root) == now_ns // HOUR_NS + 1
-
-
-def sealed_rows_of_first(path: Path):
-    return {
-        table: [row for row in rows if _seq(row) < (HOUR + 1 - 438_288) << 35]
-        for table, rows in sealed_rows(path).items()
-    }
-
-
-def _seq(row) -> int:
-    return row.get("ingest_seq") or row["noted_seq"]
-
-
 def test_importing_beside_an_open_hour_does_not_hide_it(tmp_path):
     """Readers switch to sealed files only for hours that are sealed."""
     now_ns = int(datetime.now(UTC).timestamp()) // 3600 * 3600 * SECOND_NS
@@ -650,17 +603,5 @@ def test_importing_beside_an_open_hour_does_not_hide_it(tmp_path):
     root = Root(tmp_path / "data")
     assert root.committed_hours() == [HOUR]
     assert sealed_before(root) == HOUR + 1
-    assert replay.seal(tmp_path / "data", include_current=True).hours
+    assert finishing.seal(tmp_path / "data", include_current=True).hours
     assert len(root.committed_hours()) == 2
-
-
-def test_nothing_to_seal(tmp_path):
-    """An empty directory, and one that is sealed."""
-    assert replay.seal(tmp_path, include_current=True).hours == []
-    assert list(tmp_path.iterdir()) == []
-    recorded(tmp_path, HOUR_START_NS, 1)
-    told = []
-    replay.seal(tmp_path, include_current=False, progress=lambda *each: told.append(each))
-    assert told == [(1, 1)]
-    assert replay.seal(tmp_path, include_current=False).hours == []
-    assert Root(tmp_path).segments(HOUR)[0].first == FIRST_OFFSET

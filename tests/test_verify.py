@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder import recovery, replay
+from recorder import finishing, recovery, replay
 from recorder.errors import NoInputError
 from recorder.recording import Recording, end_lost
 from recorder.store.paths import Root
@@ -85,7 +85,7 @@ def test_deaths_are_no_damage(tmp_path, batch):
         end_lost(root)
         recovery.publish_missing(path)
         assert_whole(path)
-        replay.seal(path, include_current=True)
+        finishing.seal(path, include_current=True)
         assert_whole(path)
         shutil.rmtree(path)
 

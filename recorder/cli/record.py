@@ -246,10 +246,10 @@ def seal(
         recorder seal --data data          every hour that is over
         recorder seal --data data --all    the current one too
     """
-    from recorder import replay  # noqa: PLC0415  heavy
+    from recorder import finishing  # noqa: PLC0415  heavy
 
     with terminal.progress("Sealing") as progress:
-        report = replay.seal(data, include_current=everything, progress=progress)
+        report = finishing.seal(data, include_current=everything, progress=progress)
     if as_json:
         terminal.print_json(report)
         return

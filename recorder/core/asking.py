@@ -10,10 +10,10 @@ So everything that is asked for has a time by which it must have come:
     an answer without what we left       `ANSWER_NS_MAX`
 
 What begins with data is recorded from its first data on, because an answer promises nothing. What
-is overdue is asked for again, each time after twice the wait, and after some tries every `REST_NS`
-only: a connection may live for weeks, and what the venue does not serve now it may serve later.
-What does not trade then is not asked for. Books are asked for again when they are in doubt, too,
-each not too often.
+is overdue is asked for again, each time after twice the wait, and seldom in the end: every
+`REST_NS`, a book's snapshot at its longest wait. A connection may live for weeks, and what the
+venue does not serve now it may serve later; what does not trade is not asked for then. Books are
+asked for again when they are in doubt, too, each not too often.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -30,6 +30,7 @@ from recorder.core.messages import (
 
 ANSWER_NS_MAX = 10_000_000_000  # `coinbase.md` §1.6.2
 SNAPSHOT_NS_MAX = 30_000_000_000  # 20 books took 17 s to come (`coinbase.md` §1.5)
+SNAPSHOT_DOUBLINGS_MAX = 4
 DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unreadable
 # What begins with data at once: listed and not delivered, it is overdue.
 # Heartbeats come every second, the others send a snapshot (`coinbase.md` §1.6, §2.3); a lost one is
@@ -37,7 +38,7 @@ DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unre
 BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
 DATA_NS_MAX = 30_000_000_000
 BEATS_NS_MAX = 10_000_000_000
-TRIES_MAX = 5  # of an answer, or a snapshot; then there is one every
+TRIES_MAX = 5  # of an answer, or first data; then there is one every
 REST_NS = 1_800_000_000_000
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
@@ -113,8 +114,9 @@ class Asking:
         self.spoken.discard(key)
         channel, product_id = key
         if channel == LEVEL2 and product_id is not None:
-            in_vain = self.in_vain.get(product_id, 0)
-            self.snapshots_due[product_id] = at_ns + _patience_ns(SNAPSHOT_NS_MAX, in_vain)
+            self.snapshots_due[product_id] = at_ns + (
+                SNAPSHOT_NS_MAX << self._doublings(product_id)
+            )
 
     def _drop(self, key: Key, at_ns: int) -> None:
         channel, product_id = key
@@ -133,10 +135,12 @@ class Asking:
         ``-USDC`` ids come back as ``-USD`` (`coinbase.md` §1.7). Where nothing is known of the
         channel's subscriptions (a record that begins in the middle), every product is known.
         """
-        asked = self.asked.get(channel)
-        if not asked or product_id in asked or f"{product_id}C" in asked:
+        asked, alias = self.asked.get(channel), f"{product_id}C"
+        if asked is not None and (not asked or product_id in asked or alias in asked):
             return True
-        return not self.former.isdisjoint({(channel, product_id), (channel, f"{product_id}C")})
+        left = {each for name, each in self.former if name == channel}
+        is_left = not left.isdisjoint({product_id, alias, WHOLE})
+        return is_left or (asked is None and not left)
 
     def wants(self, product_id: str) -> bool:
         """Whether a product was asked for on any channel, or nothing is known of what was."""
@@ -144,11 +148,6 @@ class Asking:
         return not products or any(
             product_id in asked or f"{product_id}C" in asked for asked in products
         )
-
-    def carries(self, channel: str, product_id: str) -> bool:
-        """Whether a product is asked for on a channel now, or nothing is known of what was."""
-        asked = self.asked.get(channel, ())
-        return not self.asked or product_id in asked or f"{product_id}C" in asked
 
     def gave_up(self, key: Key) -> bool:
         """Whether we unsubscribed from this and have not asked for it again."""
@@ -272,23 +271,23 @@ class Asking:
         """What was lost or could not be read may have been a snapshot (None: of any product)."""
         for each in self.snapshots_due if product_id is None else {product_id}:
             due_ns = self.snapshots_due.get(each)
-            if due_ns is not None and not self._rests(each):
-                self.snapshots_due[each] = min(due_ns, now_ns + DOUBTED_NS_MAX)
+            if due_ns is not None:
+                wait_ns = DOUBTED_NS_MAX << self._doublings(each)
+                self.snapshots_due[each] = min(due_ns, now_ns + wait_ns)
+
+    def _doublings(self, product_id: str) -> int:
+        return min(self.in_vain.get(product_id, 0), SNAPSHOT_DOUBLINGS_MAX)
 
     def refused(self, now_ns: int) -> None:
         """A request was one too many: snapshots that are due may not have been asked for at all.
 
         Each is asked for again as any other is, and it was no try in vain.
         """
-        for product_id in sorted(each for each in self.snapshots_due if not self._rests(each)):
+        for product_id in sorted(self.snapshots_due):
             last_ns, times = self.resyncs.get(product_id, (now_ns, 1))
             del self.snapshots_due[product_id]
             due_ns = max(last_ns + self._wait_ns(times), now_ns + DOUBTED_NS_MAX)
             self.resyncs_due[product_id] = due_ns
-
-    def _rests(self, product_id: str) -> bool:
-        """Whether a snapshot was asked for in vain so often that it is asked for seldom."""
-        return self.in_vain.get(product_id, 0) >= TRIES_MAX
 
     def _due_no_more(self, product_id: str) -> None:
         self.snapshots_due.pop(product_id, None)
@@ -315,20 +314,21 @@ class Asking:
             times = 0
         self.resyncs[product_id] = (now_ns, times + 1)
 
-    def overdue(self, now_ns: int, idle: Container[str] = ()) -> list[tuple[str, bool]]:
-        """Products whose snapshot did not come in time, by name, and whether to ask again at once.
+    def overdue(self, now_ns: int, idle: Container[str] = ()) -> list[str]:
+        """Products whose snapshot did not come in time, by name; each is said once.
 
-        Each is said once; as `unanswered`.
+        Of those that are ``idle`` it rests, untold, once the wait is the longest.
         """
-        late: list[tuple[str, bool]] = []
-        for product_id, due_ns in sorted(self.snapshots_due.items()):
-            if due_ns <= now_ns and self._rests(product_id) and product_id in idle:
+        for product_id, due_ns in self.snapshots_due.items():
+            if (
+                due_ns <= now_ns
+                and product_id in idle
+                and self.in_vain.get(product_id, 0) >= (SNAPSHOT_DOUBLINGS_MAX)
+            ):
                 self.snapshots_due[product_id] = now_ns + REST_NS
-        for product_id in self._take_due(self.snapshots_due, now_ns):
-            tries = self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
-            if rests := tries == TRIES_MAX:
-                self.snapshots_due[product_id] = now_ns + REST_NS
-            late.append((product_id, not rests))
+        late = self._take_due(self.snapshots_due, now_ns)
+        for product_id in late:
+            self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
         return late
 
     def put_off(self, now_ns: int) -> list[str]:

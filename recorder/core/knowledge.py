@@ -137,10 +137,10 @@ class Knowledge:
     def resync(self, product_ids: Iterable[str], reason: str, place: Place) -> None:
         """Ask for fresh snapshots, of each product not too often, the most traded first.
 
-        A stranger's book is asked for by nobody.
+        What is not asked for any more is not asked for again.
         """
         session, now_ns = place.session, place.origin.recv_ns
-        wanted = [each for each in product_ids if session.carries(LEVEL2, each)]
+        wanted = [each for each in product_ids if session.promises((LEVEL2, each))]
         due = [each for each in wanted if session.resync(each, now_ns)]
         self.ask_again(LEVEL2, due, reason, place)
 

@@ -80,17 +80,13 @@ def _look_for_what_is_left(known: Knowledge, place: Place) -> None:
 
 def _look_for_snapshots(known: Knowledge, place: Place) -> None:
     late = place.session.overdue(place.origin.recv_ns, _idle(known))
-    for product_id, again_now in late:
+    for product_id in late:
         known.coverage.want((LEVEL2, product_id))
-        detail = "a snapshot was asked for and did not come; " + (
-            "asked again" if again_now else _SELDOM
-        )
         known.fault(
-            "snapshot_overdue", detail, place,
+            "snapshot_overdue", "a snapshot was asked for and did not come; asked again", place,
             channel=LEVEL2, product_id=product_id, keep_raw=False,
         )  # fmt: skip
-    again = [product_id for product_id, again_now in late if again_now]
-    known.ask_again(LEVEL2, again, "snapshot_overdue", place)
+    known.ask_again(LEVEL2, late, "snapshot_overdue", place)
 
 
 def _look_for_silence(known: Knowledge, place: Place) -> None:

@@ -198,7 +198,7 @@ class Session(Asking):
     def kinship(self, channel: str, product_id: str) -> Kinship:
         """Say what a product is to this session; a stranger is new once.
 
-        Their number has an end, because each costs a book, a track of coverage and files.
+        Their number has an end, because each costs rows and files of its own.
         """
         if self.knows(channel, product_id):
             return Kinship.OWN

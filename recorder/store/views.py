@@ -73,24 +73,25 @@ _decode = msgspec.json.Decoder(_Record).decode
 _decode_day = msgspec.json.Decoder(_Day).decode
 
 
-def publish_views(root: Root, staging: Path | None = None) -> None:
+def publish_views(root: Root, staging: Path | None = None) -> bool:
     """Write `recorder.sql` for what is there now, if it says anything new.
 
     ``staging`` is for who does not hold the writer's lock: a start empties the other one. Where a
-    record cannot be read, which `recorder verify` tells, the one that is there stays.
+    record cannot be read, which `recorder verify` tells, the one that is there stays: False.
     """
     staging = staging or root.staging
     write_empty_parts(root, staging)
     try:
         final, text = root.path / NAME, views(root)
     except DataError:
-        return
+        return False
     if final.exists() and final.read_bytes() == text.encode():
-        return
+        return True
     make_folder(staging)
     staged = staging / f"{NAME}.{os.getpid()}"
     staged.write_text(text, encoding="utf-8")
     publish(staged, final, mode=_MODE)
+    return True
 
 
 def views(root: Root, empty: Path | None = None) -> str:

@@ -289,7 +289,7 @@ def test_seal(
         assert (root, include_current, progress) == (tmp_path, current, None)
         return Sealed(["2026112119"] if current else [])
 
-    stand_in("replay", seal=seal)
+    stand_in("finishing", seal=seal)
     found = call("seal", "--data", tmp_path, *options)
     assert (found.code, found.err) == (0, "")
     if "--json" in options:

@@ -114,19 +114,6 @@ def test_what_is_wanted() -> None:
     assert not asking.wants("SOL-USD")
 
 
-def test_what_is_carried() -> None:
-    """By its name or its alias, on that channel, now; where nothing is known, everything."""
-    asking = Asking()
-    assert asking.carries("level2", "BTC-USD")
-    asking.ask("subscribe", "level2", ("BTC-USD", "ETH-USDC"), 1)
-    assert asking.carries("level2", "BTC-USD")
-    assert asking.carries("level2", "ETH-USD")
-    assert not asking.carries("level2", "SOL-USD")
-    assert not asking.carries("ticker", "BTC-USD")
-    asking.ask("unsubscribe", "level2", ("BTC-USD",), 2)
-    assert not asking.carries("level2", "BTC-USD")
-
-
 def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
     """A lost or unreadable frame may have been it, of one product or of any."""
     for product in ("BTC-USD", None):
@@ -135,7 +122,7 @@ def test_a_snapshot_that_may_have_been_lost_is_not_waited_for_long() -> None:
         asking.snapshots_doubted(product, 100)
         asking.snapshots_doubted("SOL-USD", 100)
         due = asking.overdue(100 + DOUBTED_NS_MAX)
-        both = [("BTC-USD", True), ("ETH-USD", True)]
+        both = ["BTC-USD", "ETH-USD"]
         assert due == (both[:1] if product else both)
         assert due + asking.overdue(SNAPSHOT_NS_MAX) == both
 
@@ -152,6 +139,15 @@ def test_what_goes_on() -> None:
     assert not asking.promises(("ticker", "SOL-USD"))
     asking.ask("unsubscribe", "ticker", ("BTC-USD",), 0)
     assert not asking.promises(TICKER)
+    asking.ask("unsubscribe", "ticker", ("ETH-USDC",), 0)
+    for name, is_known in (("BTC-USD", True), ("ETH-USD", True), ("SOL-USD", False)):
+        assert asking.knows("ticker", name) is is_known  # nothing of it is asked for any more
+        assert not asking.promises(("ticker", name))
+    for _ in range(2):
+        asking.ask("subscribe", "status", (), 0)  # of all products
+        assert asking.knows("status", "BTC-USD")
+        asking.ask("unsubscribe", "status", (), 0)
+        assert asking.knows("status", "BTC-USD")
     asking.ask("subscribe", "heartbeats", (), 0)
     asking.ask("unsubscribe", "heartbeats", (), 0)
     assert not asking.promises(("heartbeats", None))
@@ -192,30 +188,36 @@ def test_a_snapshot_whose_request_was_refused_is_asked_for_soon() -> None:
     assert asking.put_off(10**18) == asking.overdue(10**18) == []
 
 
-def test_waits_for_snapshots_in_vain_grow_up_to_a_rest() -> None:
-    """Every try unsubscribes first, and that is no new begin."""
-    asking, now_ns, waits, told = Asking(), 0, [], []
-    for _ in range(TRIES_MAX):
+def test_waits_for_snapshots_in_vain_grow_to_a_longest() -> None:
+    """Every try unsubscribes first, and that is no new begin. Nothing else gives a book."""
+    asking, now_ns, waits = Asking(), 0, []
+    for _ in range(8):
         asking.ask("unsubscribe", "level2", ("BTC-USD",), now_ns)
         asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
         due_ns = asking.snapshots_due["BTC-USD"]
         waits.append((due_ns - now_ns) // 10**9)
         now_ns = due_ns
-        told += asking.overdue(now_ns)
-    assert waits == [30, 60, 120, 240, 480]
-    assert told == [("BTC-USD", True)] * (TRIES_MAX - 1) + [("BTC-USD", False)]
-    asking.snapshots_doubted(None, now_ns)  # nothing is on its way now
-    asking.refused(now_ns)
-    assert asking.overdue(now_ns + REST_NS - 1) == []
-    now_ns += REST_NS
-    assert asking.overdue(now_ns, {"BTC-USD"}) == []
-    now_ns += REST_NS
-    assert asking.overdue(now_ns) == [("BTC-USD", True)]
+        assert asking.overdue(now_ns) == ["BTC-USD"]
+    assert waits == [30, 60, 120, 240, 480, 480, 480, 480]
+    assert asking.overdue(10**18) == []
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
-    assert asking.snapshots_due["BTC-USD"] == now_ns + REST_NS
     asking.snapshot_came("BTC-USD")
     asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
     assert asking.snapshots_due["BTC-USD"] == now_ns + SNAPSHOT_NS_MAX
+
+
+def test_snapshots_that_cannot_be_read_are_asked_for_ever_more_slowly() -> None:
+    """One of BTC-USD is 5 MB; but they come, so that the next one may be whole."""
+    asking, now_ns, waits = Asking(), 0, []
+    for _ in range(7):
+        asking.ask("unsubscribe", "level2", ("BTC-USD",), now_ns)
+        asking.ask("subscribe", "level2", ("BTC-USD",), now_ns)
+        asking.snapshots_doubted("BTC-USD", now_ns)
+        due_ns = asking.snapshots_due["BTC-USD"]
+        waits.append((due_ns - now_ns) // 10**9)
+        now_ns = due_ns
+        assert asking.overdue(now_ns) == ["BTC-USD"]
+    assert waits == [10, 20, 40, 80, 160, 160, 160]
 
 
 def test_what_was_left_must_be_answered() -> None:

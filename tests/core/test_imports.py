@@ -227,8 +227,14 @@ ROOMS = [
         "the daemon with what must hold before it begins",
     ),
     Room(
+        "finishing",
+        "errors recording recovery sealing store",
+        "",
+        "the open hours of a recording that is over",
+    ),
+    Room(
         "replay",
-        "before core store errors recording recovery sealing hours worker summaries",
+        "before core finishing store errors recording recovery summaries",
         "",
         "captures through the same core, without a feed and nothing of live",
     ),
@@ -285,7 +291,7 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling broadcast rebuild written",
+        "filling finishing missing broadcast rebuild written",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

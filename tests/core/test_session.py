@@ -131,7 +131,7 @@ def test_a_snapshot_that_does_not_come() -> None:
     session.ask("subscribe", "level2", ("BTC-USD", "ETH-USD"), 100)
     session.snapshot_came("ETH-USD")
     assert session.overdue(99 + SNAPSHOT_NS_MAX) == []
-    assert session.overdue(100 + SNAPSHOT_NS_MAX) == [("BTC-USD", True)]
+    assert session.overdue(100 + SNAPSHOT_NS_MAX) == ["BTC-USD"]
     assert session.overdue(10**18) == []
 
 
@@ -140,7 +140,7 @@ def test_a_snapshot_that_is_wanted_no_more() -> None:
     session = Session("ws1", 1, 0)
     session.ask("subscribe", "level2", ("BTC-USD", "ETH-USD"), 100)
     session.ask("unsubscribe", "level2", ("BTC-USD",), 101)
-    assert session.overdue(10**18) == [("ETH-USD", True)]
+    assert session.overdue(10**18) == ["ETH-USD"]
     session.ask("subscribe", "level2", ("BTC-USD", "ETH-USD"), 100)
     session.ask("unsubscribe", "level2", (), 101)
     assert session.overdue(10**18) == []

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
-from recorder import hours, pack, recovery, replay, sealing
+from recorder import finishing, hours, pack, recovery, replay, sealing
 from recorder.core.frames import HOUR_NS, Arrival, Frame
 from recorder.errors import DataError
 from recorder.recording import Recording
@@ -46,7 +46,7 @@ def main() -> None:
     _recover(root, made)
     _import(root)
     asyncio.run(_daemon(root))
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
     assert sealed_before(root) == LIVE_HOUR + 2
     _pack(root)
 
@@ -100,12 +100,12 @@ def _recover(root: Root, made: Made) -> None:
         until = recovery.Until(recorded.begin_hour, recorded.begin_offset)
         assert sealing.recover(root.path, until).rows
         recorded.capture.close()
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
     with WriterLock(root):
         recorded = Recording(root, made.now_ns + 3 * SECOND_NS, WANTED)
         hours.show_open_hour(root, recorded.hour)
         recorded.capture.close()
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
 
 
 def _import(root: Root) -> None:
@@ -124,7 +124,7 @@ def _import(root: Root) -> None:
             died.take(arrival)
         died.flush()
         died.capture.close()
-    replay.seal(root.path, include_current=True)
+    finishing.seal(root.path, include_current=True)
     assert not root.importing.exists()
     assert begin_ns // HOUR_NS not in root.captured_hours()
 

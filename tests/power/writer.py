@@ -15,7 +15,7 @@ from random import Random
 
 import pyarrow.dataset  # noqa: F401  what reading a file imports late, and every child would again
 
-from recorder import recovery, replay, sealing
+from recorder import finishing, recovery, replay, sealing
 from recorder.before import look_before
 from recorder.core.frames import HOUR_NS, Arrival, Frame, Sent, hour_of
 from recorder.hours import show_open_hour
@@ -247,5 +247,5 @@ def recover_all(data: Path) -> float:
     began_s = time.perf_counter()
     with suppress(FileNotFoundError):
         (data / ".lock").unlink()
-    replay.seal(data, include_current=True)
+    finishing.seal(data, include_current=True)
     return (time.perf_counter() - began_s) * 1000

@@ -335,29 +335,33 @@ class _World:
         return max(waits, default=0.0) + CALM_S
 
     def _in_vain_s(self) -> float:
-        """Until when a snapshot is waited for that was asked for in vain while there were faults.
+        """Until when is waited for what was asked for in vain while there were faults.
 
         Of what is asked for behind the healing, the first try must do.
         """
         assert self._recorder is not None
-        asked: dict[tuple[str, str], list[float]] = {}
+        lines = {each.connection_id for each in self._recorder._connections}
+        waits = [0.0]
+        for (connection_id, channel, product_id), times_s in self._asked_in_faults().items():
+            if connection_id not in lines:
+                continue
+            whole_s = self._witness.heard[connection_id].whole_s.get(product_id, 0.0)
+            vain = [each for each in times_s if channel != "level2" or each > whole_s]
+            if len(vain) > (channel != "level2"):  # of others the first may have been served
+                doublings = min(len(vain) - 1, SNAPSHOT_DOUBLINGS)
+                waits.append(vain[-1] + SNAPSHOT_S * 2**doublings + CALM_S)
+        return max(waits)
+
+    def _asked_in_faults(self) -> dict[tuple[str, str, str], list[float]]:
+        """When each channel of a product was asked for, by session, before the healing."""
+        asked: dict[tuple[str, str, str], list[float]] = {}
         for at_s, connection_id, raw in self._witness.requests:
             if at_s > self._run.healed_s:
                 break
             for kind, (channel, product_id) in keys_of(raw):
-                if (kind, channel) == ("subscribe", "level2") and product_id is not None:
-                    asked.setdefault((connection_id, product_id), []).append(at_s)
-        lines = {each.connection_id for each in self._recorder._connections}
-        waits = [0.0]
-        for (connection_id, product_id), times_s in asked.items():
-            if connection_id not in lines:
-                continue
-            whole_s = self._witness.heard[connection_id].whole_s.get(product_id, 0.0)
-            vain = [each for each in times_s if each > whole_s]
-            if vain:
-                doublings = min(len(vain) - 1, SNAPSHOT_DOUBLINGS)
-                waits.append(vain[-1] + SNAPSHOT_S * 2**doublings + CALM_S)
-        return max(waits)
+                if kind == "subscribe" and product_id is not None:
+                    asked.setdefault((connection_id, channel, product_id), []).append(at_s)
+        return asked
 
     def _traded(self) -> list[str]:
         """The products that are wanted and can be had."""

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recorder import recovery, replay
+from recorder import finishing, recovery
 from recorder.store.paths import Root
 from tests.simulate import evidence
 from tests.simulate.checks import books, frames, ledger, rows, runs
@@ -48,7 +48,7 @@ def judge(plan: Plan, truth: Truth, folder: Path, began_s: float) -> Verdict:
     verdict = Verdict(plan, kills=sum(life.killed for life in truth.lives))
     for life in truth.lives:
         verdict.problems += runs.check_life(life)
-    verdict.rows = replay.seal(root, include_current=True).rows
+    verdict.rows = finishing.seal(root, include_current=True).rows
     recovery.rebuild(Root(root), Root(again))
     captured = evidence.read_capture(root)
     coverage = evidence.read_coverage(root)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from recorder import recovery, replay
+from recorder import finishing, recovery
 from recorder.store.paths import Root
 from tests.sim.evidence import Evidence
 
@@ -12,7 +12,7 @@ from tests.sim.evidence import Evidence
 def check_again(evidence: Evidence) -> Iterator[str]:
     """Seal what was recorded live, rebuild it from the capture, and compare the files."""
     origin = evidence.run.root
-    replay.seal(origin, include_current=True)
+    finishing.seal(origin, include_current=True)
     with tempfile.TemporaryDirectory(prefix="again-", dir=origin.parent) as folder:
         again = Path(folder)
         recovery.rebuild(Root(origin), Root(again))
