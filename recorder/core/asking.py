@@ -10,12 +10,13 @@ So everything that is asked for has a time by which it must have come:
     an answer without what we left       `ANSWER_NS_MAX`
 
 What begins with data is recorded from its first data on, because an answer promises nothing. What
-is overdue is asked for again, each time after twice the wait, and not for ever; a book's snapshot
-for ever, at the longest wait in the end, because nothing else gives a book. Books are asked for
-again when they are in doubt, too, each not too often.
+is overdue is asked for again, each time after twice the wait, and seldom in the end: every
+`REST_NS`, a book's snapshot at its longest wait. A connection may live for weeks, and what the
+venue does not serve now it may serve later; what does not trade is not asked for then. Books are
+asked for again when they are in doubt, too, each not too often.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from recorder.core.messages import (
     CANDLES,
@@ -37,7 +38,8 @@ DOUBTED_NS_MAX = 10_000_000_000  # of a snapshot that may have been lost or unre
 BEGIN_WITH_DATA = frozenset({CANDLES, HEARTBEATS, STATUS, TICKER, TICKER_BATCH, TRADES})
 DATA_NS_MAX = 30_000_000_000
 BEATS_NS_MAX = 10_000_000_000
-TRIES_MAX = 5  # of an answer, or first data; then it is left alone until the next connection
+TRIES_MAX = 5  # of an answer, or first data; then there is one every
+REST_NS = 1_800_000_000_000
 DOUBLINGS_MAX = 5
 RESYNC_NS_MIN = 10_000_000_000  # a BTC-USD snapshot is 5 MB: not more often than this
 CALM_NS = 60_000_000_000  # a book that held that long begins anew with the shortest wait
@@ -105,8 +107,7 @@ class Asking:
             self._drop((channel, product_id), at_ns)
 
     def _await(self, key: Key, at_ns: int) -> None:
-        tries = self.tries.get(key, 0)
-        self.answers_due[key] = at_ns + (ANSWER_NS_MAX << min(tries, DOUBLINGS_MAX))
+        self.answers_due[key] = at_ns + _patience_ns(ANSWER_NS_MAX, self.tries.get(key, 0))
         self.leaving.pop(key, None)
         self.heard_ns.pop(key, None)
         self.heard_paused_ns.pop(key, None)
@@ -193,9 +194,8 @@ class Asking:
         self.heard_paused_ns[key] = self.paused_ns
         self.answers_due.pop(key, None)
         if key[0] in BEGIN_WITH_DATA:
-            tries = min(self.tries.get(key, 0), DOUBLINGS_MAX)
             wait_ns = BEATS_NS_MAX if key[0] == HEARTBEATS else DATA_NS_MAX
-            self.answers_due[key] = now_ns + (wait_ns << tries)
+            self.answers_due[key] = now_ns + _patience_ns(wait_ns, self.tries.get(key, 0))
 
     def came(self, key: Key, now_ns: int) -> int | None:
         """Take data; how long it was silent before, None where that is not known."""
@@ -223,16 +223,25 @@ class Asking:
             self.tries.pop(each, None)
             self.silences.pop(each, None)
 
-    def unanswered(self, now_ns: int) -> list[tuple[Key, bool]]:
-        """What was asked for and did not come in time, and whether to ask again."""
+    def unanswered(self, now_ns: int, idle: Container[str | None] = ()) -> list[tuple[Key, bool]]:
+        """What was asked for and did not come in time, and whether to ask again at once.
+
+        If not, it is due again after a rest. Then that of ``idle`` products rests on, untold.
+        """
         overdue: list[tuple[Key, bool]] = []
         for key in sorted(
             (key for key, due_ns in self.answers_due.items() if due_ns <= now_ns),
             key=lambda key: (key[0], key[1] or ""),
         ):
             del self.answers_due[key]
-            tries = self.tries[key] = self.tries.get(key, 0) + 1
-            overdue.append((key, tries < TRIES_MAX))
+            tries = self.tries.get(key, 0)
+            if tries >= TRIES_MAX and key[1] in idle:
+                self.answers_due[key] = now_ns + REST_NS
+                continue
+            self.tries[key] = tries + 1
+            if rests := tries + 1 == TRIES_MAX:
+                self.answers_due[key] = now_ns + REST_NS
+            overdue.append((key, not rests))
         return overdue
 
     def not_left(self, now_ns: int) -> list[tuple[Key, bool]]:
@@ -305,8 +314,18 @@ class Asking:
             times = 0
         self.resyncs[product_id] = (now_ns, times + 1)
 
-    def overdue(self, now_ns: int) -> list[str]:
-        """Products whose snapshot did not come in time, by name; each is said once."""
+    def overdue(self, now_ns: int, idle: Container[str] = ()) -> list[str]:
+        """Products whose snapshot did not come in time, by name; each is said once.
+
+        Of those that are ``idle`` it rests, untold, once the wait is the longest.
+        """
+        for product_id, due_ns in self.snapshots_due.items():
+            if (
+                due_ns <= now_ns
+                and product_id in idle
+                and self.in_vain.get(product_id, 0) >= (SNAPSHOT_DOUBLINGS_MAX)
+            ):
+                self.snapshots_due[product_id] = now_ns + REST_NS
         late = self._take_due(self.snapshots_due, now_ns)
         for product_id in late:
             self.in_vain[product_id] = self.in_vain.get(product_id, 0) + 1
@@ -322,6 +341,11 @@ class Asking:
             self._due_no_more(product_id)  # for neither cause
             self._resynced(product_id, now_ns)
         return due
+
+
+def _patience_ns(first_ns: int, tries: int) -> int:
+    """How long something is waited for that was asked for in vain so often."""
+    return REST_NS if tries >= TRIES_MAX else first_ns << tries
 
 
 def _is_listed(key: Key, channels: Mapping[str, Iterable[str]]) -> bool:

@@ -4,13 +4,14 @@ Looked for about once a second, as the frames of the connection come: one that i
 has a deadline of its own (`Session.deadline_ns`). Each is written down and asked for again.
 """
 
-from recorder.core.asking import BEATS_NS_MAX, Key
+from recorder.core.asking import BEATS_NS_MAX, REST_NS, Key
 from recorder.core.coverage import Interval, Missing
 from recorder.core.knowledge import Knowledge, Place
 from recorder.core.messages import HEARTBEATS, LEVEL2, Unsubscribe
 
 ONLINE = ("", "online")  # a product in another state is silent with good cause
 SILENCES_MAX = 6  # doublings of the silence that is allowed
+_SELDOM = f"asked again every {REST_NS // 60_000_000_000} minutes only"
 
 
 def look(known: Knowledge, place: Place) -> None:
@@ -30,13 +31,11 @@ def look(known: Knowledge, place: Place) -> None:
 def _look_for_answers(known: Knowledge, place: Place) -> None:
     again: dict[str, list[str]] = {}
     session, connection_id = place.session, place.connection_id
-    for key, again_now in session.unanswered(place.origin.recv_ns):
+    for key, again_now in session.unanswered(place.origin.recv_ns, _idle(known)):
         channel, product_id = key
         listed_ns = session.heard_ns.get(key)
         what = "neither an answer nor data came" if listed_ns is None else "no data came"
-        detail = f"asked for, and {what}; " + (
-            "asked again" if again_now else "not asked again on this connection"
-        )
+        detail = f"asked for, and {what}; " + ("asked again" if again_now else _SELDOM)
         if channel == LEVEL2 and product_id is not None:
             known.doubt_book(connection_id, product_id, "not_served", place.step)
         if listed_ns is not None:  # what does not begin with data was recorded since the answer
@@ -52,6 +51,11 @@ def _look_for_answers(known: Knowledge, place: Place) -> None:
             products += [product_id] if product_id is not None else []
     for channel, products in again.items():
         _ask_again(known, channel, products, "not_served", place)
+
+
+def _idle(known: Knowledge) -> set[str]:
+    """The products of which the venue says that they do not trade."""
+    return {each for each, status in known.statuses.items() if status not in ONLINE}
 
 
 def _look_for_what_is_left(known: Knowledge, place: Place) -> None:
@@ -75,7 +79,7 @@ def _look_for_what_is_left(known: Knowledge, place: Place) -> None:
 
 
 def _look_for_snapshots(known: Knowledge, place: Place) -> None:
-    late = place.session.overdue(place.origin.recv_ns)
+    late = place.session.overdue(place.origin.recv_ns, _idle(known))
     for product_id in late:
         known.coverage.want((LEVEL2, product_id))
         known.fault(

@@ -77,6 +77,7 @@ class Session(Asking):
     carry, None where the first one is taken as found; ``ordered_ns`` is when the last frame in
     order came, and ``late_run`` how many came late since (``distrusted``: too many);
     ``unreadable`` counts the frames since then that have no number and cannot be read.
+    ``begun_ns`` is when we first asked for anything, None before: no silence begins earlier.
     ``gaps_ns`` are the newest gaps, ``looked_ns`` is when overdue things were last looked for,
     ``beat`` the last heartbeat's counter, and ``numbers`` the last number of each channel of a
     product that has its own count (Exchange). ``lags`` says of products whether their trades lag
@@ -85,9 +86,9 @@ class Session(Asking):
     """
 
     __slots__ = (
-        "beat", "connection_id", "distrusted", "gaps_ns", "lags", "last_ns", "late_run",
-        "looked_ns", "next_sequence", "numbers", "opened_ns", "ordered_ns", "strangers", "traded",
-        "traded_ns", "unreadable", "venue",
+        "beat", "begun_ns", "connection_id", "distrusted", "gaps_ns", "lags", "last_ns",
+        "late_run", "looked_ns", "next_sequence", "numbers", "opened_ns", "ordered_ns", "strangers",
+        "traded", "traded_ns", "unreadable", "venue",
     )  # fmt: skip
 
     def __init__(
@@ -100,6 +101,7 @@ class Session(Asking):
         super().__init__()
         self.connection_id = connection_id
         self.opened_ns = opened_ns
+        self.begun_ns: int | None = None
         self.venue = venue
         self.last_ns = opened_ns
         self.ordered_ns = opened_ns
@@ -115,6 +117,12 @@ class Session(Asking):
         self.lags: dict[str, Lag] = {}
         self.traded: dict[str, int] = {}
         self.traded_ns = opened_ns
+
+    def ask(self, kind: str, channel: str, product_ids: tuple[str, ...], at_ns: int) -> None:
+        """As `Asking.ask`; nothing is owed before the first request, which may wait for long."""
+        if self.begun_ns is None:
+            self.begun_ns = at_ns
+        super().ask(kind, channel, product_ids, at_ns)
 
     # --- order --------------------------------------------------------------------------------
 
@@ -217,4 +225,4 @@ class Session(Asking):
         """
         if "heartbeats" not in self.asked and not leaving:
             return None
-        return self.last_ns + SILENCE_NS_MAX
+        return max(self.last_ns, self.begun_ns or 0) + SILENCE_NS_MAX

@@ -58,6 +58,7 @@ class SessionState(msgspec.Struct, omit_defaults=True):
     lags: dict[str, Lag] = {}
     traded: dict[str, int] = {}
     traded_ns: int = 0
+    begun_ns: int | None = None
 
 
 class BookStateOf(msgspec.Struct):
@@ -142,7 +143,7 @@ def trades_from_state(states: dict[str, TradeState]) -> dict[str, TradeIds]:
 _KEYED = ("numbers", "answers_due", "tries", "heard_ns", "heard_paused_ns", "silences")
 _PLAIN = (
     "last_ns", "ordered_ns", "late_run", "distrusted", "unreadable", "looked_ns", "beat",
-    "paused_ns", "traded_ns",
+    "paused_ns", "traded_ns", "begun_ns",
 )  # fmt: skip
 
 

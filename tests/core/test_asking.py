@@ -5,6 +5,7 @@ from recorder.core.asking import (
     CALM_NS,
     DATA_NS_MAX,
     DOUBTED_NS_MAX,
+    REST_NS,
     RESYNC_NS_MIN,
     SNAPSHOT_NS_MAX,
     TRIES_MAX,
@@ -38,9 +39,9 @@ def test_an_alias_is_served_by_its_own_name() -> None:
     assert asking.unanswered(199 + DATA_NS_MAX) == []
 
 
-def test_tries_have_an_end_and_data_begins_anew() -> None:
-    asking = Asking()
-    now_ns = 0
+def test_tries_become_seldom_and_data_begins_anew() -> None:
+    """The fifth in vain is followed by a rest; of what does not trade it has no end."""
+    asking, now_ns = Asking(), 0
     answers = []
     for _ in range(TRIES_MAX):
         asking.ask("subscribe", *(TICKER[0], (TICKER[1],)), now_ns)
@@ -48,7 +49,14 @@ def test_tries_have_an_end_and_data_begins_anew() -> None:
         answers += asking.unanswered(now_ns)
     assert [again for _, again in answers] == [True] * (TRIES_MAX - 1) + [False]
     asking.served({}, now_ns)
-    assert asking.unanswered(10**18) == []
+    assert asking.unanswered(now_ns + REST_NS - 1) == []
+    now_ns += REST_NS
+    assert asking.unanswered(now_ns, {TICKER[1]}) == []
+    now_ns += REST_NS
+    assert asking.unanswered(now_ns) == [(TICKER, True)]
+    asking.ask("subscribe", *(TICKER[0], (TICKER[1],)), now_ns)
+    assert asking.unanswered(now_ns + REST_NS - 1) == []
+    assert asking.unanswered(now_ns + REST_NS) == [(TICKER, True)]
     asking.came(TICKER, now_ns)
     asking.served({}, now_ns)
     assert asking.unanswered(10**18) == [(TICKER, True)]

@@ -24,7 +24,7 @@ from tests.core.scripts import (
 
 
 def test_what_is_not_served() -> None:
-    """Neither an answer nor data: a fault in 10 s, asked again ever more slowly, not for ever."""
+    """Neither an answer nor data: a fault in 10 s, asked again ever more slowly."""
     player = Player()
     player.open()
     player.ask("heartbeats")
@@ -70,6 +70,26 @@ def test_a_book_that_is_listed_and_whose_snapshot_never_comes() -> None:
     player.ask("level2", "BTC-USD", connection="ws2")
     player.say(level2(0, "snapshot", BOOK), "ws2")
     assert player.pipeline.books["ws2", "BTC-USD"].state is BookState.LIVE
+
+
+@pytest.mark.parametrize(("state", "asked"), [("online", True), ("offline", False)])
+def test_what_came_in_vain_is_asked_for_on_the_same_connection(state: str, asked: bool) -> None:
+    """A venue that cannot serve it for an hour may serve it then, if the product trades."""
+    player = Player()
+    player.open()
+    player.ask("heartbeats")
+    player.ask("level2", "BTC-USD")
+    player.ask("status", "BTC-USD")
+    player.say(status(0, "BTC-USD", state))
+    times_s: list[int] = []
+    for second in range(1, 3300):
+        for request in player.say(heartbeat(second), after_ms=1000).requests:
+            assert isinstance(request, Resubscribe)
+            player.ask(request.channel, "BTC-USD", kind="unsubscribe")
+            player.ask(request.channel, "BTC-USD")
+            if request.channel == "level2":
+                times_s.append(second)
+    assert any(second > 1800 for second in times_s) == asked
 
 
 @pytest.mark.parametrize("channel", sorted(BEGIN_WITH_DATA - {"heartbeats"}))

@@ -181,3 +181,13 @@ def test_silence() -> None:
     session.ask("unsubscribe", "heartbeats", (), 1)
     assert session.deadline_ns() is None
     assert session.deadline_ns(leaving=True) == 10 + SILENCE_NS_MAX
+
+
+def test_silence_begins_with_the_first_request() -> None:
+    """It may have waited for its turn: nothing was owed until then."""
+    for asked_ns in (1, 3_900_000_000):
+        session = Session("ws1", 1, 0)
+        session.ask("subscribe", "heartbeats", (), asked_ns)
+        assert session.deadline_ns() == asked_ns + SILENCE_NS_MAX
+        session.ask("subscribe", "level2", ("BTC-USD",), 4_000_000_000)
+        assert session.deadline_ns() == asked_ns + SILENCE_NS_MAX

@@ -142,6 +142,50 @@ def _forget_unknown_side() -> None:
     marks.checkpoint_rows = bids_only
 
 
+def _forget_a_change() -> None:
+    """The last change of a message is in the book and in no row."""
+    level2_rows = content.level2_rows
+
+    def fewer(message: Any, *rest: Any) -> Any:
+        lists = ("sides", "prices", "sizes", "price_texts", "size_texts", "event_us")
+        cut = {name: getattr(message, name) for name in lists}
+        cut = {name: each[:-1] for name, each in cut.items() if isinstance(each, list)}
+        return level2_rows(replace(message, **cut) if len(message.prices) > 1 else message, *rest)
+
+    content.level2_rows = fewer
+
+
+def _no_epoch() -> None:
+    """Rows never say which snapshot they build on."""
+    level2_rows = content.level2_rows
+    content.level2_rows = lambda message, origin, first, _epoch: level2_rows(
+        message, origin, first, None
+    )
+
+
+def _swap_trade() -> None:
+    """A trade's price and size are one another's."""
+    trades_rows = content.trades_rows
+    content.trades_rows = lambda product_id, kind, trades, *rest: trades_rows(
+        product_id,
+        kind,
+        [replace(each, price=each.size, size=each.price) for each in trades],
+        *rest,
+    )
+
+
+def _forget_tickers() -> None:
+    """A ticker that the book was held against is no row."""
+    audit = content._audit
+
+    def forgetful(known: Any, ticker: Any, place: Any) -> None:
+        audit(known, ticker, place)
+        if known.audits.get((place.connection_id, ticker.product_id)):
+            place.step.rows.pop()
+
+    content._audit = forgetful
+
+
 # --- the ledger -----------------------------------------------------------------------------------
 
 
@@ -301,6 +345,10 @@ PLANTS = {
     "epoch-kept": Plant("a STALE book keeps its epoch", _keep_epoch),
     "before-snapshot": Plant("updates before the snapshot are applied", _apply_before_snapshot),
     "half-checkpoint": Plant("the checkpoint lacks a side", _forget_unknown_side),
+    "change-lost": Plant("a change is in the book and in no row", _forget_a_change),
+    "no-epoch": Plant("rows do not say what they build on", _no_epoch),
+    "trade-swapped": Plant("a trade's price and size are swapped", _swap_trade),
+    "ticker-lost": Plant("tickers are audited and not recorded", _forget_tickers),
     "forgotten-row": Plant("a row of the ledger is forgotten", _forget_row),
     "ends-late": Plant("recorded up to when the end was noticed", _end_late),
     "never-ends": Plant("an interval goes on over a gap", _never_ends),

@@ -29,6 +29,7 @@ from tests.sim.checks.conduct import (
 from tests.sim.checks.frames import check_gaps, check_ledger, check_sent
 from tests.sim.checks.intervals import check_intervals
 from tests.sim.checks.plans import check_plans
+from tests.sim.checks.rows import check_built, check_rows, check_trade_rows
 from tests.sim.checks.trades import check_holes, check_trades
 from tests.sim.evidence import Evidence
 from tests.sim.witness import Problem
@@ -42,6 +43,9 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("1", check_sent),
     ("1", check_ledger),
     ("1", check_gaps),
+    ("1", check_rows),
+    ("1", check_trade_rows),
+    ("2", check_built),
     ("2", check_checkpoints),
     ("2", check_epochs),
     ("3", check_silence),
