@@ -134,8 +134,9 @@ class _Packing:
     def run(self, wanted: Sequence[int], older_than_s: int | None) -> PackReport:
         """Clean up, remove what is due, pack."""
         report = self._report
-        if not report.dry_run:
-            report.removed += clear(self._root)
+        if not report.dry_run and (cleared := clear(self._root)):
+            report.removed += cleared  # who died of it may not have told readers
+            publish_views(self._root, self._root.packing)
         for day in self._root.noted_days():
             self._let_go(day)
         committed = self._root.committed_hours()

@@ -170,10 +170,19 @@ class Queries:
 
     def _renew(self) -> None:
         """Make the views again where the directory has changed since."""
-        text = views(self._root, self._empty())
-        if text != self._text:
-            self._con.execute(text)
-            self._text = text
+        for attempt in range(_TRIES):
+            text = views(self._root, self._empty())
+            if text == self._text:
+                return
+            try:
+                self._con.execute(text)
+            except duckdb.Error as error:
+                # Views open a file of theirs, and that may just have gone.
+                if attempt == _TRIES - 1 or not _gone(str(error)):
+                    raise _failure(error) from error
+            else:
+                self._text = text
+                return
 
     def _empty(self) -> Path | None:
         """A part without rows, where the directory has none; it is not ours to write there."""

@@ -12,7 +12,7 @@ import filecmp
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -102,6 +102,7 @@ def repair(
         before = verify(path, deep=deep, progress=progress)
         report.found = before.findings
         if before.whole:
+            _tell_readers(root, dry_run=dry_run)
             return report
         mending = _Mending(root, report)
         mending.run(before)
@@ -171,7 +172,7 @@ class _Mending:
                 self._set_aside(Path(each.path))
             elif each.kind in _IN_HOURS and each.hour is not None:
                 of_hours.setdefault(hour_from_text(each.hour), []).append(each)
-            elif each.kind == findings.EMPTY:
+            elif each.kind in {findings.EMPTY, findings.VIEWS}:
                 self._set_aside(Path(each.path))
                 self._did(None, f"wrote {Path(each.path).name} again")
             elif each.kind not in {findings.CURRENT, findings.DAY, findings.PACKED}:
@@ -335,8 +336,9 @@ def _switch_for(root: Root) -> int | None:
     """
     sealed = root.committed_hours()
     for hour in held_hours(root):
-        if sealed and not recovery.is_sealed(root, hour) and root.parts(CUTS, hour):
-            return hour
+        with suppress(DataError):  # a record that stays damaged is told already
+            if sealed and root.parts(CUTS, hour) and not recovery.is_sealed(root, hour):
+                return hour
     return sealed[-1] + 1 if sealed else None
 
 
@@ -370,9 +372,14 @@ def prune(
         if older_than_s is not None:
             days = remove_days(root, now_s - older_than_s, dry_run=dry_run)
             report.removed += [line for line in days if line not in report.removed]
-            if days and not dry_run:
-                publish_views(root)
+        _tell_readers(root, dry_run=dry_run)
         return report
+
+
+def _tell_readers(root: Root, *, dry_run: bool) -> None:
+    """Write `recorder.sql` anew: one that was cut off may not have come to that."""
+    if not dry_run and root.committed_hours():
+        publish_views(root)
 
 
 def _root(path: Path) -> Root:

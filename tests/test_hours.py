@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import time
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -170,3 +171,15 @@ async def test_parts_stay_for_their_readers_after_a_late_switch(root, monkeypatc
         await running.until(lambda: sealed_before(root) is not None)
         await asyncio.sleep(0.3)
         assert retired == []
+
+
+async def test_nothing_goes_too_early_by_a_clock_that_was_set_back(root, monkeypatch):
+    """Our time is ahead of the system's then, and hours are dated by the latter."""
+    asked = []
+    monkeypatch.setattr(beside, "retire", lambda _root, now_s, _keep: asked.append(now_s) or [])
+    monkeypatch.setattr(beside, "RETIRE_S", 0.05)
+    monkeypatch.setattr(beside, "GRACE_S", 0)
+    async with at_work(root, LATER) as running:
+        running.now_ns = time.time_ns() + 72 * HOUR_NS
+        await running.until(lambda: asked)
+    assert max(asked) <= time.time()

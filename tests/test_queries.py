@@ -179,6 +179,13 @@ def test_a_damaged_file_is_named(own, how):
         assert rows(queries, f"SELECT count(price) > 0 FROM {other}") == [(True,)]
 
 
+def test_a_file_without_which_no_view_can_be_made_is_named(own):
+    for path in own.path.glob("status/date=*/hour=*/*.parquet"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"status-.*`recorder verify`"), Queries(own.path):
+        pass
+
+
 def test_files_half_written_and_of_others_are_passed_over(own):
     """In staging, among the parts, beside sealed files, in folders of their own."""
     with Queries(own.path) as queries:

@@ -22,7 +22,9 @@ from tests.damages import (
     MENDABLE,
     OPEN,
     SEALED,
+    cut_off,
     flip,
+    part,
     record_days,
     record_hours,
     sealed,
@@ -286,6 +288,46 @@ def test_an_empty_part_that_is_damaged_is_written_again(root):
     path.write_bytes(bytes(len(content)))
     assert [each.kind for each in verify(root.path).findings] == [findings.EMPTY]
     assert repair(root.path).whole
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_commit_record_that_stays_damaged_is_refused(root, other):
+    """Whatever else is mended; nothing of it ends the repair."""
+    shutil.rmtree(root.segments(HOUR)[0].path.parent)
+    root.commit(HOUR).write_bytes(root.commit(HOUR).read_bytes()[:200])
+    if other:
+        part(root, "trades").unlink()
+    report = repair(root.path)
+    assert {each.path for each in report.refused} == {str(root.commit(HOUR))}
+    assert bool(report.mended) == other
+    assert {each.path for each in verify(root.path).findings} == {str(root.commit(HOUR))}
+
+
+@pytest.mark.parametrize("damage", [flip, cut_off, lambda path: path.write_bytes(b"")])
+def test_a_recorder_sql_that_is_damaged_is_written_again(root, damage):
+    """A number that is another would leave hours out, and nobody would notice."""
+    path = root.path / "recorder.sql"
+    content = path.read_bytes()
+    damage(path)
+    assert [each.kind for each in verify(root.path).findings] == [findings.VIEWS]
+    assert repair(root.path).whole
+    assert path.read_bytes() == content
+
+
+def test_a_recorder_sql_of_before_there_were_digests_is_taken(root):
+    path = root.path / "recorder.sql"
+    path.write_bytes(path.read_bytes().partition(b"\n")[2])
+    assert verify(root.path).whole
+
+
+@pytest.mark.parametrize("work", [repair, prune])
+def test_a_recorder_sql_that_a_run_that_died_did_not_come_to(root, work):
+    path = root.path / "recorder.sql"
+    content = path.read_bytes()
+    path.unlink()
+    assert verify(root.path).whole
+    work(root.path)
     assert path.read_bytes() == content
 
 

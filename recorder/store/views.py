@@ -12,9 +12,11 @@ the file says stays true in a session that has read it, whatever is sealed meanw
   files that were listed before a switch are not judged by what was true only after it.
 
 Columns and types are declared in it, so that no file is opened to learn them, and a file of an
-older version has nulls in what it did not know.
+older version has nulls in what it did not know. Its first line has the digest of all others: a
+number that is damaged in it would leave hours out, in silence.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -36,6 +38,8 @@ NAME = "recorder.sql"
 MEANINGS = {name: table.meaning for name, table in TABLES.items()}  # of every view
 EMPTY = f"live/{LEVEL2.name}/{SCHEMA_MARK}"  # a file without rows: one must always be there
 _MODE = 0o644
+_SHA256 = "-- SHA-256 of the lines below: "
+_OLDER = b"-- This data directory for DuckDB"  # the first line, of before there was a digest
 _TYPES = {
     Kind.INT: "BIGINT",
     Kind.FLOAT: "DOUBLE",
@@ -121,7 +125,21 @@ def views(root: Root, empty: Path | None = None) -> str:
         "all_missing": _all(COVERAGE, "recorder_missing_of"),
     }
     parts.append(_filled("macros.sql", told))
-    return "\n".join(parts)
+    text = "\n".join(parts)
+    return f"{_digest_line(text.encode())}{text}"
+
+
+def _digest_line(content: bytes) -> str:
+    return f"{_SHA256}{hashlib.sha256(content).hexdigest()}\n"
+
+
+def is_damaged(root: Root) -> bool:
+    """Whether `recorder.sql` is not what was written. One that is gone leads nobody astray."""
+    try:
+        first, _, content = (root.path / NAME).read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return False
+    return not first.startswith(_OLDER) and first + b"\n" != _digest_line(content).encode()
 
 
 # --- what is there ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from recorder.store.days import read_day
 from recorder.store.paths import CUTS, SCHEMA_MARK, Root, day_in_name, hour_named, iso
 from recorder.store.seal import sealed_before
 from recorder.store.sound import is_as_written
+from recorder.store.views import NAME, is_damaged
 from recorder.verify.again import check_again
 from recorder.verify.books import check_books
 from recorder.verify.coverage import Ledger, check_coverage
@@ -26,8 +27,10 @@ from recorder.verify.findings import (
     RECORD_GONE,
     REPAIR,
     SET_ASIDE,
+    SQL_AGAIN,
     STRAY,
     SWITCH,
+    VIEWS,
     Report,
 )
 from recorder.verify.hours import Hour, check_hour
@@ -38,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
-    *("products.json", "recorder.sql", QUARANTINE, *TABLES),
+    *("products.json", NAME, QUARANTINE, *TABLES),
     *("packed", "packing", ".pack-lock"),
 }
 _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search
@@ -282,6 +285,9 @@ class _Check:
                 continue
             except NotWholeError as error:
                 self._report.find(EMPTY, path, None, str(error), EMPTY_AGAIN)
+        if is_damaged(self._root):
+            problem = "is not what was written: who reads it may miss rows"
+            self._report.find(VIEWS, self._root.path / NAME, None, problem, SQL_AGAIN)
         for path in _unknown(self._root):
             self._report.note(path, None, "is no file of the recorder")
         if self._root.importing.exists():

@@ -25,6 +25,10 @@ RECORD_GONE = (
 SET_ASIDE = "Stop the recorder and run `recorder repair`: it moves the file to `quarantine`."
 EMPTY_AGAIN = "Run `recorder repair`, or start the recorder: it is written again."
 SWITCH = "Stop the recorder and run `recorder repair`: it writes the switch again."
+SQL_AGAIN = (
+    "Run `recorder repair`, or start the recorder: it is written again. Read it again in sessions "
+    "that have."
+)
 
 REPAIR_DAY = (
     "Run `recorder repair` while nobody records: it takes the day apart into files of its hours "
@@ -44,6 +48,7 @@ CAPTURE = "capture"
 CHECKPOINT = "checkpoint"
 COVERAGE = "coverage"
 CURRENT = "switch"
+VIEWS = "views"
 REBUILT = "rebuilt"
 
 
