@@ -19,6 +19,8 @@ from recorder.progress import Progress, Summary
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root, hour_text
 
+OLD_EVERY = 1000  # collections of the middle ones, and the old ones are looked at
+
 __all__ = ["Progress", "Recorder", "Summary", "record"]
 
 
@@ -66,7 +68,7 @@ def record(
             )
             if planned is not None:
                 planned(recorder.lineup.selection, recorder.progress().connections)
-            _settle()
+            settle()
             return await recorder.run()
 
     with WriterLock(root):
@@ -86,13 +88,17 @@ def record(
         return summary
 
 
-def _settle() -> None:
+def settle() -> None:
     """What there is by now stays to the end: a collection of garbage need not look at it again.
 
-    It would take 30 to 70 ms each time, in the middle of whatever arrives.
+    It would take 30 to 70 ms each time, in the middle of whatever arrives; and as long where it
+    looks at all rows that wait for their part. Young garbage goes as ever, old cycles (connections
+    that were closed) are few, and can wait.
     """
     gc.collect()
     gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, OLD_EVERY)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -4,10 +4,10 @@ The pipeline reads frames into it, the marks of connections and of the recorder 
 write rows of `faults` and `coverage` through it, so that data and doubt cannot disagree.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 from recorder.core.asking import Key
@@ -49,8 +49,8 @@ class Place(NamedTuple):
     def take(self, rows: int) -> int:
         """Reserve the numbers of some rows, at least one; returns the first."""
         first = next(self.numbers)
-        for _ in range(rows - 1):
-            next(self.numbers)
+        if rows > 1:
+            deque(islice(self.numbers, rows - 1), maxlen=0)
         return first
 
 

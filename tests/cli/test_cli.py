@@ -61,7 +61,7 @@ def test_help_of_every_command_teaches(command: str, call: Callable[..., Any]) -
 
 
 def test_help_is_quick() -> None:
-    """Nothing heavy is imported to show it (0.2 s where this was written; twice is allowed)."""
+    """Nothing heavy is imported to show it."""
     program = "import sys, recorder.cli; print([m for m in sys.modules])"
     found = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -76,8 +76,6 @@ def test_help_is_quick() -> None:
         "recorder.live",
     ):
         assert f"'{heavy}'" not in found.stdout
-    quickest = min(_seconds(lambda: _recorder("--help")) for _ in range(3))
-    assert quickest < 0.6
 
 
 def test_version(call: Callable[..., Any]) -> None:

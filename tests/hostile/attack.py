@@ -1,6 +1,6 @@
 """The attack: spoilt frames on sessions of both venues, and what they came to."""
 
-import gc
+import hashlib
 import random
 import re
 import tempfile
@@ -30,6 +30,7 @@ from recorder.core.frames import (
 from recorder.core.messages import Reconnect
 from recorder.core.pipeline import Pipeline
 from recorder.core.wire.venues import wire_of
+from recorder.live import settle
 from recorder.recording import Recording
 from recorder.store.capture import read_hour
 from recorder.store.paths import Root
@@ -125,8 +126,7 @@ def through_pipeline(seed: int, count: int) -> Found:
     """Frames through the pipeline; the hour turns when a frame is in the next."""
     enemy, pipeline, found = Enemy(seed, good_frames()), Pipeline(), Found()
     place = hour_base(hour_of(enemy.now_ns)) + FIRST_OFFSET
-    gc.collect()
-    gc.freeze()  # as the daemon does once it is ready
+    settle()
     for arrival in enemy.arrivals(count):
         if hour_of(arrival.recv_ns) != hour_of_place(place):
             place = _turn(pipeline, arrival.recv_ns, place)
@@ -163,18 +163,43 @@ def _turn(pipeline: Pipeline, recv_ns: int, place: int) -> int:
     return place
 
 
+class Digest:
+    """Frames in their order, to the byte."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._whole = hashlib.sha256()
+
+    def take(self, frame: Frame) -> None:
+        self.frames += 1
+        self._whole.update(f"{frame.connection_id} {len(frame.raw)} ".encode() + frame.raw)
+
+    @classmethod
+    def of(cls, root: Root) -> "Digest":
+        """Those of a capture."""
+        found = cls()
+        for hour in root.captured_hours():
+            for _, arrival in read_hour(root.segments(hour)):
+                if isinstance(arrival, Frame):
+                    found.take(arrival)
+        return found
+
+    def told(self) -> tuple[int, bytes]:
+        """How many there were, and what they come to."""
+        return self.frames, self._whole.digest()
+
+
 def through_recording(seed: int, count: int) -> Found:
     """Frames through a whole recording; every one is in the capture, byte for byte, in order."""
     enemy, found = Enemy(seed, good_frames()), Found()
-    sent: list[tuple[str, bytes]] = []
+    sent = Digest()  # to keep the frames themselves would make collections of garbage long
     with tempfile.TemporaryDirectory() as folder:
         root = Root(Path(folder))
         recording = Recording(root, enemy.now_ns)
-        gc.collect()
-        gc.freeze()  # as the daemon does once it is ready
+        settle()
         for arrival in enemy.arrivals(count):
             if isinstance(arrival, Frame):
-                sent.append((arrival.connection_id, arrival.raw))
+                sent.take(arrival)
             began_s = time.thread_time()
             step = recording.take(arrival)
             took_s = time.thread_time() - began_s
@@ -189,17 +214,12 @@ def through_recording(seed: int, count: int) -> Found:
         recording.stop(enemy.now_ns)
         recording.flush()
         recording.capture.close()
-        kept = [
-            (arrival.connection_id, arrival.raw)
-            for hour in root.captured_hours()
-            for _, arrival in read_hour(root.segments(hour))
-            if isinstance(arrival, Frame)
-        ]
-    found.frames, found.kept = len(sent), len(kept)
+        kept = Digest.of(root)
+    found.frames, found.kept = sent.frames, kept.frames
     found.counted = sum(recording.pipeline.messages.values())
     found.faults = recording.pipeline.faults
     found.labels = recording.pipeline.messages
-    if kept != sent:
+    if kept.told() != sent.told():
         found.broken.append(f"seed {seed}: the capture does not hold what came")
     return found
 
