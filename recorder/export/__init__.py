@@ -1,5 +1,6 @@
-"""Recorded data in the formats of others, for backtests: Tardis' CSV files, hftbacktest's arrays,
-NautilusTrader's catalog. See docs/backtests.md.
+"""Recorded data in the formats of others, for backtests.
+
+Tardis' CSV files, hftbacktest's arrays, NautilusTrader's catalog: docs/backtests.md.
 
 What is written is read back and compared with what was recorded: the book at every checkpoint,
 which is every snapshot, the begin of every hour, a moment of every minute, and both ends of a gap;
@@ -171,9 +172,7 @@ def _export_one(
     span_ns = scope.end_ns - scope.start_ns
     report.done(span_ns)
     found = Checked()
-    check_books(
-        writer.levels(), expected, found, lambda at_ns: report.at(at_ns - scope.start_ns)
-    )
+    check_books(writer.levels(), expected, found, lambda at_ns: report.at(at_ns - scope.start_ns))
     check_trades(writer.trades(), ours, found)
     report.done(span_ns)
     counts = course.counts

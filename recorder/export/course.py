@@ -187,7 +187,9 @@ class Course:
 
     def _changes(self, event: LevelChanges, at_ns: int) -> Changes:
         sizes = event.sizes
-        keys = [(side == _BID, price) for side, price in zip(event.sides, event.prices, strict=True)]
+        keys = [
+            (side == _BID, price) for side, price in zip(event.sides, event.prices, strict=True)
+        ]
         places: Iterable[int] = range(len(sizes))
         if len(sizes) > 1:
             last = {key: at for at, key in enumerate(keys)}.values()

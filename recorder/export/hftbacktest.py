@@ -52,7 +52,7 @@ Rows = npt.NDArray[np.void]
 class Writer:
     """One file a day, of one product; see `recorder.export.writing.Writer`."""
 
-    trade_columns = ("side", "price", "size")
+    trade_columns: tuple[str, ...] = ("side", "price", "size")
 
     def __init__(self, folder: Path, product_id: str) -> None:
         self.rows = 0

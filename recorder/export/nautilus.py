@@ -25,7 +25,7 @@ from recorder.errors import UsageError
 from recorder.export.check import Levels
 from recorder.export.course import Changes, Checkpoint, Day, Deal, Item, Level, Lost, Texts, Whole
 from recorder.export.increments import Increments, decimals_of
-from recorder.export.writing import Columns, file_part
+from recorder.export.writing import TRADE_COLUMNS, Columns, file_part
 
 VENUE = "COINBASE"
 ADD, UPDATE, DELETE, CLEAR = 1, 2, 3, 4
@@ -76,19 +76,19 @@ class Numbers:
                 "format holds no more. Take another format."
             )
         self._unit = 10.0**self.decimals
-        self._factor = 10 ** (_DECIMALS - self.decimals)
+        self._factor: int = 10 ** (_DECIMALS - self.decimals)
 
     def packed(self, value: float, text: str | None = None) -> bytes:
         """One number. Raises UsageError where it has more decimals than the step."""
         if text is None:
             units = round(value * self._unit)
             if units < _EXACT and units / self._unit == value:
-                return (units * self._factor).to_bytes(16, "little")
+                return int.to_bytes(units * self._factor, 16, "little")
             text = repr(value)
         exact = Decimal(text).scaleb(self.decimals)
         if exact != int(exact):
             raise UsageError(self._about.format(text))
-        return (int(exact) * self._factor).to_bytes(16, "little")
+        return int.to_bytes(int(exact) * self._factor, 16, "little")
 
 
 class _File:
@@ -143,7 +143,7 @@ class _File:
 class Writer:
     """The files of one product, a day each; see `recorder.export.writing.Writer`."""
 
-    trade_columns = ("trade_id", "time_us", "side", "price", "size")
+    trade_columns = TRADE_COLUMNS
 
     def __init__(self, folder: Path, product_id: str, steps: Increments) -> None:
         if steps.price is None or steps.size is None:
@@ -233,11 +233,19 @@ class Writer:
         last = len(levels) - 1
         for at, (bid, price, size, held) in enumerate(levels):
             price_text, size_text = (None, None) if texts is None else texts[bid, price]
-            action = DELETE if not size else UPDATE if held else ADD
-            packed = size_of(size, size_text), 0, flags | LAST if at == last else flags
+            last_of_message = LAST if at == last else 0
             add(
-                (action, _SIDE[bid], price_of(price, price_text), *packed, sequence, exch_ns)
-                + (local_ns,)
+                (
+                    DELETE if not size else UPDATE if held else ADD,
+                    _SIDE[bid],
+                    price_of(price, price_text),
+                    size_of(size, size_text),
+                    0,
+                    flags | last_of_message,
+                    sequence,
+                    exch_ns,
+                    local_ns,
+                )
             )
         self.rows += len(levels)
 
@@ -256,7 +264,7 @@ class Writer:
             "price_increment": (self._steps.price, _WORD16),
             "size_increment": (self._steps.size, _WORD16),
             "multiplier": ("1", _WORD16),
-            **{name: (None, _WORD16) for name in _LIMITS},
+            **dict.fromkeys(_LIMITS, (None, _WORD16)),
             **{
                 name: ("0", pa.string())
                 for name in ("margin_init", "margin_maint", "maker_fee", "taker_fee")

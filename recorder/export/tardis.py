@@ -20,7 +20,7 @@ from pyarrow import csv
 
 from recorder.export.check import Levels
 from recorder.export.course import Changes, Checkpoint, Day, Deal, Item, Level, Lost, Texts, Whole
-from recorder.export.writing import Columns, file_part, written
+from recorder.export.writing import TRADE_COLUMNS, Columns, file_part, written
 
 EXCHANGE = "coinbase"
 BOOK, TRADES = "incremental_book_L2", "trades"
@@ -61,7 +61,7 @@ class _Csv:
 class Writer:
     """Two files a day, of one product; see `recorder.export.writing.Writer`."""
 
-    trade_columns = ("trade_id", "time_us", "side", "price", "size")
+    trade_columns = TRADE_COLUMNS
 
     def __init__(self, folder: Path, product_id: str) -> None:
         self.rows = 0

@@ -12,7 +12,7 @@ from recorder.core.numbers import plain
 from recorder.export.check import Levels
 from recorder.export.course import Item
 
-TRADE_COLUMNS = ("trade_id", "time_us", "side", "price", "size")
+TRADE_COLUMNS: tuple[str, ...] = ("trade_id", "time_us", "side", "price", "size")
 """What trades are compared by; ``side`` is 1 where the taker bought, -1 sold, 0 unknown."""
 
 Columns = tuple[npt.NDArray[np.generic], ...]
