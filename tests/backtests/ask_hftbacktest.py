@@ -22,6 +22,7 @@ from numba import njit
 def tops_at(hbt, moments):
     """Best bid and ask, in ticks, after everything received up to each moment."""
     found = np.zeros((len(moments), 2), np.int64)
+    hbt.elapse(0)  # its clock begins with the first event
     for at in range(len(moments)):
         if moments[at] > hbt.current_timestamp:
             hbt.elapse(moments[at] - hbt.current_timestamp)
@@ -44,7 +45,6 @@ def asked(data, tick, lot, moments):
         .lot_size(lot)
     )
     hbt = HashMapMarketDepthBacktest([asset])
-    # Nothing is known before the first event.
     found = tops_at(hbt, np.array(moments, np.int64))
     hbt.close()
     return found.tolist()
