@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,8 @@ import recorder
 from recorder.errors import IncompleteData, LockedError, NoInputError, UsageError
 from recorder.export import FORMATS, NAME, course, export, tardis
 from recorder.export.writing import Writer
-from tests.dataset.made import HOUR_NS, SECOND_NS
+from tests.dataset.made import SECOND_NS
+from tests.dataset.scripted import at
 from tests.export.conftest import MIDNIGHT_NS
 
 EVERY = pytest.mark.parametrize("kind", FORMATS)
@@ -197,24 +197,21 @@ def test_trades_that_came_later(scripted, tmp_path):
     (each,) = made.products
     assert (each.same, each.trades, each.late_trades, each.gaps) == (True, 4, 2, [])
     (path,) = (tmp_path / "out").glob("*trades*")
-    rows = list(csv.DictReader(gzip.open(path, "rt")))
+    rows = list(csv.DictReader(gzip.decompress(path.read_bytes()).decode().splitlines()))
     assert [int(row["id"]) for row in rows] == [91, 92, 93, 94]
-    assert (
-        rows[1]["timestamp"]
-        == rows[1]["local_timestamp"]
-        == str(HOUR_NS // 1000 * 498_427 + 6_000_000)
-    )
+    assert rows[1]["timestamp"] == rows[1]["local_timestamp"] == str(at(6) // 1000)
 
 
 KILLED = """
-import os, sys
+import sys
 from pathlib import Path
 from recorder.export import export
+data, kind, out = sys.argv[1:]
 def progress(done, total):
     if done:
         print("on its way", flush=True)
         sys.stdin.read()
-export(Path(sys.argv[1]), sys.argv[2], ["BTC-USD"], Path(sys.argv[3]), allow_gaps=True, progress=progress)
+export(Path(data), kind, ["BTC-USD"], Path(out), allow_gaps=True, progress=progress)
 """
 
 

@@ -37,15 +37,16 @@ def test_files_and_rows(tmp_path):
         NEXT_DAY,
         whole(5000),
     )
-    assert [str(path.relative_to(tmp_path)) for path in paths] == [
-        "data/order_book_delta/BTC-USD.COINBASE/"
-        "2026-11-21T19-30-00-000001000Z_2026-11-21T19-30-00-000004000Z.parquet",
-        "data/order_book_delta/BTC-USD.COINBASE/"
-        "2026-11-21T19-30-00-000005000Z_2026-11-21T19-30-00-000005000Z.parquet",
-        "data/trade_tick/BTC-USD.COINBASE/"
-        "2026-11-21T19-30-00-000003000Z_2026-11-21T19-30-00-000003000Z.parquet",
-        "data/currency_pair/BTC-USD.COINBASE/"
-        "2026-11-21T19-30-00-000001000Z_2026-11-21T19-30-00-000001000Z.parquet",
+    places = [path.relative_to(tmp_path) for path in paths]
+    assert [str(place.parent) for place in places] == [
+        "data/order_book_delta/BTC-USD.COINBASE",
+        "data/order_book_delta/BTC-USD.COINBASE",
+        "data/trade_tick/BTC-USD.COINBASE",
+        "data/currency_pair/BTC-USD.COINBASE",
+    ]
+    assert [place.name for place in places] == [
+        f"2026-11-21T19-30-00-00000{first}000Z_2026-11-21T19-30-00-00000{last}000Z.parquet"
+        for first, last in ((1, 4), (5, 5), (3, 3), (1, 1))
     ]
     table = pq.read_table(paths[0])
     about = {

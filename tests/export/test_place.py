@@ -31,9 +31,14 @@ def test_it_takes_its_place_at_the_end(tmp_path):
 @pytest.mark.parametrize("what", [KeyboardInterrupt, ValueError])
 def test_what_goes_wrong_leaves_nothing(what, tmp_path):
     """Whatever it is."""
-    with pytest.raises(what), placed(tmp_path / "out", tmp_path / "data") as folder:
-        (folder / "file").write_text("half")
-        raise what
+
+    def export():
+        with placed(tmp_path / "out", tmp_path / "data") as folder:
+            (folder / "file").write_text("half")
+            raise what
+
+    with pytest.raises(what):
+        export()
     assert list(tmp_path.iterdir()) == []
 
 
