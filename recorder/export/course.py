@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from recorder.core.book import Book
-from recorder.dataset import Dataset, Event, LevelChanges, Trade
+from recorder.dataset import Dataset, Event, Gap, LevelChanges, Trade
 from recorder.export.digests import digest_of
 
 _BID = "bid"
@@ -127,7 +127,7 @@ class Course:
                 yield from self._days(self._late[0].local_ns)
                 yield self._late_deal()
             self.counts.now_ns = at_ns
-            if at_ns >= self._day_ns:
+            if at_ns >= self._day_ns and (type(event) is not Gap or self._epoch is not None):
                 yield from self._days(at_ns)
             book = self._run.books.get(self.product_id)
             epoch = None if book is None else book.epoch

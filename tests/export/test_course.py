@@ -133,6 +133,13 @@ def test_a_range_within_an_hour(scripted):
     assert len(items[1].levels) == 3
 
 
+def test_a_range_that_begins_on_a_day_without_anything(scripted):
+    """A gap is no day."""
+    items, _ = told(scripted, at(3) - 3 * 86_400 * 10**9, at(4))
+    assert kinds(items) == ["Day", "Whole", "Checkpoint", "Checkpoint"]
+    assert items[0].day.isoformat() == "2026-11-10"
+
+
 def test_late_trades_and_days(scripted):
     """They stand at their own time; a day that begins with one begins with the book, too."""
     day_ns = 86_400 * 10**9
