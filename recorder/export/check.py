@@ -16,6 +16,10 @@ from recorder.dataset.times import to_text
 from recorder.export.digests import Sum, digest_of
 
 
+class Misread(Exception):  # noqa: N818  what was read is wrong, and says how
+    """Files that break a rule of their format; the text says which."""
+
+
 class Levels(NamedTuple):
     """Some rows of a book, in order: a level and its size, 0 where it is removed.
 
@@ -89,8 +93,20 @@ def check_books(
     expected: Iterable[Expected],
     found: Checked,
     progress: Callable[[int], None] = lambda _: None,
-) -> Rebuilt:
+) -> None:
     """Follow rows and compare at each checkpoint; ``progress`` is told the time of each."""
+    try:
+        _follow(written, expected, found, progress)
+    except Misread as error:
+        found.differs(str(error))
+
+
+def _follow(
+    written: Iterable[Levels],
+    expected: Iterable[Expected],
+    found: Checked,
+    progress: Callable[[int], None],
+) -> None:
     waiting = iter(expected)
     following = next(waiting, None)
     book = Rebuilt()
@@ -109,7 +125,6 @@ def check_books(
         found.checkpoints += 1
         found.differs(f"the files end before {to_text(following.at_ns)}")
         following = next(waiting, None)
-    return book
 
 
 def _compare(book: Rebuilt, expected: Expected, found: Checked) -> None:

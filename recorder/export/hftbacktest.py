@@ -13,14 +13,16 @@ of trades, do not go back is seen to; a time further than a minute from its rece
 
 import zipfile
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recorder.export.check import Levels
+from recorder.export.check import Levels, Misread
 from recorder.export.course import Changes, Checkpoint, Day, Deal, Item, Lost, Whole
+from recorder.export.digests import Sum
 from recorder.export.writing import Columns, file_part
 
 EVENT = np.dtype(
@@ -47,6 +49,8 @@ _LEVEL_OF_ZIP = 1
 _MEMBER = "data.npy"
 
 Rows = npt.NDArray[np.void]
+Ints = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
 
 
 class Writer:
@@ -176,22 +180,22 @@ class Writer:
     # --- read back -------------------------------------------------------------------------------
 
     def levels(self) -> Iterator[Levels]:
-        """The rows of the book as the strategy gets them. Asserts the order of both sides."""
-        last = {"exch_ts": 0, "local_ts": 0}
+        """The rows of the book as the strategy gets them.
+
+        Raises Misread where the order of either side is broken, or the exchange has other events.
+        """
+        exchange, strategy = _Side(EXCH, "exch_ts"), _Side(LOCAL, "local_ts")
         for path, _ in self._days:
             for rows in read(path):
-                for flag, name in ((EXCH, "exch_ts"), (LOCAL, "local_ts")):
-                    times = rows[name][(rows["ev"] & flag) != 0]
-                    if len(times):
-                        assert last[name] <= times[0], f"{path}: {name} goes back"
-                        assert (np.diff(times) >= 0).all(), f"{path}: {name} goes back"
-                        last[name] = int(times[-1])
-                assert (rows["local_ts"] >= rows["exch_ts"]).all(), f"{path}: received too early"
-                kind = rows["ev"] & _KIND
-                mine = rows[((rows["ev"] & LOCAL) != 0) & (kind != TRADE)]
-                yield Levels(
-                    (mine["ev"] & _KIND) == CLEAR, (mine["ev"] & BUY) != 0, mine["px"], mine["qty"]
-                )
+                if (rows["local_ts"] < rows["exch_ts"]).any():
+                    raise Misread(f"{path.name}: an event is received before it happened")
+                exchange.book_rows(rows, path.name)
+                ev, prices, sizes = strategy.book_rows(rows, path.name)
+                yield Levels((ev & _KIND) == CLEAR, (ev & BUY) != 0, prices, sizes)
+        if exchange.book.digest() != strategy.book.digest():
+            raise Misread("the exchange has another book than the strategy")
+        if exchange.trades != strategy.trades:
+            raise Misread("the exchange has other trades than the strategy")
 
     def trades(self) -> Iterator[Columns]:
         """The trades as the strategy gets them: side, price, size."""
@@ -200,6 +204,33 @@ class Writer:
                 mine = rows[((rows["ev"] & LOCAL) != 0) & ((rows["ev"] & _KIND) == TRADE)]
                 bought, sold = (mine["ev"] & BUY) != 0, (mine["ev"] & SELL) != 0
                 yield bought.astype(np.int64) - sold.astype(np.int64), mine["px"], mine["qty"]
+
+
+class _Side:
+    """What the exchange, or the strategy, gets: its order, its book, its trades."""
+
+    def __init__(self, flag: int, time: str) -> None:
+        self.book = blake2b(digest_size=16)
+        self.trades = Sum()
+        self._flag = flag
+        self._time = time
+        self._last = 0
+
+    def book_rows(self, rows: Rows, name: str) -> tuple[Ints, Floats, Floats]:
+        """Follow rows; give those of the book as kind and side, price, size."""
+        mine = rows[(rows["ev"] & self._flag) != 0]
+        times = mine[self._time]
+        if len(times):
+            if times[0] < self._last or (np.diff(times) < 0).any():
+                raise Misread(f"{name}: {self._time} goes back")
+            self._last = int(times[-1])
+        ev = mine["ev"] & ~np.uint64(EXCH | LOCAL)
+        columns = ev, mine["px"].copy(), mine["qty"].copy()
+        is_trade = (ev & _KIND) == TRADE
+        self.trades.add(*(column[is_trade] for column in columns))
+        of_book = ev[~is_trade], columns[1][~is_trade], columns[2][~is_trade]
+        self.book.update(np.column_stack([column.view(np.uint64) for column in of_book]).tobytes())
+        return of_book
 
 
 def _for_both(rows: Rows, key: npt.NDArray[np.int64], cuts: npt.NDArray[np.intp]) -> Rows:

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recorder.errors import UsageError
-from recorder.export.check import Levels
+from recorder.export.check import Levels, Misread
 from recorder.export.course import Changes, Checkpoint, Day, Deal, Item, Level, Lost, Texts, Whole
 from recorder.export.increments import Increments, decimals_of
 from recorder.export.writing import TRADE_COLUMNS, Columns, file_part
@@ -286,13 +286,13 @@ class Writer:
     # --- read back -------------------------------------------------------------------------------
 
     def levels(self) -> Iterator[Levels]:
-        """The deltas. Asserts that `ts_init` does not go back."""
+        """The deltas. Raises Misread where `ts_init` goes back."""
         last = 0
         for path in self._written["deltas"]:
             for rows in _read(path):
                 times = rows.column("ts_init").cast(pa.int64()).to_numpy()
-                assert last <= times[0], f"{path}: ts_init goes back"
-                assert (np.diff(times) >= 0).all(), f"{path}: ts_init goes back"
+                if times[0] < last or (np.diff(times) < 0).any():
+                    raise Misread(f"{path.name}: ts_init goes back")
                 last = int(times[-1])
                 action = rows.column("action").to_numpy()
                 sizes = _floats(rows.column("size"))

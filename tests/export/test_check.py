@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from recorder.export.check import Checked, Expected, Levels, check_books, check_trades
+from recorder.export.check import (
+    Checked,
+    Expected,
+    Levels,
+    Misread,
+    check_books,
+    check_trades,
+)
 from recorder.export.digests import Sum, digest_of
 
 ROWS = [  # clears, bid, price, size
@@ -35,10 +42,9 @@ def test_checkpoints_between_any_rows():
     """However the rows are cut."""
     for sizes in ([7], [3, 4], [1] * 7, [4, 0, 2, 1]):
         found, told = Checked(), []
-        book = check_books(pieces(*sizes), STATES, found, told.append)
+        check_books(pieces(*sizes), STATES, found, told.append)
         assert (found.checkpoints, found.differing, found.same) == (5, 0, True)
         assert told == [10, 20, 21, 30, 40]
-        assert (book.bids, book.asks) == ({}, {})
 
 
 def test_differences():
@@ -52,6 +58,18 @@ def test_differences():
     check_books(pieces(3), STATES, found)
     assert (found.checkpoints, found.differing, found.same) == (5, 4, False)
     assert "the files end before" in found.first_difference
+
+
+def test_rules_that_are_broken():
+    """What a format says of its own files is a difference, with its words."""
+
+    def broken():
+        yield from pieces(3)
+        raise Misread("times go back")
+
+    found = Checked()
+    check_books(broken(), STATES, found)
+    assert (found.same, found.first_difference) == (False, "times go back")
 
 
 def test_trades():

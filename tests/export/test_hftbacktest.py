@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recorder.export import hftbacktest
+from recorder.export.check import Misread
 from recorder.export.hftbacktest import (
     BUY,
     CLEAR,
@@ -150,6 +151,34 @@ def test_a_day_begins_where_the_one_before_ended(tmp_path):
     assert [ev & 0xFF for ev, *_ in events(second) if ev & LOCAL] == [
         *(CLEAR, SNAPSHOT, SNAPSHOT, TRADE, DEPTH)
     ]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value", "words"),
+    [
+        (3, "exch_ts", 1, "exch_ts goes back"),
+        (0, "local_ts", BASE_NS + 11, "local_ts goes back"),
+        (4, "exch_ts", BASE_NS + 31, "received before it happened"),
+        (5, "ev", EXCH | DEPTH | BUY, "another book"),
+        (6, "ev", LOCAL | TRADE | BUY, "other trades"),
+    ],
+)
+def test_files_that_break_a_rule(place, name, value, words, tmp_path, monkeypatch):
+    """Reading back says which."""
+    writer = Writer(tmp_path, "BTC-USD")
+    items = [changes(at_ns, bids=[(90.0, 1.0)]) for at_ns in (10, 20, 30)]
+    written(writer, DAY, whole(10), *items, deal(40))
+    whole_read = hftbacktest.read
+
+    def spoilt(path):
+        for rows in whole_read(path):
+            rows = rows.copy()  # noqa: PLW2901
+            rows[place][name] = value
+            yield rows
+
+    monkeypatch.setattr(hftbacktest, "read", spoilt)
+    with pytest.raises(Misread, match=words):
+        list(writer.levels())
 
 
 @pytest.mark.parametrize("held", [3, 64])
