@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,10 @@ class Exported:
 
 
 def export(
-    path: Path,
+    path: str | PathLike[str],
     kind: str,
     products: Sequence[str],
-    out: Path,
+    out: str | PathLike[str],
     *,
     start: Time | None = None,
     end: Time | None = None,
@@ -113,7 +114,8 @@ def export(
     """
     if kind not in FORMATS:
         raise UsageError(f"{kind!r} is no format. The formats are {', '.join(FORMATS)}.")
-    chosen = list(dict.fromkeys(products))
+    chosen = list(dict.fromkeys([products] if isinstance(products, str) else products))
+    path, out = Path(path), Path(out)
     if not chosen:
         raise UsageError("No product to export. Name at least one with --product.")
     steps = Increments(

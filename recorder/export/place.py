@@ -60,7 +60,7 @@ def placed(out: Path, source: Path) -> Iterator[Path]:
                 shutil.rmtree(staging)
             raise
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno not in _DISK or not _of(error, out.parent):
             raise
         raise StorageError(
             f"{out}: cannot be written ({error.strerror}). See that there is room, and that the "
@@ -69,6 +69,11 @@ def placed(out: Path, source: Path) -> Iterator[Path]:
     finally:
         if handle >= 0:
             os.close(handle)
+
+
+def _of(error: OSError, place: Path) -> bool:
+    """Whether an error may be one of a place: it names no file, or one that is there."""
+    return error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(place)
 
 
 def _clear(folder: Path) -> None:

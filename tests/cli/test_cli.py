@@ -23,6 +23,7 @@ COMMANDS = (
     "check-config",
     "coverage",
     "demo",
+    "export",
     "import",
     "plan",
     "products",

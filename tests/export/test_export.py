@@ -163,6 +163,13 @@ def test_wrong_calls(days, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_paths_and_products_as_people_write_them(days, tmp_path):
+    """Text will do, and one product by itself."""
+    made = export(str(days), "tardis", PRODUCT, str(tmp_path / "out"), allow_gaps=True)
+    assert [each.product_id for each in made.products] == [PRODUCT]
+    assert (made.source, made.out) == (str(days), str(tmp_path / "out"))
+
+
 def test_a_range_in_which_nothing_is(days, tmp_path):
     """There is nothing to make files of, whatever is allowed."""
     with pytest.raises(NoInputError, match="in that range"):

@@ -72,4 +72,7 @@ def test_the_disk_refuses(tmp_path):
         raise AssertionError
     with pytest.raises(FileNotFoundError), placed(tmp_path / "out", tmp_path / "d"):
         Path(tmp_path / "nothing").read_text()
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/level2")
+    with pytest.raises(PermissionError), placed(tmp_path / "out", tmp_path / "d"):
+        raise refused  # of what is read
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
