@@ -94,13 +94,21 @@ def export(
 def _show(made: "Exported") -> None:
     out = terminal.output()
     rows = terminal.table(
-        "product", "from", "to", "#book rows", "#trades", "#gaps", "#size", "#compared", ""
+        "product",
+        "from (UTC)",
+        "to (UTC)",
+        "#book rows",
+        "#trades",
+        "#gaps",
+        "#size",
+        "#compared",
+        "",
     )
     for each in made.products:
         rows.add_row(
             terminal.plain(each.product_id),
-            each.start,
-            each.end,
+            _moment(each.start),
+            _moment(each.end),
             f"{each.book_rows:,}",
             f"{each.trades:,}",
             f"{len(each.gaps):,}",
@@ -119,3 +127,8 @@ def _show(made: "Exported") -> None:
                 f"{terminal.plain(each.first_difference)}. Do not use it. `recorder verify` tells "
                 "whether the data directory is whole."
             )
+
+
+def _moment(text: str) -> str:
+    """A time in two words, which a narrow table can put below each other."""
+    return text.replace("T", " ").removesuffix("Z")

@@ -58,7 +58,16 @@ def test_what_is_handed_on_and_shown(
         *("--price-increment", "0.1"),
     )
     assert (said.code, said.err) == (0, "")
-    for words in ("BTC-USD", "12,345", "678", "1.5 kB", "62", "same", "1 file in out; export.json"):
+    for words in (
+        "BTC-USD",
+        "2026-11-21 19:00:00",
+        "12,345",
+        "678",
+        "1.5 kB",
+        "62",
+        "same",
+        "1 file in out; export.json",
+    ):
         assert words in said.out
     (given, named) = seen[0]
     assert given == (tmp_path, "tardis", ["BTC-USD", "ETH-USD"], Path("out"))
