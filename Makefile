@@ -7,7 +7,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile sample lock clean clients
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile sample lock clean clients backtests
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -82,6 +82,13 @@ clients: setup   ## clients of others listen to a replay: Coinbase's own and ccx
 	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
 	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check "$${each#*:}" || exit 1; \
 	done && RECORDER_CLIENTS="$$folder" $(BIN)/python -m pytest tests/test_clients.py
+
+backtests: setup ## packages of others read our exports: hftbacktest and NautilusTrader, from PyPI
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in hftbacktest:hftbacktest==2.4.4 nautilus:nautilus_trader==1.221.0; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: "$${each#*:}" || exit 1; \
+	done && RECORDER_BACKTESTS="$$folder" $(BIN)/python -m pytest tests/test_backtests.py
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -45,6 +45,7 @@ PAPERS = sorted(
 FORMAT, OPERATING = ROOT / "docs/format.md", ROOT / "docs/operating.md"
 RECIPES, README = ROOT / "docs/recipes.md", ROOT / "README.md"
 READING = ROOT / "docs/reading.md"
+BACKTESTS = ROOT / "docs/backtests.md"
 UNIT = ROOT / "systemd/recorder.service"
 
 paper = pytest.mark.parametrize("path", PAPERS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -511,11 +512,11 @@ def check_recipes(con: duckdb.DuckDBPyConnection, namespace: dict[str, Any]) -> 
     assert len(namespace["frames"]) > 100
 
 
-@pytest.mark.parametrize("path", [README, RECIPES, READING], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [README, RECIPES, READING, BACKTESTS], ids=lambda path: path.name)
 def test_snippets_run(path, data, monkeypatch):
     monkeypatch.chdir(data.parent)
-    if (data.parent / "again").exists():
-        shutil.rmtree(data.parent / "again")
+    for made in ("again", "csv"):
+        shutil.rmtree(data.parent / made, ignore_errors=True)
     run(path)
 
 

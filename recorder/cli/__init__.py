@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from recorder.cli import api, auth, care, demo, look, record, venue
 from recorder.cli import backfill as backfilling
+from recorder.cli import export as exporting
 from recorder.cli import plan as planning
 from recorder.cli import replay as replaying
 from recorder.cli import sql as querying
@@ -80,6 +81,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "coverage": look.coverage,
             "products": look.products,
             "sql": querying.sql,
+            "export": exporting.export,
         },
     ),
     (

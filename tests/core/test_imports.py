@@ -277,6 +277,12 @@ ROOMS = [
         "joins capture, tables and the venue's door: a recording told again",
     ),
     Room(
+        "export",
+        "dataset core.tables core.book core.numbers errors",
+        "pyarrow numpy",
+        "what readers have, in the formats of others, and none of their packages",
+    ),
+    Room(
         "queries",
         "store.paths store.parts store.views errors",
         "duckdb",
@@ -291,7 +297,7 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing missing broadcast rebuild written",
+        "filling finishing missing broadcast rebuild written export",
         "typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
