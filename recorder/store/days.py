@@ -163,18 +163,23 @@ def hours_in(parquet: Any) -> dict[str, dict[str, Any]]:
         return {}
     try:
         found: dict[str, dict[str, Any]] = json.loads(said)
-        reached = 0
-        for hour in sorted(found):
-            begin, end = found[hour]["row_groups"]
-            rows = sum(metadata.row_group(each).num_rows for each in range(begin, end))
-            if begin != reached or end < begin or rows != found[hour]["rows"]:
-                raise ValueError(f"the rows of {hour[:40]} are others")
-            reached = end
-        if reached != metadata.num_row_groups:
-            raise ValueError(f"{metadata.num_row_groups} row groups, and its hours have {reached}")
+        _check_hours(found, metadata)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise pa.ArrowInvalid(f"what it says of its hours cannot be: {error}") from error
     return found
+
+
+def _check_hours(found: dict[str, dict[str, Any]], metadata: Any) -> None:
+    """The row groups of a file are those of its hours, behind each other, and as long."""
+    reached = 0
+    for hour in sorted(found):
+        begin, end = found[hour]["row_groups"]
+        rows = sum(metadata.row_group(each).num_rows for each in range(begin, end))
+        if begin != reached or end < begin or rows != found[hour]["rows"]:
+            raise ValueError(f"the rows of {hour[:40]} are others")
+        reached = end
+    if reached != metadata.num_row_groups:
+        raise ValueError(f"{metadata.num_row_groups} row groups, and its hours have {reached}")
 
 
 def row_groups(parquet: Any, hour: int) -> range:
