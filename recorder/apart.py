@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from recorder.errors import DataError
-from recorder.store.days import Day, packed_paths, publish_day, read_day
+from recorder.store.days import Day, packed_paths, publish_day, read_day, remove_all
 from recorder.store.pack import check_bytes
 from recorder.store.paths import (
     Root,
@@ -94,13 +94,17 @@ class PackedDays:
 
     def _restored(self, record: Day, hurt: Sequence[int]) -> str | None:
         """Write the files of a day's hours that are not hurt; why that cannot be, or None."""
+        made: list[Path] = []
         try:
             for each in record.hours if not self._dry else ():
                 hour = hour_from_iso(each.hour)
                 commit = read_commit(self._root, hour) if hour not in hurt else None
                 if commit is not None:
+                    paths = (self._root.path / file.path for file in commit.files)
+                    made += [path for path in paths if not path.exists()]
                     restore_hour(self._root, record, commit)
         except DataError as error:
+            remove_all(made, self._root.path)  # the day stays, and has their rows
             return str(error)
         return None
 

@@ -1,17 +1,20 @@
 """Damaged packed days: verify names them, repair makes of them what can be made, prune removes."""
 
+import io
 import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 import recorder
 from recorder import pack, repair
 from recorder.core.tables import TABLES
+from recorder.errors import DataError
 from recorder.repair import prune
 from recorder.store import retire as retiring
 from recorder.store.days import clear, publish_day, read_day
@@ -176,6 +179,61 @@ def test_without_capture_what_is_lost_is_refused(root):
     assert all("copy" in each.what_to_do for each in report.refused)
     assert {path: path.read_bytes() for path in root.path.rglob("*.parquet")} == held
     assert recorder.open(root.path).trades("BTC-USD", allow_gaps=True).to_arrow().num_rows
+
+
+def test_a_day_that_stays_leaves_no_files_of_its_hours_behind(root):
+    """Files that were restored before one that cannot be: globs would take their rows twice."""
+    shutil.rmtree(root.capture)
+    path = of_day(root, "trades")
+    parquet = pq.ParquetFile(io.BytesIO(path.read_bytes()))
+    path.unlink()
+    with pq.ParquetWriter(path, parquet.schema_arrow, **encodings(TABLES["trades"])) as writer:
+        for number in range(parquet.num_row_groups):
+            rows = parquet.read_row_group(number)
+            place = rows.column_names.index("price")
+            dearer = pc.add(rows.column("price"), 1.0)
+            writer.write_table(rows.set_column(place, rows.schema.field(place), dearer))
+    held = {path: path.read_bytes() for path in root.path.rglob("*.parquet")}
+    for _ in range(2):
+        assert not repair.repair(root.path).whole
+        assert {path: path.read_bytes() for path in root.path.rglob("*.parquet")} == held
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.2, 0.3])
+def test_a_bit_of_a_page_is_not_read_as_another(root, before, share):
+    """Page checksums are there, and readers look at them."""
+    wanted = recorder.open(before).trades("BTC-USD", allow_gaps=True).to_arrow().to_pylist()
+    content = bytearray(of_day(root, "trades").read_bytes())
+    for bit in range(8):
+        spoilt = content.copy()
+        spoilt[int(len(content) * share)] ^= 1 << bit
+        of_day(root, "trades").chmod(0o644)
+        of_day(root, "trades").write_bytes(spoilt)
+        with suppress(DataError):
+            read = recorder.open(root.path).trades("BTC-USD", allow_gaps=True)
+            assert read.to_arrow().to_pylist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"recorder.hours", b"recorder.hourz"),
+        (b'{"2026-11-10T21', b"{\x002026-11-10T21"),
+        (b'{"2026-11-10T21', b'{"\xff026-11-10T21'),
+        (b'"rows":', b'"rovs":'),
+        (b'"row_groups":[0,', b'"row_groups":[1,'),
+    ],
+)
+def test_a_file_that_does_not_say_where_an_hour_is_has_no_rows_in_silence(root, old, new):
+    path = of_day(root, "trades")
+    content = path.read_bytes()
+    assert old in content
+    path.chmod(0o644)
+    path.write_bytes(content.replace(old, new, 1))
+    with pytest.raises(DataError, match=path.name):
+        recorder.open(root.path).trades("BTC-USD", allow_gaps=True).to_arrow()
+    assert not verify(root.path).whole
+    assert repair.repair(root.path).whole
 
 
 def test_without_capture_an_hours_record_that_is_gone_is_told(root):

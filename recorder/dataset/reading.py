@@ -105,11 +105,14 @@ def opened(each: File) -> Iterator[pq.ParquetFile]:
     path = path_of(each)
     try:
         # By handle: the folders of a path must not become columns.
-        with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+        with (
+            path.open("rb") as file,
+            pq.ParquetFile(file, page_checksum_verification=True) as parquet,
+        ):
             yield parquet
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path}: cannot be read ({error}). `recorder verify` tells what else is damaged; "
             "`recorder repair` makes it again where the capture of its hour is kept."

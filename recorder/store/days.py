@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 
 from recorder.core.tables import TABLES
 from recorder.errors import DataError, LockedError, StorageError
@@ -154,16 +155,42 @@ def hours_in(parquet: Any) -> dict[str, dict[str, Any]]:
     """What a day's file says of its hours, by their begin; empty of a file that is not a day's.
 
     Each has ``rows``, ``row_groups`` (the first, and the one behind the last), and of the hour's
-    own file ``footer`` and ``written_by``.
+    own file ``footer`` and ``written_by``. Raises ArrowInvalid where that cannot be.
     """
-    said = (parquet.metadata.metadata or {}).get(b"recorder.hours")
-    found: dict[str, dict[str, Any]] = {} if said is None else json.loads(said)
+    metadata = parquet.metadata
+    said = (metadata.metadata or {}).get(b"recorder.hours")
+    if said is None:
+        return {}
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(said)
+        _check_hours(found, metadata)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise pa.ArrowInvalid(f"what it says of its hours cannot be: {error}") from error
     return found
 
 
+def _check_hours(found: dict[str, dict[str, Any]], metadata: Any) -> None:
+    """The row groups of a file are those of its hours, behind each other, and as long."""
+    reached = 0
+    for hour in sorted(found):
+        begin, end = found[hour]["row_groups"]
+        rows = sum(metadata.row_group(each).num_rows for each in range(begin, end))
+        if begin != reached or end < begin or rows != found[hour]["rows"]:
+            raise ValueError(f"the rows of {hour[:40]} are others")
+        reached = end
+    if reached != metadata.num_row_groups:
+        raise ValueError(f"{metadata.num_row_groups} row groups, and its hours have {reached}")
+
+
 def row_groups(parquet: Any, hour: int) -> range:
-    """The row groups that hold the rows of an hour; none where it has no rows in this file."""
-    told = hours_in(parquet).get(iso(hour))
+    """The row groups that hold the rows of an hour; none where it has no rows in this file.
+
+    Raises ArrowInvalid where it does not say which.
+    """
+    hours = hours_in(parquet)
+    if not hours:
+        raise pa.ArrowInvalid("it does not say where the rows of its hours are")
+    told = hours.get(iso(hour))
     return range(0) if told is None else range(*told["row_groups"])
 
 
