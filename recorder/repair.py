@@ -11,8 +11,8 @@ harmless, and a repair that was cut off is finished by the next.
 import filecmp
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -22,12 +22,15 @@ from recorder import recovery
 from recorder.apart import PackedDays
 from recorder.checkpoints import Books, are_books_of, begins_with_books, read_books_at_end
 from recorder.core.tables import LEVEL2
-from recorder.errors import DataError, NoInputError, StorageError
+from recorder.errors import DataError, NoInputError
+from recorder.finishing import on_disk
 from recorder.recording import end_lost
 from recorder.store.aside import QUARANTINE
+from recorder.store.capture import end_of
 from recorder.store.days import clear
 from recorder.store.importing import take_back
 from recorder.store.lock import PackLock, WriterLock
+from recorder.store.orphans import refuse_shorter
 from recorder.store.paths import CUTS, Root, hour_from_text, hour_text
 from recorder.store.publish import empty, make_folder, publish, publish_json, sync_file, sync_folder
 from recorder.store.retire import remove_days, retire
@@ -95,7 +98,7 @@ def repair(
         StorageError: the disk refused.
     """
     root = _root(path)
-    with WriterLock(root), PackLock(root), _disk(root):
+    with WriterLock(root), PackLock(root), on_disk(root):
         report = RepairReport(str(path), dry_run)
         if not dry_run:
             clear(root)
@@ -187,6 +190,8 @@ class _Mending:
             return None
         live = [each for each in found if self._is_live(each)]
         try:
+            if read_record(self._root, hour).commit is None:
+                refuse_shorter(self._root, hour, end_of(self._root.segments(hour)).offset)
             begin, books = self._begin(hour, found)
         except DataError as error:
             self._refuse(found, str(error))
@@ -363,7 +368,7 @@ def prune(
         StorageError: the disk refused.
     """
     root = _root(path)
-    with WriterLock(root), PackLock(root), _disk(root):
+    with WriterLock(root), PackLock(root), on_disk(root):
         report = PruneReport(str(path), dry_run)
         if not dry_run:
             report.removed += clear(root)
@@ -386,15 +391,3 @@ def _root(path: Path) -> Root:
     if not path.is_dir():
         raise NoInputError(f"{path}: no such directory. Name one that was recorded into.")
     return Root(path)
-
-
-@contextmanager
-def _disk(root: Root) -> Iterator[None]:
-    """What the disk refuses is the operator's to mend."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{root.path}: the disk refused ({error}). See that it has space and is writable, and "
-            "do the same again: what was recorded is safe."
-        ) from error

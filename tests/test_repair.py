@@ -7,10 +7,13 @@ import shutil
 
 import pytest
 
-from recorder import finishing
-from recorder.errors import LockedError, NoInputError
+from recorder import finishing, sealing
+from recorder.core.frames import FIRST_OFFSET
+from recorder.errors import DataError, LockedError, NoInputError
+from recorder.recovery import Until
 from recorder.repair import prune, repair
 from recorder.store import retire as retiring
+from recorder.store.aside import set_aside_unreadable
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
 from recorder.store.publish import publish
@@ -103,6 +106,30 @@ def test_capture_cannot_be_made_again(root, damage):
     assert not report.whole
     assert {each.kind for each in report.refused} == {findings.CAPTURE}
     assert contents(root) == before
+
+
+@pytest.mark.parametrize("by", ["repair", "seal", "start"])
+def test_whole_files_are_not_replaced_by_shorter_ones(root, by):
+    """Their record is damaged, the capture lost its end, the parts have gone: only they have it."""
+    capture = root.segments(SEALED)[-1].path
+    capture.write_bytes(capture.read_bytes()[: capture.stat().st_size // 2])
+    record = root.commit(SEALED)
+    record.chmod(0o644)
+    record.write_bytes(record.read_bytes() + b"garbage")
+    before = sealed_bytes(root.path)
+    if by == "repair":
+        for _ in range(2):
+            report = repair(root.path)
+            assert not report.whole
+            assert any("holds rows beyond" in each.what_to_do for each in report.refused)
+    elif by == "seal":
+        with pytest.raises(DataError, match="holds rows beyond"):
+            finishing.seal(root.path, include_current=False)
+    else:
+        set_aside_unreadable(root)
+        done = sealing.recover(root.path, Until(OPEN, FIRST_OFFSET))
+        assert "holds rows beyond" in done.failed[SEALED]
+    assert sealed_bytes(root.path) == before
 
 
 def test_what_has_no_capture_is_refused(root):

@@ -30,6 +30,7 @@ from recorder.store.commits import (
     read_commit,
 )
 from recorder.store.days import files_of
+from recorder.store.orphans import refuse_shorter
 from recorder.store.parts import (
     Cut,
     mode_of,
@@ -78,10 +79,13 @@ def seal_hour(
     """Write the sealed files of an hour and its commit record; the parts must be complete.
 
     ``capture`` is the data directory whose capture the parts were made from, where it is another.
+    Raises DataError where files lie there that hold more, and no record names them.
     """
     earlier = read_commit(root, hour)
     segments = (capture or root).segments(hour)
     last = end_of(segments)
+    if earlier is None:
+        refuse_shorter(root, hour, taken_to(root, hour))
     cut = _newest_cut(root, hour)
     digest, ended_ns = _digest(segments), _later(last.ended_ns, cut.last_ns if cut else None)
     if not segments and earlier is not None:

@@ -246,7 +246,7 @@ ROOMS = [
     ),
     Room(
         "repair",
-        "core.tables store errors apart checkpoints recording recovery verify",
+        "core.tables store errors apart checkpoints finishing recording recovery verify",
         "",
         "what verify finds, made again by recovery",
     ),
