@@ -16,8 +16,8 @@ from recorder.core.frames import Ended, Fetched, Frame, Noted, Opened, Sent
 from recorder.errors import ConfigError, LockedError, NoInputError
 from recorder.feed import rest as feed_rest
 from recorder.filling import FillReport
+from recorder.finishing import seal
 from recorder.recording import Recording, end_lost
-from recorder.replay import seal
 from recorder.store.capture import read_arrivals
 from recorder.store.lock import WriterLock
 from recorder.store.parts import write_empty_parts

@@ -11,9 +11,9 @@ import pytest
 from recorder import sealing
 from recorder.core.frames import FIRST_OFFSET
 from recorder.core.tables import TABLES
+from recorder.finishing import seal
 from recorder.recording import write_down
 from recorder.recovery import Until
-from recorder.replay import seal
 from recorder.store.commits import read_commit
 from recorder.store.paths import CUTS, Root
 from recorder.store.retire import retire

@@ -14,7 +14,8 @@ from recorder import recovery, replay
 from recorder.before import look_before
 from recorder.core.frames import Arrival, Frame, Sent
 from recorder.feed import rest as feed_rest
-from recorder.replay import import_captures, seal
+from recorder.finishing import seal
+from recorder.replay import import_captures
 from recorder.store.paths import Root
 from recorder.store.seal import sealed_before
 from tests.core.scripts import answer, frame

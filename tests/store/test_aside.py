@@ -7,8 +7,8 @@ import pytest
 import recorder
 from recorder import recovery
 from recorder.core.frames import HOUR_NS
+from recorder.finishing import seal
 from recorder.recording import Recording
-from recorder.replay import seal
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import CUTS, Root

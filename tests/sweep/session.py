@@ -9,8 +9,8 @@ from typing import TypeVar
 from recorder import recovery
 from recorder.core.frames import HOUR_NS, Arrival, Frame
 from recorder.errors import RecorderError
+from recorder.finishing import seal
 from recorder.recording import Recording
-from recorder.replay import seal
 from recorder.store.capture import read_arrivals
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
