@@ -211,7 +211,7 @@ def test_foreign_files_are_passed_over(tmp_path, without_sync):
         sealed.with_name("level2-BTC-USD-20261110T19 (1).parquet"),
         tmp_path / "level2" / "product=XYZ-USD" / "notes.txt",
         tmp_path / "commits" / "notes.json",
-        tmp_path / "commits" / "20261110.json",
+        tmp_path / "commits" / "202611.json",
         tmp_path / "live" / "level2" / "notes.txt",
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
