@@ -43,6 +43,7 @@ from recorder.store.parts import (
 from recorder.store.paths import Root, day_iso, hour_from_iso, iso
 from recorder.store.publish import make_folder, publish, remove
 from recorder.store.seal import Commit, SealedFile, read_commit
+from recorder.store.sound import raise_refusal
 
 Key = tuple[str, str | None]
 Told = Callable[[int], None]  # called with rows as they are done
@@ -245,6 +246,7 @@ def _said(table: Table, source: Source) -> tuple[int, dict[str, str], str]:
     except FileNotFoundError as error:
         raise DataError(f"{source.path}: is gone, and its record names it.") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise_refusal(error)
         raise DataError(f"{source.path}: cannot be read ({error}).") from error
     unknown = sorted(set(names) - set(SCHEMAS[table.name].names))
     if unknown or int(said.get("schema_version", "0")) > SCHEMA_VERSION:
@@ -256,6 +258,13 @@ def _said(table: Table, source: Source) -> tuple[int, dict[str, str], str]:
 
 def _compare(table: Table, sources: Sequence[Source], staged: Path, told: Told) -> None:
     """Read what was written, and hold it against what it was made of."""
+    try:
+        _compare_rows(table, sources, staged, told)
+    except pa.ArrowException as error:
+        raise DataError(f"{staged}: was not written as its rows are ({error}).") from error
+
+
+def _compare_rows(table: Table, sources: Sequence[Source], staged: Path, told: Told) -> None:
     with staged.open("rb") as handle:
         parquet = pq.ParquetFile(handle, page_checksum_verification=True)
         for source in sources:

@@ -69,7 +69,7 @@ def unsound_parts(
         try:
             known.cuts[cut] = read_cut(cut.path)
         except (DataError, OSError) as error:
-            _raise_refusal(error)
+            raise_refusal(error)
             known.find(CUTS, cut, f"cannot be used: {_line(error)}")
     told = {key: digest for cut in known.cuts.values() for key, digest in cut.parts.items()}
     for name, table in TABLES.items():
@@ -80,7 +80,7 @@ def unsound_parts(
     return known.found
 
 
-def _raise_refusal(error: Exception) -> None:
+def raise_refusal(error: Exception) -> None:
     """No more handles, no memory: that says nothing of the file. It is looked at again later."""
     says = (None, errno.EIO, errno.ENOENT)  # without a number it is Arrow's, of what it read
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno not in says):
@@ -101,7 +101,7 @@ def _checked(known: _Hour, table: Table, part: Part, told: dict[str, str]) -> tu
         else:
             problem = None
     except _UNREADABLE as error:
-        _raise_refusal(error)
+        raise_refusal(error)
         problem = f"cannot be read: {_line(error)}"
     if problem is not None:
         known.find(table.name, part, problem)
@@ -232,7 +232,7 @@ def unsound_files(root: Root, commit: Commit) -> list[tuple[Path, str]]:
             if digest_of(path) != file.sha256:
                 problem = _wrong(path, table, whole) or _another(path, commit.hour, file.rows)
         except _UNREADABLE as error:
-            _raise_refusal(error)
+            raise_refusal(error)
             problem = f"cannot be read: {_line(error)}"
         if problem is not None:
             found.append((path, problem))

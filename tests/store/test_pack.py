@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from recorder import pack
 from recorder.core.tables import TABLES
-from recorder.errors import DataError, RecorderError
+from recorder.errors import DataError, RecorderError, StorageError
 from recorder.store import pack as packing
 from recorder.store import parts
 from recorder.store.days import file_of, hours_in, read_day
@@ -301,3 +301,20 @@ def test_a_written_file_that_is_not_as_its_rows_are(recorded, tmp_path, monkeypa
     monkeypatch.undo()
     with pytest.raises(DataError):
         packing.check_bytes(path / "recorder.sql", 1, "")
+
+
+def test_no_handle_is_no_damage(recorded, tmp_path, monkeypatch, clock):
+    """A process that may open no more files says nothing of the files; later it is packed."""
+    path = prepared(recorded, tmp_path)
+
+    def refuse(*_arguments, **_named):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing.pq, "ParquetFile", refuse)
+        with pytest.raises(StorageError, match="Too many open files"):
+            pack.pack(path)
+    assert verify(path, deep=True).whole
+    report = pack.pack(path)
+    assert report.whole
+    assert report.packed != []
