@@ -21,6 +21,7 @@ from recorder.dataset.gaps import Gap
 from recorder.dataset.ranges import Range, examine
 from recorder.dataset.readable import BATCH_ROWS
 from recorder.dataset.selection import Query, stream
+from recorder.dataset.shares import DAY_NS
 from recorder.dataset.spreads import Spread, spread_in
 from recorder.dataset.times import to_datetime
 from recorder.errors import NoInputError, UsageError
@@ -28,6 +29,7 @@ from recorder.store.parts import SCHEMAS
 
 _TABLES: tuple[Table, ...] = (LEVEL2, TRADES, TICKER, CANDLES)
 _SECOND_NS = 1_000_000_000
+DAYS_MAX = 1_830
 _STEPS_MAX = 240  # of the rate through time
 _MS = "ms"
 # The venue's time of what happened, where a row has one.
@@ -109,7 +111,8 @@ def describe_in(
 ) -> Description:
     """Describe a range of products, one after the other.
 
-    Raises UsageError without products, NoInputError where nothing of one is recorded.
+    Raises UsageError without products and for too long a range, NoInputError where nothing of one
+    is recorded.
     """
     if not products:
         raise UsageError("No product to describe. Name at least one; `product_ids()` lists them.")
@@ -135,6 +138,11 @@ def _product(
             "when there is something; or give both ends of the range."
         )
     span = start_ns, max(start_ns, end_ns)
+    days = (span[1] - span[0]) // DAY_NS
+    if days > DAYS_MAX:
+        raise UsageError(
+            f"That is a range of {days:,} days, more than {DAYS_MAX:,}. Ask for a shorter one."
+        )
     totals = _Trades()
     tables = [_Rows(span, each).read(view, asked, totals) for each in found]
     return ProductDescription(

@@ -23,6 +23,9 @@ from recorder.dataset.inventory import refuse_unknown
 from recorder.dataset.ranges import channels_named
 from recorder.dataset.shares import DAY_NS, NS, Piece, Seen, Share, added, by_hour
 from recorder.dataset.times import to_datetime
+from recorder.errors import UsageError
+
+CELLS_MAX = 2_000_000  # each a few hundred bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ def coverage_map(
 
     ``now_ns`` is the present: a day that is not over is pending, whatever is sealed of it.
 
-    Raises NoInputError where nothing of a product is recorded, UsageError for no channel.
+    Raises NoInputError where nothing of a product is recorded, UsageError for no channel, and for
+    more hours than CELLS_MAX.
     """
     names = channels_named(channel)
     wanted = None if products is None else sorted(set(products))
@@ -125,6 +129,7 @@ def coverage_map(
     if start_ns is None or end_ns is None:
         return CoverageMap(None, None, ())
     start_ns, end_ns = start_ns // HOUR_NS * HOUR_NS, -(-end_ns // HOUR_NS) * HOUR_NS
+    _see_that_there_is_room((end_ns - start_ns) // HOUR_NS * len(told))
     days = _Days(view, newest_ns, now_ns)
     fetched = Fetched(view, start_ns // DAY_NS * DAY_NS)
     found = [
@@ -134,6 +139,14 @@ def coverage_map(
     if wanted is None or channel is not None:
         found += _without_product(view, fetched, days, told.get(None, ()), (start_ns, end_ns))
     return CoverageMap(to_datetime(start_ns), to_datetime(end_ns), tuple(found))
+
+
+def _see_that_there_is_room(cells: int) -> None:
+    if cells > CELLS_MAX:
+        raise UsageError(
+            f"That would be {cells:,} hours of products, more than {CELLS_MAX:,}. Ask for a "
+            "shorter range or fewer products."
+        )
 
 
 class _Days:

@@ -132,6 +132,8 @@ def test_what_is_no_question(minute):
         db.describe([])
     with pytest.raises(NoInputError, match="Did you mean BTC-USD"):
         db.describe("BTC-EUR")
+    with pytest.raises(UsageError, match="days, more than 1,830"):
+        db.describe("BTC-USD", 0, "2200-01-01")
     with pytest.raises(UsageError, match="ends before it begins"):
         db.describe("BTC-USD", at(2), at(1))
 

@@ -288,6 +288,12 @@ def test_what_is_not_there(tmp_path, hours):
         mapped(hours, ["BTC-EUR"])
 
 
+def test_a_range_of_centuries_is_refused(hours):
+    """Before any hour of it is made."""
+    with pytest.raises(UsageError, match=r"7,\d{3},\d{3} hours of products, more than 2,000,000"):
+        mapped(hours, None, None, 0, 2**63 - 1)
+
+
 def test_every_second_of_it_is_in_the_gaps(hours):
     """Hour by hour and channel by channel: as much is missing as `gaps()` says."""
     db = recorder.open(hours)
