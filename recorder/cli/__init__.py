@@ -20,6 +20,8 @@ from rich.markup import escape
 
 from recorder.cli import api, auth, care, demo, look, record, venue
 from recorder.cli import backfill as backfilling
+from recorder.cli import coverage as covering
+from recorder.cli import describe as describing
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
 from recorder.cli import replay as replaying
@@ -78,7 +80,8 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         "Look",
         {
             "book": look.book,
-            "coverage": look.coverage,
+            "coverage": covering.coverage,
+            "describe": describing.describe,
             "products": look.products,
             "sql": querying.sql,
             "export": exporting.export,

@@ -22,6 +22,7 @@ COMMANDS = (
     "check-config",
     "coverage",
     "demo",
+    "describe",
     "export",
     "import",
     "pack",

@@ -283,6 +283,12 @@ ROOMS = [
         "what readers have, in the formats of others, and none of their packages",
     ),
     Room(
+        "plots",
+        "dataset errors",
+        "matplotlib numpy",
+        "pictures of what the reader's API tells; matplotlib only when one is drawn",
+    ),
+    Room(
         "queries",
         "store.paths store.parts store.views errors",
         "duckdb",
@@ -297,7 +303,7 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing missing broadcast rebuild written export",
+        "filling finishing missing broadcast rebuild written export plots",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
