@@ -144,13 +144,14 @@ class Queries:
 
     def _wait(self, act: Callable[[], _T]) -> _T:
         """Let a thread do it, so that Ctrl-C is met at once: DuckDB looks for it now and then."""
-        future = self._thread.submit(act)
         try:
-            return future.result()
+            return self._thread.submit(act).result()
         except KeyboardInterrupt:
-            while not future.done():  # it may not have begun to run what is to be stopped
+            # It may have come before there was a future, and before there is what to stop.
+            behind = self._thread.submit(int)
+            while not behind.done():
                 self._con.interrupt()
-                wait([future], timeout=_INTERRUPT_AGAIN_S)
+                wait([behind], timeout=_INTERRUPT_AGAIN_S)
             raise
 
     def macros(self) -> list[Macro]:
