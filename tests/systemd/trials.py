@@ -200,7 +200,7 @@ def outage(machine: Machine) -> str:
 def stop_under_load(machine: Machine) -> str:
     """SIGTERM while much arrives: a clean end, exit code 0, all of it in seconds."""
     products = tuple(f"P{number}-USD" for number in range(10))
-    serve(machine, " ".join(f"--product {name}" for name in products) + " --rate 8 --depth 0.1")
+    serve(machine, " ".join(f"--product {name}" for name in products) + " --rate 30 --depth 0.1")
     configure(machine, products=products)
     start(machine)
     machine.wait(lambda: len(events(machine, "book_live")) >= len(products), "all books are live")
