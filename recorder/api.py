@@ -89,7 +89,10 @@ def ask(
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: ``error`` is for a person, None where the venue did what was asked."""
+    """What came back: ``error`` is for a person, None where the venue did what was asked.
+
+    ``body`` is JSON with Decimals for fractions, so that what is printed is what was said; or text.
+    """
 
     status: int
     body: Any
@@ -135,7 +138,7 @@ def send(service: Service, ask: Ask, *, every_page: bool = False, signed: bool =
 
 async def _one(rest: Rest, ask: Ask, query: str) -> tuple[Reply, Answer]:
     answer = await rest.answer(ask.method, ask.path, query, body=ask.body)
-    body = answer.decoded()
+    body = answer.exact()
     error = None if answer.good else rest.explain(answer, ask.method, ask.path)
     if answer.good and isinstance(body, dict):
         error = not_done(rest.host, ask.method, ask.path, body)

@@ -94,7 +94,7 @@ def api(
         if reply.body.strip():
             print(terminal.plain_lines(reply.body.rstrip()))
     else:
-        terminal.print_json(reply.body)
+        terminal.print_answer(reply.body)
     sys.stdout.flush()
     if reply.error is not None:
         raise reply.error

@@ -6,6 +6,7 @@ steer the terminal.
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +14,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")  # stands in strings only; some of it steers terminals
+_NUMBERS = msgspec.json.Encoder(decimal_format="number")
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -102,6 +106,14 @@ def print_json(value: Any) -> None:
     """Print one JSON document; indented for a person, on one line for a program."""
     indent = 2 if sys.stdout.isatty() else None
     print(json.dumps(value, default=_to_json, indent=indent, allow_nan=False))
+
+
+def print_answer(value: Any) -> None:
+    """Print JSON of others, as `print_json` does, with its Decimals digit for digit."""
+    text = _NUMBERS.encode(value)
+    if sys.stdout.isatty():
+        text = msgspec.json.format(text)
+    print(_BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text.decode()))
 
 
 @contextmanager

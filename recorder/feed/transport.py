@@ -18,6 +18,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -26,6 +27,7 @@ from typing import Any, Protocol, Self
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from recorder.credentials import Secret
@@ -43,6 +45,7 @@ RETRY_AFTER_S_MAX = 60.0
 ANSWER_BYTES_MAX = 64 * 2**20
 # Statuses that pass by themselves; 520 to 524 are the CDN's for an origin that does not answer.
 PASSING = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
+_EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _READ_BYTES = 64 * 2**10
 _PATH_SAFE = "/-._~!$&'()*+,;=:@%"
 
@@ -92,6 +95,13 @@ class Answer:
             return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError):
             return text
+
+    def exact(self) -> Any:
+        """The body as JSON whose fractions are Decimals, digit for digit, or as text."""
+        try:
+            return _EXACT.decode(self.body)
+        except (ValueError, RecursionError):
+            return self.body.decode("utf-8", "replace")
 
 
 def _refuse_constant(name: str) -> Any:

@@ -34,6 +34,13 @@ def test_the_answer_is_json_on_stdout(service, call):
     assert service.asked[0].target == "/api/v3/brokerage/accounts?limit=1"
 
 
+def test_numbers_and_text_are_printed_as_they_were_said(service, call):
+    said = '{"price":1.00,"tiny":0.10,"many":123456789012345678901234567890,"name":"a\u009b2J"}'
+    service.failures.append(Failure(200, said.encode()))
+    found = call("api", "GET", "accounts", "--url", service.url)
+    assert found.out.strip() == said.replace("\u009b", "\\u009b")
+
+
 def test_all_pages(service, call):
     found = call("api", "GET", "accounts?limit=2", "--paginate", "--url", service.url)
     assert len(json.loads(found.out)["accounts"]) == 5

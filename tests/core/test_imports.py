@@ -133,7 +133,7 @@ ROOMS = [
     Room(
         "feed.transport",
         "credentials errors feed.rest_errors",
-        "aiohttp yarl",
+        "aiohttp msgspec yarl",
         "how a request goes and its answer comes",
     ),
     Room(
@@ -179,8 +179,8 @@ ROOMS = [
     ),
     Room(
         "filling",
-        "backfill before clock config core.frames core.tables core.trades errors feed.rest hours "
-        "missing recording recovery store",
+        "backfill before clock config core.frames core.tables core.trades errors feed.rest "
+        "finishing hours missing recording recovery store",
         "",
         "joins files, REST and recording: missing trades by hand",
     ),
@@ -267,7 +267,7 @@ ROOMS = [
     Room("apart", "store errors verify", "", "damaged days as files of their hours again"),
     Room(
         "pack",
-        "core.coverage core.tables store errors recovery verify.sealed",
+        "core.coverage core.tables finishing store errors recovery verify.sealed",
         "pyarrow",
         "which days are closed, and that they become one file a product",
     ),
@@ -312,7 +312,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing missing broadcast rebuild written export",
-        "typer rich structlog duckdb",
+        "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
     Room("cli.embedded", "cli credentials errors", "", "a process of its own, which gets no key"),

@@ -21,7 +21,10 @@ from tests.sim.world import Run
 ERROR = b'{"type":"error"'
 ENVELOPE = re.compile(rb'\{[^\[{]*"sequence_num":(\d+)[,}]')  # of a text that is torn further on
 # By a clock that is not replaced, and what is reckoned from it.
-SEALED_AT = re.compile(rb'"(sealed_at|checksum)": *"[^"]*"')
+# What tells the time of day at which it was written, or holds the digest of such a text.
+WHEN = re.compile(
+    rb'"(sealed_at|checksum)": *"[^"]*"|"until_us": *\d+|SHA-256 of the lines below: \w+'
+)
 PASSED_OVER = re.compile(r"staging|\.lock|\.ballast|open\.json")
 
 
@@ -220,7 +223,7 @@ def digest(run: Run) -> str:
     for path in sorted(run.root.rglob("*")):
         name = str(path.relative_to(run.root))
         if path.is_file() and not PASSED_OVER.search(name):
-            content = SEALED_AT.sub(b"", path.read_bytes()).replace(here, b"")
+            content = WHEN.sub(b"", path.read_bytes()).replace(here, b"")
             whole.update(name.encode() + b"\0" + content)
     assert run.logged is not None
     whole.update(repr(run.logged.events).replace(str(run.root), "").encode())
