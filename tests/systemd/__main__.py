@@ -11,10 +11,12 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.systemd import roots
+from tests.systemd import lives, places, roots
+from tests.systemd.acts import TRIALS
 from tests.systemd.installed import dist, installed, root_of
 from tests.systemd.roots import RELEASES
-from tests.systemd.trials import TRIALS
+
+assert lives, places  # their trials are in the list by being imported
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
