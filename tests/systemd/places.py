@@ -229,7 +229,8 @@ def _down(machine: Machine) -> str:
         "WHERE channel = 'heartbeats' AND state = 'gap' AND start_time >= "
         "(SELECT min(end_time) FROM coverage WHERE channel = 'heartbeats' AND state = 'recorded')"
     )
-    return f"heartbeats were not recorded for {asked(machine, 'sql', query, '--data', DATA)}"
+    (found,) = asked(machine, "sql", query, "--data", DATA)
+    return f"heartbeats were not recorded for {found['down']}"
 
 
 @trial
