@@ -7,7 +7,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile sample lock clean clients backtests
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -68,6 +68,9 @@ order: setup     ## is everything synced before it is renamed? (strace)
 
 hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 	$(BIN)/python -m tests.hostile $(if $(FRAMES),--frames $(FRAMES))
+
+service: setup   ## the units in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
+	$(BIN)/python -m tests.systemd $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
 
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted

@@ -35,6 +35,8 @@ from recorder.lineup import Lineup
 from recorder.listing import Listing
 from recorder.progress import Progress, Summary
 from recorder.recording import Recording
+from recorder.service import outlook
+from recorder.service.unit import State, Unit
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
@@ -62,8 +64,9 @@ class Recorder:
         read: Callable[[], Config] | None = None,
         trades: TradesService | None = None,
         signings: Signings | None = None,
+        unit: Unit | None = None,
     ) -> None:
-        """``trades``: of whom missing trades are asked; None: of nobody."""
+        """``trades``: of whom missing trades are asked; None: of nobody. ``unit``: who is told."""
         empty(root.staging)
         tidy(root)
         write_empty_parts(root)
@@ -72,6 +75,7 @@ class Recorder:
         self._watch = watch
         self._stop_after_s = stop_after_s
         self._reads = read is not None
+        self._unit = unit or Unit()
         self._log = logs.log()
         feed = config.feed
         signings = signings or Signings()
@@ -93,6 +97,7 @@ class Recorder:
             configured=self._configured,
             listed=self._listed,
             read=read,
+            followed=self._unit.reloaded,
         )
         before = look_before(root)
         self._clock = Clock(wall, after_ns=before.last_ns or 0)
@@ -104,6 +109,8 @@ class Recorder:
         self._frames = 0
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
+        self._hurried = False
+        self._tries: Counter[str] = Counter()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
         store = config.store
         self._hours = Hours(root, until, store.keep_capture_s, self._clock.now_ns, self._note)
@@ -147,6 +154,7 @@ class Recorder:
             if self._backfill is not None:
                 services.append(tasks.create_task(self._backfill.run()))
             await self._wait_stop()
+            self._unit.stopping()
             await self._feeds.stop("recorder stopped")
             await feeds
             await self._disk.end()
@@ -157,15 +165,31 @@ class Recorder:
 
     def stop(self) -> None:
         """Ask `run` to end in order."""
+        self._unit.stopping()
         self._stop.set()
+
+    def _stop_by_signal(self) -> None:
+        """Stop; asked again, wait for nobody: what was received is synced, the next start goes on.
+
+        Parts that are not published yet are left to its recovery.
+        """
+        if self._stop.is_set():
+            self._hurried = True
+            for connection in self._connections:
+                connection.reconnect("recorder stopped")
+        self.stop()
+
+    def _reload(self) -> None:
+        self._unit.reloading()
+        self.lineup.ask_again()
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
         # On a terminal SIGHUP comes when that is closed: a stop in order like the others.
-        hung_up = self.lineup.ask_again if self._reads else self.stop
+        hung_up = self._reload if self._reads else self._stop_by_signal
         for number, act in (
-            (signal.SIGTERM, self.stop),
-            (signal.SIGINT, self.stop),
+            (signal.SIGTERM, self._stop_by_signal),
+            (signal.SIGINT, self._stop_by_signal),
             (signal.SIGHUP, hung_up),
         ):
             with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
@@ -193,7 +217,7 @@ class Recorder:
         recording = self._recording
         step = recording.stop(recording.last_ns)
         self._count(step.rows)
-        recording.flush()
+        recording.flush(self._may_publish)
         recording.capture.close()
         pipeline = recording.pipeline
         self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
@@ -207,6 +231,11 @@ class Recorder:
             faults=pipeline.faults,
             duration_s=round(time.monotonic() - self._started_s, 3),
         )
+
+    def _may_publish(self) -> bool:
+        """Before each part at the end: whether there is time for it."""
+        self._unit.flushing()
+        return not self._hurried
 
     # --- what the feed needs (feed.connection.Shell) ---------------------------------------------
 
@@ -240,6 +269,7 @@ class Recorder:
 
     def tell(self, event: str, **fields: Any) -> None:
         """Log an event of the feed: none of them is good news."""
+        self._tries[fields.get("line", "")] += 1
         self._log.warning(event, **fields)
 
     def _count(self, rows: Sequence[Any]) -> None:
@@ -324,6 +354,16 @@ class Recorder:
             await asyncio.sleep(WATCH_S)
             if self._watch is not None:
                 self._watch(self.progress())
+            if self._unit.active:
+                self._look()
+
+    def _look(self) -> None:
+        """Tell who started us how it goes, and whether it gets on."""
+        progress, sessions = self.progress(), self._recording.pipeline.sessions
+        doubts = outlook.doubts(progress, self._disk, self.lineup)
+        signs = outlook.signs(self._connections, sessions, self._tries, self._disk)
+        state = State(progress, bool(self._held()), self._hours.recovered, doubts)
+        self._unit.look(state, signs, time.monotonic())
 
     def progress(self) -> Progress:
         """Where the recorder is."""

@@ -13,7 +13,8 @@ file is let go then, so that there is room to write that down.
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,6 +59,7 @@ class Disk:
         self._ending = asyncio.Event()
         self._synced = asyncio.Condition()
         self._refused: dict[str, float] = {}
+        self._refusals: Counter[str] = Counter()
         self._low = False
         self._ballast = root.path / BALLAST
         self._full = asyncio.Event()
@@ -104,11 +106,30 @@ class Disk:
             return "too little space is free"
         return "the disk refused" if self._refused else "too much waits to be written"
 
+    @property
+    def refusing(self) -> bool:
+        """Whether the disk refuses what is written; it is tried again."""
+        return bool(self._refused)
+
+    def signs(self) -> tuple[Hashable, Hashable]:
+        """What moves while the disk answers, by capture and by parts; None where none waits.
+
+        A refusal is an answer, and is tried again. A write that does not return is none.
+        """
+        capture, ready = self._recording.capture, self._recording.ready
+        refused = self._refusals
+        waits = capture.synced < capture.reached
+        return (
+            (capture.synced, refused["capture"], refused["sync"]) if waits else None,
+            (ready[0].reached, refused["parts"]) if ready else None,
+        )
+
     def _refuse(self, what: str, error: OSError) -> None:
         """Something could not be written; written down once, until all can be again."""
         if not self._refused:
             self._note("disk_refused", f"{what}: {error}; what arrives is kept in memory")
         self._refused.setdefault(what, time.monotonic())
+        self._refusals[what] += 1
         self._let_ballast_go()
         self.look_for_room()
 

@@ -16,6 +16,8 @@ from recorder.feed.selection import Selection, is_pattern
 from recorder.keycheck import Signings, reading, signings_for
 from recorder.listing import Listing, fetch_from, rest_services
 from recorder.progress import Progress, Summary
+from recorder.service.notifier import Notifier
+from recorder.service.unit import Unit
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root, hour_text
 
@@ -65,6 +67,7 @@ def record(
                 read=reading(read, signings),
                 trades=trades,
                 signings=signings,
+                unit=Unit(Notifier()),
             )
             if planned is not None:
                 planned(recorder.lineup.selection, recorder.progress().connections)

@@ -6,7 +6,8 @@ needs both takes the writer's first.
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,24 @@ from typing import Self
 from recorder.errors import LockedError, StorageError
 from recorder.store.paths import Root
 from recorder.store.publish import make_folder
+
+
+@contextmanager
+def past_days(root: Root, *, beside: bool) -> Iterator[bool]:
+    """Hold the sealed files of past days; gives whether somebody records meanwhile.
+
+    ``beside``: that may be. Raises as the locks below do.
+    """
+    with ExitStack() as locks:
+        recorded = False
+        try:
+            locks.enter_context(WriterLock(root))
+        except LockedError:
+            if not beside:
+                raise
+            recorded = True
+        locks.enter_context(PackLock(root))
+        yield recorded
 
 
 class _Lock:

@@ -143,7 +143,21 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
-    Room("logs", "errors", "structlog", "only the shell logs"),
+    Room("logs", "errors service.journal", "structlog", "only the shell logs"),
+    Room("service", "", "", "what systemd is told, and how: its protocols and nothing of ours"),
+    Room("service.vitals", "", "", "pure: what gets on, of signs that somebody took"),
+    Room(
+        "service.unit",
+        "logs progress service.notifier service.vitals",
+        "",
+        "when a manager is told what",
+    ),
+    Room(
+        "service.outlook",
+        "core.session disk feed.connection lineup progress service.vitals",
+        "",
+        "reads how a recording goes off its parts, so that they know nothing of a manager",
+    ),
     Room(
         "worker",
         "credentials logs errors",
@@ -215,14 +229,14 @@ ROOMS = [
     Room(
         "daemon",
         "backfill before core feed store recording recovery hours disk worker clock config "
-        "keycheck logs lineup listing progress",
+        "keycheck logs lineup listing progress service",
         "",
         "it joins all rooms, and nothing of replay",
     ),
     Room(
         "live",
-        "config daemon errors feed.selection keycheck listing progress recovery sealing store.lock "
-        "store.paths",
+        "config daemon errors feed.selection keycheck listing progress recovery sealing service "
+        "store.lock store.paths",
         "",
         "the daemon with what must hold before it begins",
     ),
