@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from recorder.cli import api, auth, care, demo, look, record, venue
+from recorder.cli import api, auth, care, demo, look, record, running, venue
 from recorder.cli import backfill as backfilling
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
@@ -77,6 +77,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
     (
         "Look",
         {
+            "status": running.status,
             "book": look.book,
             "coverage": look.coverage,
             "products": look.products,
