@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from recorder import logs
 from tests.http.served import served
 from tests.recorders import all_recorded, wait_for
 
@@ -10,6 +11,7 @@ from tests.recorders import all_recorded, wait_for
 async def test_status_shows_a_recorder_that_runs(tmp_path, call):
     """Ready is 0; stopped, or asked before anything is recorded, is 1."""
     data = tmp_path / "data"
+    logs.configure(service=False, level="error")
     async with served(data) as there:
         await wait_for(lambda: all_recorded(there.recorder), "every channel")
         found = await asyncio.to_thread(call, "status", "--data", data, "--json")

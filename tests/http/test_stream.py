@@ -107,6 +107,7 @@ async def test_a_gap_and_its_end_are_told(tmp_path):
 async def test_who_does_not_read_gets_the_newest_and_is_told_what_it_missed(tmp_path, monkeypatch):
     """The recorder waits for nobody; what waits for a client is bounded."""
     monkeypatch.setattr(server, "SEND_BYTES", 4096)
+    monkeypatch.setattr(site, "WRITE_S_MAX", HANG_S)
     monkeypatch.setattr(stream, "TRADES_MAX", 5)
     monkeypatch.setattr(stream, "PACE_S", 0.0)
     monkeypatch.setattr(Client, "__init__", bounded(Client.__init__, 5))
@@ -154,7 +155,7 @@ async def test_who_takes_nothing_for_long_is_cut_off(tmp_path, monkeypatch):
             sock.connect(("127.0.0.1", there.port))
             sock.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             hub = there.server._site.hub
-            await wait_for(lambda: hub.clients, "the client")
+            await wait_for(lambda: hub.sent, "the client")
             await wait_for(lambda: not hub.clients, "its end")
 
 
