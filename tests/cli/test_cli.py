@@ -31,6 +31,7 @@ COMMANDS = (
     "repair",
     "replay",
     "run",
+    "status",
     "seal",
     "sql",
     "venue",
