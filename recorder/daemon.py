@@ -30,9 +30,11 @@ from recorder.feed.connection import Connection
 from recorder.feed.plan import Line
 from recorder.feed.switchboard import Switchboard, UserFeed
 from recorder.hours import Hours, show_open_hour
+from recorder.inside import Inside
 from recorder.keycheck import Signings
 from recorder.lineup import Lineup
 from recorder.listing import Listing
+from recorder.meter import Meter
 from recorder.progress import Progress, Summary
 from recorder.recording import Recording
 from recorder.service import outlook
@@ -50,7 +52,10 @@ TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is tu
 
 
 class Recorder:
-    """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it."""
+    """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it.
+
+    ``meter`` measures every arrival, where somebody may look on.
+    """
 
     def __init__(
         self,
@@ -107,6 +112,9 @@ class Recorder:
         self._summary = Summary(config.data)
         self._rows: Counter[str] = Counter()
         self._frames = 0
+        self.meter: Meter | None = None
+        self._venue_clock = signings.clock
+        self._configured_ns = self._clock.now_ns()
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
         self._hurried = False
@@ -245,7 +253,8 @@ class Recorder:
 
     def deliver(self, arrival: Arrival) -> None:
         """Keep an arrival, understand it, obey what the core asks for."""
-        hour = self._recording.hour
+        meter, hour = self.meter, self._recording.hour
+        began_ns = time.perf_counter_ns() if meter is not None else 0
         step = self._recording.take(arrival)
         if self._recording.hour != hour:
             self._log_capture(FIRST_OFFSET)
@@ -258,6 +267,8 @@ class Recorder:
         for request in step.requests:
             self._feeds.obey(request)
         self._disk.look_for_room()
+        if meter is not None:
+            meter.took(arrival, step, time.perf_counter_ns() - began_ns)
 
     def has_room(self) -> bool:
         """Whether the disk keeps up; if not, frames wait in the socket."""
@@ -308,6 +319,7 @@ class Recorder:
 
     def _configured(self, config: Config) -> None:
         """Take over what can be changed while recording and is not of the feed."""
+        self._configured_ns = self._clock.now_ns()
         self._hours.keep_capture(config.store.keep_capture_s)
         self._disk.configure(config.store.part_seconds, config.store.free_bytes_min)
 
@@ -364,6 +376,21 @@ class Recorder:
         signs = outlook.signs(self._connections, sessions, self._tries, self._disk)
         state = State(progress, bool(self._held()), self._hours.recovered, doubts)
         self._unit.look(state, signs, time.monotonic())
+
+    def inside(self) -> Inside:
+        """What it consists of, for those who look on."""
+        return Inside(
+            self._recording,
+            self._feeds,
+            self.lineup,
+            self._disk,
+            self._hours,
+            self._venue_clock,
+            self._rows,
+            self._frames,
+            self._configured_ns,
+            self._stop.is_set(),
+        )
 
     def progress(self) -> Progress:
         """Where the recorder is."""

@@ -65,6 +65,9 @@ EVENTS: dict[str, str] = {
     "capture_damaged": "A stretch of an earlier capture is not whole; what is whole was used.",
     "work_failed": "Recovery, sealing or clearing up failed; recording goes on, it is tried again.",
     "watchdog_triggered": "Something does not get on; the service manager is asked to restart us.",
+    "http_served": "State, books and metrics are served by HTTP at this address.",
+    "http_not_served": "The HTTP address cannot be had; recording goes on, it is tried again.",
+    "http_failed": "A request could not be answered, or a service of HTTP failed: a bug of ours.",
     "library_warned": "A library that the recorder uses logged a warning or an error.",
 }
 

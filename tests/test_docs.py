@@ -27,6 +27,7 @@ from recorder import daemon, errors, hours, logs
 from recorder.cli import app
 from recorder.core.frames import HOUR_NS
 from recorder.core.tables import TABLES, Kind
+from recorder.http.metrics import METRICS
 from recorder.store.capture import read_blocks
 from recorder.store.paths import CUTS, Root
 from recorder.venue import Venue
@@ -293,6 +294,22 @@ def test_every_exit_code_is_documented():
     known = {0, 1, 130, 141} | {each.exit_code for each in tree}
     rows = table(section(OPERATING, "Exit codes"), "code")
     assert [int(row[0]) for row in rows] == sorted(known)
+
+
+def test_every_metric_is_documented():
+    """Name, type, labels and meaning are those of the code, in its order."""
+    rows = table(section(OPERATING, "Metrics"), "metric", "type", "labels", "what")
+    assert names(rows) == [metric.name for metric in METRICS]
+    for row, metric in zip(rows, METRICS, strict=True):
+        assert (row[1], tuple(codes(row[2]))) == (metric.kind, metric.labels), metric.name
+        assert f"{row[3]}." == metric.meaning
+
+
+def test_every_path_is_documented():
+    """What the server answers, and nothing else."""
+    documented = set(names(table(section(OPERATING, "HTTP"), "path", "what")))
+    served = set(re.findall(r'"(/[a-z0-9/]*)"', (SOURCE / "http/site.py").read_text()))
+    assert documented == (served - {"/v1/books"}) | {"/v1/books/{product}", "/"}
 
 
 # --- events, faults, reasons ---------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from recorder.cli import api, auth, care, demo, look, record, venue
+from recorder.cli import api, auth, care, demo, look, record, running, venue
 from recorder.cli import backfill as backfilling
 from recorder.cli import coverage as covering
 from recorder.cli import describe as describing
@@ -79,6 +79,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
     (
         "Look",
         {
+            "status": running.status,
             "book": look.book,
             "coverage": covering.coverage,
             "describe": describing.describe,

@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
-    *("products.json", NAME, QUARANTINE, *TABLES),
+    *("products.json", ".http.json", NAME, QUARANTINE, *TABLES),
     *("packed", "packing", ".pack-lock"),
 }
 _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search

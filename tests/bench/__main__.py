@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recorder.store.paths import Root
-from tests.bench import listening, reading, resting, understanding
+from tests.bench import listening, looking, reading, resting, understanding
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.traffic import Traffic, made, recorded
 
@@ -67,6 +67,7 @@ def _measure(
     if "core" in sections:
         real = recorded() or _small(quick=quick)
         add("core", lambda: understanding.measure(real, _rounds(quick=quick)))
+        add("meter", lambda: looking.measure_meter(real, folder, _rounds(quick=quick)))
     if "store" in sections:
         _store(folder, add, quick=quick)
     if "socket" in sections:

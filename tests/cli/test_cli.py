@@ -32,6 +32,7 @@ COMMANDS = (
     "repair",
     "replay",
     "run",
+    "status",
     "seal",
     "sql",
     "venue",

@@ -25,6 +25,7 @@ class Room(NamedTuple):
 ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
+    Room("histogram", "", "", "counts in buckets; pure"),
     Room("core.frames", "", "", "vocabulary in"),
     Room("core.messages", "", "", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
@@ -35,6 +36,9 @@ ROOMS = [
     Room("core.flow", "", "", "pure: silences of one channel of a product"),
     Room("core.lag", "", "", "pure: trades that were named and did not come"),
     Room("core.audit", "", "", "pure: tickers against one book's tops"),
+    Room(
+        "core.tallies", "core.audit core.coverage core.frames", "", "pure: counts of what is told"
+    ),
     Room("core.asking", "core.messages", "", "what was asked for, not what it says"),
     Room(
         "core.session",
@@ -91,7 +95,7 @@ ROOMS = [
     Room("credentials", "errors", "", "where keys come from, and a type that never shows them"),
     Room(
         "feed",
-        "core.frames core.wire credentials errors",
+        "core.frames core.wire credentials errors histogram",
         "websockets picows",
         "how frames arrive; what is signed is carried as a secret",
     ),
@@ -103,6 +107,7 @@ ROOMS = [
         "",
         "all connections: does what the core and the lineup want",
     ),
+    Room("feed.tally", "histogram", "", "counts of one line"),
     Room(
         "feed.auth",
         "credentials errors feed.auth_keys feed.products",
@@ -166,7 +171,7 @@ ROOMS = [
     ),
     Room(
         "hours",
-        "core.frames store errors recovery sealing verify.books worker logs",
+        "core.frames histogram store errors recovery sealing verify.books worker logs",
         "",
         "when hours are sealed and retired",
     ),
@@ -185,7 +190,12 @@ ROOMS = [
         "joins files, REST and recording: missing trades by hand",
     ),
     Room("summaries", "core", "", "what an import tells of books and trades"),
-    Room("disk", "store hours recording logs", "", "writes what is recorded, waits for the disk"),
+    Room(
+        "disk",
+        "histogram store hours recording logs",
+        "",
+        "writes what is recorded, waits for the disk",
+    ),
     Room("before", "core store errors", "msgspec", "what a start has to know, read from the disk"),
     Room("recording", "before core store errors", "", "joins core and store: what is recorded"),
     Room("checkpoints", "core store errors", "pyarrow", "the books that an hour begins with"),
@@ -229,14 +239,34 @@ ROOMS = [
     Room(
         "daemon",
         "backfill before core feed store recording recovery hours disk worker clock config "
-        "keycheck logs lineup listing progress service",
+        "inside keycheck logs lineup listing meter progress service",
         "",
         "it joins all rooms, and nothing of replay",
     ),
+    Room("meter", "core histogram", "", "what is measured of every frame, for those who look on"),
+    Room(
+        "inside",
+        "disk feed.signing feed.switchboard hours lineup recording",
+        "",
+        "the parts of the daemon, for those who look on",
+    ),
+    Room(
+        "http",
+        "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
+        "inside logs meter store.paths worker",
+        "aiohttp msgspec prometheus_client pyarrow",
+        "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
+    ),
+    Room(
+        "http.asking",
+        "config errors http.door http.place",
+        "",
+        "another process asks; it needs nothing of the daemon",
+    ),
     Room(
         "live",
-        "config daemon errors feed.selection keycheck listing progress recovery sealing service "
-        "store.lock store.paths",
+        "config daemon errors feed.selection http keycheck listing progress recovery sealing "
+        "service store.lock store.paths",
         "",
         "the daemon with what must hold before it begins",
     ),
@@ -317,7 +347,7 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing missing broadcast rebuild written export plots",
+        "filling finishing http.asking missing broadcast rebuild written export plots",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
