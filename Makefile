@@ -90,6 +90,17 @@ backtests: setup ## packages of others read our exports: hftbacktest and Nautilu
 	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: "$${each#*:}" || exit 1; \
 	done && RECORDER_BACKTESTS="$$folder" $(BIN)/python -m pytest tests/test_backtests.py
 
+# PySpark has no wheel; the others must not be built.
+engines: setup   ## engines of others read sealed files by the recipes: Spark, Dask, Ray, Iceberg, DuckLake, Delta, from PyPI
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in spark:pyspark==4.3.0 'dask:dask[dataframe]==2026.8.0' 'ray:ray[data]==2.60.0' \
+	  'iceberg:pyiceberg[pyarrow,sql-sqlite]==0.12.0' 'delta:deltalake==1.6.6 pyarrow==26.0.1' \
+	  'ducklake:duckdb==1.5.5 duckdb-extensions==1.5.5 duckdb-extension-ducklake==1.5.5 pytz==2026.6'; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check \
+	    --only-binary :all: --no-binary pyspark $${each#*:} || exit 1; \
+	done && RECORDER_ENGINES="$$folder" $(BIN)/python -m pytest tests/test_engines.py
+
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" --extra pandas --extra polars --extra fast --group dev pyproject.toml -o requirements-dev.lock
