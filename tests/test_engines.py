@@ -202,7 +202,7 @@ def test_dask(without_hours, made):
 
 @with_packages
 def test_ray(without_hours, made):
-    """The same rows where all other files are spoilt; the hour is a text."""
+    """The same rows where all other files have been spoilt; the hour is a text."""
     said = ask("ray", without_hours)
     check_types("ray", said)
     check_rows(said, made)

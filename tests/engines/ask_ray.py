@@ -1,4 +1,8 @@
-"""Ray reads sealed files: its types, its rows, and that it opened no others."""
+"""Ray reads sealed files: its types, its rows, and that it opened no others.
+
+Footers it reads of some files at once, for their columns; so it is told of them before they are
+spoilt, and reads the rows after.
+"""
 
 import ray
 from recipe import Recipe, tell
@@ -9,8 +13,8 @@ recipe = Recipe()
 hour, exact = recipe["hour"], recipe["exact"]
 rows, every = hour.take_all(), exact.take_all()
 schema, exact_schema = recipe["changes"].schema(), exact.schema()
-recipe.spoil()
 recipe.again()
+recipe.spoil()
 spoilt = recipe["hour"].take_all()
 try:
     everything = recipe["changes"].sum("price")
