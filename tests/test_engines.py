@@ -67,12 +67,15 @@ def without_hours(root):
 
 def numbers(root, product=None, start=None, end=None):
     """The `ingest_seq` of sealed rows in order, as the reader's API has them."""
-    db = recorder.open(root)
-    rows = [
-        db.level2(each, start, end, live=False, allow_gaps=True).to_arrow()
-        for each in ([product] if product else db.product_ids())
-    ]
+    products = [product] if product else recorder.open(root).product_ids()
+    rows = [rows_of(root, each, start, end) for each in products]
     return sorted(number for each in rows for number in each.column("ingest_seq").to_pylist())
+
+
+def rows_of(root, product, start=None, end=None):
+    """Sealed rows as the reader's API has them."""
+    db = recorder.open(root)
+    return db.level2(product, start, end, live=False, allow_gaps=True).to_arrow()
 
 
 def blocks_of(engine):
@@ -134,6 +137,9 @@ def check_rows(said, root):
     assert sorted(said["rows"]) == numbers(root, "BTC-USD", start, end)
     assert said["rows"]
     assert all(us == ns // 1000 for us, ns in said["times"])
+    sent = rows_of(root, "BTC-USD", start, end).column("exchange_ns")
+    assert sent.null_count  # the hour begins with a checkpoint
+    assert said["sent"] == sent.to_pylist()
     assert sorted(said["exact"]) == numbers(root, "BTC-USD")
 
 

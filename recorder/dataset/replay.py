@@ -287,12 +287,12 @@ def _streams(view: View, plan: Plan, hour: int, after: int) -> list[_Stream]:
             lists += [(table, plan.products, [path]) for path in paths]
     lists = [each for each in lists if each[2]]
     least, most = _ROWS_AT_ONCE
-    parts = hour >= view.switched
-    at_once = None if parts else min(max(ROWS_HELD // max(len(lists), 1), least), most)
+    live = hour >= view.switched
+    at_once = None if live else min(max(ROWS_HELD // max(len(lists), 1), least), most)
     streams = []
     for table, products, paths in lists:
         pieces = _rows(plan, table, products, paths, at_once)
-        if table is LEVEL2 and not parts:
+        if table is LEVEL2 and not live:
             pieces = _in_messages(pieces)
         making = _making(table, pieces, _EVENTS_AT_ONCE[len(lists) > 1])
         streams.append(_Stream(making, after, plan.until))

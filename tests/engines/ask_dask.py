@@ -1,6 +1,7 @@
 """Dask reads sealed files: its types, its partitions, its rows, and that it opened no others."""
 
 import dask
+import pandas as pd
 import pyarrow as pa
 from recipe import Recipe, tell
 
@@ -23,7 +24,11 @@ tell(
     hours=rows["hour"].unique().tolist(),
     rows=rows["ingest_seq"].tolist(),
     times=[
-        list(each) for each in zip(rows["recv_time"].astype("int64"), rows["recv_ns"], strict=True)
+        list(each)
+        for each in zip(rows["recv_time"].astype("int64[pyarrow]"), rows["recv_ns"], strict=True)
+    ],
+    sent=[
+        None if each is pd.NA else each for each in rows.sort_values("ingest_seq")["exchange_ns"]
     ],
     exact=every["ingest_seq"].tolist(),
     spoilt=spoilt["ingest_seq"].tolist(),

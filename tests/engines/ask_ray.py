@@ -26,6 +26,7 @@ tell(
     hours=sorted({row["hour"] for row in rows}),
     rows=[row["ingest_seq"] for row in rows],
     times=[[round(row["recv_time"].timestamp() * 1e6), row["recv_ns"]] for row in rows],
+    sent=[row["exchange_ns"] for row in sorted(rows, key=lambda row: row["ingest_seq"])],
     exact=[row["ingest_seq"] for row in every],
     spoilt=[row["ingest_seq"] for row in spoilt],
     everything=everything,

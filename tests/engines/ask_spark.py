@@ -23,6 +23,7 @@ tell(
     opened=files_opened(hour),
     rows=[row.ingest_seq for row in hour.select("ingest_seq").collect()],
     times=[list(row) for row in times],
+    sent=[row.exchange_ns for row in hour.orderBy("ingest_seq").select("exchange_ns").collect()],
     exact=[row.ingest_seq for row in exact.select("ingest_seq").collect()],
 )
 recipe["spark"].stop()
