@@ -162,18 +162,16 @@ class _Stream:
 
 def _in_messages(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Rows of `level2` up to the end of a message: the next piece may go on with what is left."""
-    rest: pa.Table | None = None
+    rest: list[pa.Table] = []
     for piece in pieces:
-        both = [each for each in (rest, piece) if each is not None]
-        rows = pa.concat_tables(both, promote_options="permissive")
+        rows = pa.concat_tables([*rest, piece], promote_options="permissive")
         rows = rows.unify_dictionaries().combine_chunks()
         ends = message_ends(rows)
         last = int(ends[-2]) if len(ends) > 1 else 0
-        rest = rows.slice(last)
+        rest = [rows.slice(last)]
         if last:
             yield rows.slice(0, last)
-    if rest is not None:
-        yield rest
+    yield from rest
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
