@@ -483,6 +483,8 @@ def test_the_reader_in_the_format_reads_what_ours_reads(data, monkeypatch):
 def run(path: Path) -> dict[str, Any]:
     """Run the blocks of Python and SQL of a document in order; returns the Python namespace."""
     blocks = sorted([*fences(path, "python"), *fences(path, "sql")], key=lambda each: each.line)
+    # What is marked for an engine of others is run with it: tests/test_engines.py.
+    blocks = [fence for fence in blocks if not fence.words[1:]]
     namespace: dict[str, Any] = {"__name__": path.stem}
     with duckdb.connect() as con:
         if path == READING:
@@ -526,6 +528,8 @@ def check_recipes(con: duckdb.DuckDBPyConnection, namespace: dict[str, Any]) -> 
         assert rows.fetchall() == [(float(price), float(size)) for price, size in levels]
     assert namespace["gaps"]
     assert len(namespace["frames"]) > 100
+    trades = db.trades("BTC-USD", live=False, allow_gaps=True)
+    assert namespace["sealed_trades"] == [str(path.resolve()) for path in trades.files()]
 
 
 @pytest.mark.parametrize("path", [README, RECIPES, READING, BACKTESTS], ids=lambda path: path.name)

@@ -7,16 +7,14 @@ an unreadable change, a crossed book) makes a LIVE book STALE. Updates are appli
 only; for the others they are kept as rows and not applied.
 """
 
-from collections.abc import Callable
 from enum import Enum
 from itertools import islice
-from typing import Any
 
-from sortedcontainers import SortedDict
+from sortedcontainers import SortedList
 
 from recorder.core.messages import BID, Level2
 
-_put: Callable[[Any, float, float], None] = dict.__setitem__
+_TURNED_MAX = 1000  # beyond as many as there are levels
 
 
 class BookState(Enum):
@@ -27,8 +25,44 @@ class BookState(Enum):
     STALE = "stale"
 
 
+class Levels(dict[float, float]):
+    """One side: price → size. The order of the prices is kept up when it is asked for.
+
+    So changes that nobody looks at cost no sorting, and a level that came and went in between none
+    either. Whoever adds or removes a level notes its price in ``turned``, unless it is there: with
+    whether it was held before.
+    """
+
+    __slots__ = ("_order", "turned")
+
+    def __init__(self, levels: dict[float, float] | None = None) -> None:
+        super().__init__(levels or {})
+        self.turned: dict[float, bool] = {}
+        self._order: SortedList[float] | None = None
+
+    def prices(self) -> SortedList[float]:
+        """The prices, lowest first; true until the next change."""
+        order, turned = self._order, self.turned
+        if order is None or len(turned) > len(self) // 8 + 8:
+            order = self._order = SortedList(self)
+        else:
+            for price, was_held in turned.items():
+                if (price in self) is not was_held:
+                    if was_held:
+                        order.remove(price)
+                    else:
+                        order.add(price)
+        turned.clear()
+        return order
+
+    def forget_order(self) -> None:
+        """Nobody has asked for it for long: what turned since would fill memory."""
+        self._order = None
+        self.turned.clear()
+
+
 class Book:
-    """Sorted levels of one product: price → size, sizes absolute in base currency.
+    """Levels of one product: price → size, sizes absolute in base currency.
 
     ``epoch`` is the ``ingest_seq`` of the first row of the snapshot or checkpoint that the book
     builds on, None unless LIVE. ``unknown_deletes`` counts removals of levels that were not held:
@@ -41,8 +75,8 @@ class Book:
         self.product_id = product_id
         self.state = BookState.EMPTY
         self.epoch: int | None = None
-        self.bids: SortedDict[float, float] = SortedDict()
-        self.asks: SortedDict[float, float] = SortedDict()
+        self.bids = Levels()
+        self.asks = Levels()
         self.unknown_deletes = 0
         # Wire texts of the few levels whose price or size a float does not give back.
         self._texts: dict[tuple[str, float], tuple[str | None, str | None]] = {}
@@ -60,8 +94,8 @@ class Book:
                 levels[price] = size
             else:
                 levels.pop(price, None)
-        self.bids = SortedDict(bids)
-        self.asks = SortedDict(asks)
+        self.bids = Levels(bids)
+        self.asks = Levels(asks)
         self._texts.clear()
         if snapshot.price_texts is not None or snapshot.size_texts is not None:
             self._keep_texts(snapshot)
@@ -77,12 +111,18 @@ class Book:
         bids, asks = self.bids, self.asks
         for side, price, size in zip(update.sides, update.prices, update.sizes, strict=True):
             levels = bids if side == BID else asks
-            if size and price in levels:
-                _put(levels, price, size)  # its place among the prices stays
-            elif size:
+            if size:
+                if price not in levels:
+                    levels.turned.setdefault(price, False)
                 levels[price] = size
-            elif levels.pop(price, None) is None:
+            elif price in levels:
+                del levels[price]
+                levels.turned.setdefault(price, True)
+            else:
                 self.unknown_deletes += 1
+        for levels in (bids, asks):
+            if len(levels.turned) > len(levels) + _TURNED_MAX:
+                levels.forget_order()
         if self._texts or update.price_texts is not None or update.size_texts is not None:
             self._keep_texts(update)
 
@@ -108,22 +148,22 @@ class Book:
 
     def best_bid(self) -> float | None:
         """The highest bid, or None where there is none."""
-        return self.bids.peekitem(-1)[0] if self.bids else None
+        return self.bids.prices()[-1] if self.bids else None
 
     def best_ask(self) -> float | None:
         """The lowest ask, or None where there is none."""
-        return self.asks.peekitem(0)[0] if self.asks else None
+        return self.asks.prices()[0] if self.asks else None
 
     def crossed(self) -> bool:
         """Whether the best bid is not below the best ask."""
         bids, asks = self.bids, self.asks
-        return bool(bids) and bool(asks) and bids.peekitem(-1)[0] >= asks.peekitem(0)[0]
+        return bool(bids) and bool(asks) and bids.prices()[-1] >= asks.prices()[0]
 
     def levels(self, side: str, depth: int | None = None) -> list[tuple[float, float]]:
         """(price, size) of one side, best first, at most ``depth`` of them."""
-        if side == BID:
-            return [(price, self.bids[price]) for price in islice(reversed(self.bids), depth)]
-        return list(islice(self.asks.items(), depth))
+        levels = self.bids if side == BID else self.asks
+        prices = reversed(levels.prices()) if side == BID else iter(levels.prices())
+        return [(price, levels[price]) for price in islice(prices, depth)]
 
     def texts(self, side: str, price: float) -> tuple[str | None, str | None]:
         """Wire texts of a level's price and size, each None where the float gives it back."""
@@ -136,8 +176,8 @@ class Book:
     def check(self) -> None:
         """Assert every invariant: sizes positive, sides ordered, not crossed while LIVE."""
         for levels in (self.bids, self.asks):
-            prices = list(levels)
-            assert prices == sorted(set(prices)), "a side is out of order"
+            prices = list(levels.prices())
+            assert prices == sorted(levels), "a side is out of order"
             assert all(size > 0 for size in levels.values()), "a level without size"
             assert all(price > 0 for price in prices), "a level without price"
         held = {("bid", price) for price in self.bids} | {("ask", price) for price in self.asks}

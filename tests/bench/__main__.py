@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recorder.store.paths import Root
-from tests.bench import listening, looking, reading, resting, understanding
+from tests.bench import exporting, listening, looking, reading, resting, understanding
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.traffic import Traffic, made, recorded
 
@@ -23,7 +23,7 @@ BUSY_ROWS, BUSY_ROWS_QUICK = 6_200_000, 600_000  # an hour of the design's figur
 BUSY_RATE = 9.0  # of the venue's market: about as many changes a second
 FRAMES_A_BLOCK = {8: "2 products", 149: "188 products"}  # what 200 ms bring
 READ_ROWS, READ_ROWS_QUICK = 3_000_000, 200_000  # an hour of BTC-USD
-SECTIONS = ("core", "store", "socket", "read")
+SECTIONS = ("core", "store", "socket", "read", "export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +75,19 @@ def _measure(
     if "read" in sections:
         rows = rows or (READ_ROWS_QUICK if quick else READ_ROWS)
         add("read", lambda: reading.measure(folder, rows, _rounds(quick=quick)))
+    if "export" in sections:
+        add("export", lambda: _export(folder, rows, quick=quick))
     return figures
+
+
+def _export(folder: Path, rows: int | None, *, quick: bool) -> list[Figure]:
+    root = Root(folder / "hour")
+    held = (
+        reading.rows_in(root)
+        if root.path.exists()
+        else reading.make_hour(root, rows or (READ_ROWS_QUICK if quick else READ_ROWS))
+    )
+    return exporting.measure(root, folder, held, min(_rounds(quick=quick), 5))
 
 
 def _rounds(*, quick: bool) -> int:

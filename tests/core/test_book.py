@@ -80,6 +80,40 @@ def test_any_changes_leave_the_book_equal_to_the_model(
             book.check()
 
 
+keys = st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=60)
+
+
+@given(st.sets(st.integers(1, 40)), st.lists(st.tuples(keys, st.booleans()), max_size=6))
+def test_prices_are_in_order_whenever_they_are_asked_for(
+    first: set[int], steps: list[tuple[list[tuple[int, bool]], bool]]
+) -> None:
+    """However many came and went in between, and some of them twice."""
+    book = Book("BTC-USD")
+    rows = [(BID, str(price), "1") for price in first]
+    book.load(message(rows, snapshot=True), 1)
+    model = set(map(float, first))
+    for changed, ask in steps:
+        for price, stays in changed:
+            book.apply(message([(BID, str(price), "1" if stays else "0")]))
+            (model.add if stays else model.discard)(float(price))
+        if ask:
+            assert list(book.bids.prices()) == sorted(model)
+            assert not book.bids.turned
+    assert book.levels(BID, 3) == [(price, 1.0) for price in sorted(model, reverse=True)[:3]]
+
+
+def test_what_nobody_asks_for_is_not_kept() -> None:
+    """New prices without end: what turned since the last look stays within bounds."""
+    book = Book("BTC-USD")
+    book.load(message([(ASK, "1", "1")], snapshot=True), 1)
+    assert book.best_ask() == 1.0
+    for price in range(2, 5000):
+        book.apply(message([(ASK, str(price), "1"), (ASK, str(price - 1), "0")]))
+        assert len(book.asks.turned) <= len(book.asks) + 1000
+    assert list(book.asks.prices()) == [4999.0]
+    book.check()
+
+
 def test_a_snapshot_replaces() -> None:
     """Nothing of the old book is left, its texts included."""
     book = Book("BTC-USD")
