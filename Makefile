@@ -92,7 +92,7 @@ backtests: setup ## packages of others read our exports: hftbacktest and Nautilu
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --extra pandas --extra polars --extra fast --group dev pyproject.toml -o requirements-dev.lock
+	  --custom-compile-command "make lock" --extra pandas --extra polars --extra fast --extra s3 --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" -c requirements-dev.lock pyproject.toml -o requirements.lock
 

@@ -70,6 +70,12 @@ class Queries:
 
     def __init__(self, path: Path) -> None:
         """Raises NoInputError where there is no such directory, DataError where it is damaged."""
+        if str(path).startswith("s3:/"):
+            raise UsageError(
+                f"{path}: SQL reads data directories only: DuckDB needs an extension for objects. "
+                "Copy what you ask of into a directory, or read it in Python: "
+                'recorder.open("s3://…").trades(…).to_duckdb() is a relation.'
+            )
         if not path.is_dir():
             raise NoInputError(
                 f"{path}: no such directory. Name one that `recorder run`, `import` or `demo` has "

@@ -22,6 +22,7 @@ from recorder.cli import api, auth, care, demo, look, record, venue
 from recorder.cli import backfill as backfilling
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
+from recorder.cli import publish as publishing
 from recorder.cli import replay as replaying
 from recorder.cli import sql as querying
 from recorder.cli.terminal import plain
@@ -93,6 +94,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "backfill": backfilling.backfill,
             "prune": care.prune,
             "pack": care.pack,
+            "publish": publishing.publish,
         },
     ),
     ("Ask", {"api": api.api}),
