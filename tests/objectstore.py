@@ -100,6 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
+    def handle_expect_100(self) -> bool:
+        """The body is sent when this is answered, or a second later."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
     def _answer(self) -> None:
         url = urlsplit(self.path)
         self.query = dict(parse_qsl(url.query, keep_blank_values=True))
