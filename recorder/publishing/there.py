@@ -104,7 +104,8 @@ class There:
         """
         found = self.bucket.get(MARK)
         owner = None if found is None else _owner(found.body)
-        if owner == publisher or adopt or (found is None and not self.hours):
+        ours = not self.hours if found is None else owner == publisher
+        if ours or adopt:
             return
         what = "no mark of whose it is" if found is None else "the mark of another data directory"
         raise UsageError(
