@@ -10,6 +10,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -148,7 +149,7 @@ class Bucket:
             if answer is None:
                 return None
             try:
-                with answer["Body"] as body:
+                with closing(answer["Body"]) as body:  # its own `with` gives what is below it
                     return body.read(), answer["ETag"]
             except (BotoCoreError, HTTPClientError, OSError) as error:
                 if not left:
