@@ -6,6 +6,7 @@ ask for a pause, to cut connections, before or after it has done what was asked.
 
 import base64
 import hashlib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -143,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang_up(self) -> None:
         self.close_connection = True
-        self.connection.close()
+        self.connection.shutdown(socket.SHUT_RDWR)  # at once, whoever else holds it
 
     def _send(self, status: int, headers: dict[str, str], content: bytes, *, half: bool) -> None:
         head = self.command == "HEAD"
@@ -326,6 +327,7 @@ def _xml(name: str, text: str) -> bytes:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64
 
     def handle_error(self, *_: Any) -> None:
         """A client that was killed, or a connection that we cut."""

@@ -7,6 +7,7 @@ import pytest
 
 import recorder
 from recorder import pack
+from recorder.bucket import connecting
 from recorder.bucket.objects import Bucket
 from recorder.errors import LockedError, NoInputError, UnavailableError, UsageError
 from recorder.publishing import Options, publish
@@ -120,8 +121,9 @@ def test_killed_at_every_request(small, store, publishing, killed):
 
 
 @pytest.mark.parametrize("fault", [LOST, CUT, FAIL, SLOW, HALF])
-def test_any_request_may_fail_once(small, store, publishing, fault):
-    """It is asked again, and the bucket is as if nothing had been."""
+def test_any_request_may_fail_once(small, store, publishing, monkeypatch, fault):
+    """It is asked again, as often as in earnest, and the bucket is as if nothing had been."""
+    monkeypatch.setattr(connecting, "_ATTEMPTS", 6)
     publishing("clean")
     wanted = store.below("clean")
     for every in (2, 3):
