@@ -46,7 +46,9 @@ def _client(session: Any, endpoint: str | None, style: str, connections: int) ->
         endpoint_url=endpoint,
         region_name=session.region_name or _REGION,
         config=Config(
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            # The newer modes have a quota a client: after about a hundred retries of a long run one
+            # more failure would end it. What bounds ours is that each request is tried so often.
+            retries={"mode": "legacy", "total_max_attempts": _ATTEMPTS},
             connect_timeout=_CONNECT_S,
             read_timeout=_READ_S,
             max_pool_connections=connections,
