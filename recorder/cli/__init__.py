@@ -24,6 +24,7 @@ from recorder.cli import coverage as covering
 from recorder.cli import describe as describing
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
+from recorder.cli import publish as publishing
 from recorder.cli import replay as replaying
 from recorder.cli import sql as querying
 from recorder.cli.terminal import plain
@@ -97,6 +98,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "backfill": backfilling.backfill,
             "prune": care.prune,
             "pack": care.pack,
+            "publish": publishing.publish,
         },
     ),
     ("Ask", {"api": api.api}),

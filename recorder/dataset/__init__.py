@@ -14,7 +14,6 @@ one moment, while it is being recorded and sealed.
 
 from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
 from typing import Unpack
 
 import pyarrow as pa
@@ -33,10 +32,11 @@ from recorder.dataset.events import (
     Ticker,
     Trade,
 )
-from recorder.dataset.files import Files, View
+from recorder.dataset.files import View
 from recorder.dataset.gaps import Gap
 from recorder.dataset.hourly import CoverageMap, DayCondition, HourCoverage, ProductCoverage
 from recorder.dataset.inventory import HourSummary, ProductSummary
+from recorder.dataset.published import open_files
 from recorder.dataset.readable import Answer, Readable
 from recorder.dataset.replay import Replay, replay_in, tables_of
 from recorder.dataset.selection import Options, Selection, query_of
@@ -44,7 +44,7 @@ from recorder.dataset.shares import Share
 from recorder.dataset.times import Time, bounds, to_ns
 from recorder.dataset.tops import tops_in
 from recorder.dataset.trusted import Trusted
-from recorder.errors import IncompleteData, NoInputError, UsageError
+from recorder.errors import IncompleteData, UsageError
 
 __all__ = [
     "Answer",
@@ -80,22 +80,22 @@ __all__ = [
 
 
 class Dataset(Trusted):
-    """A data directory, for reading. Cheap to make; holds nothing open.
+    """A data directory, or what was published of one, for reading. Holds nothing open.
 
     >>> db = recorder.open("data")
     >>> db
     <recorder.open('data')>
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
-        if not self.path.is_dir():
-            what = "not a directory" if self.path.exists() else "no such directory"
-            raise NoInputError(
-                f"{self.path}: {what}. Name one that `recorder run`, `import` or `demo` "
-                "has written."
-            )
-        self._files = Files(self.path)
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        endpoint: str | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        self._files = open_files(path, endpoint, allow_http=allow_http)
+        self.path = self._files.path
 
     def __repr__(self) -> str:
         return f"<recorder.open({str(self.path)!r})>"
@@ -363,9 +363,11 @@ class Dataset(Trusted):
         )
 
 
-def open_dataset(path: str | PathLike[str]) -> Dataset:
-    """Open a data directory for reading; `recorder.open` is the same.
+def open_dataset(
+    path: str | PathLike[str], *, endpoint: str | None = None, allow_http: bool = False
+) -> Dataset:
+    """Open a data directory or published data for reading; `recorder.open` is the same.
 
     Raises NoInputError where there is none.
     """
-    return Dataset(path)
+    return Dataset(path, endpoint=endpoint, allow_http=allow_http)

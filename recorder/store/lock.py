@@ -1,7 +1,7 @@
 """One writer a data directory: a flock on ``.lock``, which the kernel drops with the process.
 
 Days that are over may be packed beside a writer: that has a lock of its own, ``.pack-lock``. Who
-needs both takes the writer's first.
+needs both takes the writer's first. Publishing has a third, ``.publish-lock``, and needs no other.
 """
 
 import fcntl
@@ -102,3 +102,16 @@ class PackLock(_Lock):
     def __init__(self, root: Root) -> None:
         does = "packs days of it. Wait until it is done, or stop it, and do the same again."
         super().__init__(root, root.pack_lock, does)
+
+
+class PublishLock(_Lock):
+    """Holds the right to publish a data directory, as a context manager; others may write to it.
+
+    Raises:
+        LockedError: another process holds it; the message names its pid.
+        StorageError: the directory cannot be written to.
+    """
+
+    def __init__(self, root: Root) -> None:
+        does = "publishes it. Wait until it is done, or stop it, and do the same again."
+        super().__init__(root, root.publish_lock, does)

@@ -29,6 +29,7 @@ COMMANDS = (
     "plan",
     "products",
     "prune",
+    "publish",
     "repair",
     "replay",
     "run",

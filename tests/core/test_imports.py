@@ -302,9 +302,22 @@ ROOMS = [
         "which days are closed, and that they become one file a product",
     ),
     Room(
+        "bucket",
+        "errors",
+        "boto3 botocore",
+        "objects by path, whoever asks; the one place that knows a store's library",
+    ),
+    Room("bucket.address", "errors", "", "addresses need no library"),
+    Room(
+        "publishing",
+        "bucket core.tables store errors",
+        "",
+        "joins store and bucket: sealed hours as objects",
+    ),
+    Room(
         "dataset",
-        "store.days store.paths store.parts core.frames core.tables core.numbers core.coverage "
-        "core.book core.messages errors",
+        "bucket store.days store.paths store.parts store.records core.frames core.tables "
+        "core.numbers core.coverage core.book core.messages errors",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -347,7 +360,7 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing http.asking missing broadcast rebuild written export plots",
+        "filling finishing http.asking missing broadcast rebuild written export plots publishing",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
