@@ -143,6 +143,7 @@ class Terminal:
     OWN = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
 
     def __init__(self, data: Path, home: Path) -> None:
+        self._shown = ""
         self._screen, its_side = pty.openpty()
         arguments = command("--data", data)
         own = f"{self.OWN}; os.execv(sys.executable, sys.argv[1:])"
@@ -154,18 +155,19 @@ class Terminal:
         os.close(its_side)
 
     def see(self, what: str, pressing: str = "") -> str:
-        """Wait until something is shown; gives what was shown up to then.
+        """Wait until something is shown; gives what was shown up to it, the rest is seen later.
 
         A key that comes right before readline waits for one is looked at with the next one only.
         """
-        shown, end_s, quiet = "", time.monotonic() + DEADLINE_S, 0
-        while what not in shown:
-            assert time.monotonic() < end_s, f"no {what!r} in {shown!r}"
+        end_s, quiet = time.monotonic() + DEADLINE_S, 0
+        while what not in self._shown:
+            assert time.monotonic() < end_s, f"no {what!r} in {self._shown!r}"
             if select.select([self._screen], [], [], 0.1)[0]:
-                shown, quiet = shown + os.read(self._screen, 65536).decode(), 0
+                self._shown, quiet = self._shown + os.read(self._screen, 65536).decode(), 0
             elif pressing and (quiet := quiet + 1) % 10 == 0:
                 self.write(pressing)
-        return shown
+        before, _, self._shown = self._shown.partition(what)
+        return before
 
     def write(self, text: str) -> None:
         os.write(self._screen, text.encode())
@@ -198,6 +200,7 @@ def test_the_prompt_on_a_terminal(data, tmp_path):
     terminal.see("sql> ", pressing="\x03")
     terminal.write("SELECT 7 * 8 AS again;\n")
     terminal.see("56")
+    terminal.see("sql> ")
     terminal.write("\x04")
     assert terminal.left() == 0
     kept = tmp_path / ".recorder_sql_history"
