@@ -31,45 +31,45 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(data: Path, config: HttpConfig) -> dict[str, Any] | None:
-    """What `/v1/status` says of who records into a directory; None where nobody serves it.
+def ask(data: Path, config: HttpConfig, target: str = "/v1/status") -> dict[str, Any] | None:
+    """What a path says of who records into a directory; None where nobody serves it.
 
     Raises:
         UnavailableError: it is served, and cannot be asked.
         ConfigError, PermissionRefusedError, NoInputError: the token of the settings is no good.
     """
-    found = place.read(data)
-    if found is None:
+    there = place.read(data)
+    if there is None:
         return None
     headers = {}
-    if found.token:
+    if there.token:
         if config.token_file is None:
             raise UnavailableError(
-                f"{found.url} wants a token: name the configuration with --config, which has "
+                f"{there.url} wants a token: name the configuration with --config, which has "
                 "http.token_file"
             )
         # Taken out here, in the expression that needs it.
         token = token_of(config.token_file)
         headers["Authorization"] = f"Bearer {token.reveal()}"
     try:
-        connection = _connection(found.url, config)
-        connection.request("GET", "/v1/status", headers=headers)
+        connection = _connection(there.url, config)
+        connection.request("GET", target, headers=headers)
         answer = connection.getresponse()
         content = answer.read(ANSWER_BYTES_MAX)
         connection.close()
-        status: dict[str, Any] = json.loads(content)
+        found: dict[str, Any] = json.loads(content)
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UnavailableError(
-            f"process {found.pid} should be served at {found.url}, and does not answer ({reason}); "
+            f"process {there.pid} should be served at {there.url}, and does not answer ({reason}); "
             "see its log"
         ) from None
     if answer.status != 200:
         raise UnavailableError(
-            f"{found.url} refused: {answer.status} {status.get('detail', '')}; the settings given "
+            f"{there.url} refused: {answer.status} {found.get('detail', '')}; the settings given "
             "with --config must be those of the recorder"
         )
-    return status
+    return found
 
 
 def _connection(url: str, config: HttpConfig) -> http.client.HTTPConnection:

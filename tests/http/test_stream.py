@@ -147,7 +147,9 @@ async def test_who_does_not_read_gets_the_newest_and_is_told_what_it_missed(tmp_
             reader, writer = await asyncio.open_connection(sock=sock.dup(), limit=2**22)
             listener = Listener(reader, writer)
             await listener.head()
-            assert (await listener.until("dropped"))["trades"] >= missed
+            # What was on its way before it stopped to read may have missed some, too.
+            while (await listener.until("dropped"))["trades"] < missed:
+                pass
             top = await listener.until("top")
             assert top["valid"]
             writer.close()
