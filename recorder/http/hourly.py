@@ -28,9 +28,10 @@ class AskedHours:
 def read_hours(path: Path, asked: AskedHours) -> bytes:
     """Read the map, as JSON; runs in a process of its own.
 
-    Of each product a word (``recorded``, ``unverified``, ``gap``, ``missing``, ``ahead``), the part
-    that was recorded and the number of gaps of each hour, in their order; those first of which
-    least was recorded. What has no product has the name of its channel.
+    Of each product a word (``recorded``, ``unverified``, ``gap``, ``missing``, ``ahead``), seconds
+    that were recorded, lost in gaps, and not recorded by anybody, and the number of gaps, each for
+    every hour in order; those first of which most was lost. What has no product has the name of
+    its channel.
     """
     with suppress(OSError):
         os.nice(NICE)
@@ -44,15 +45,14 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
         if each.product_id is None:
             named["channel"] = next(iter(channels), None)
         shares = [hour.share for hour in each.hours]
-        have_s = sum(share.recorded_s + share.unverified_s for share in shares)
-        told_s = have_s + sum(share.gap_s + share.missing_s for share in shares)
         products.append(
             {
                 **named,
-                "part": _part(have_s / told_s if told_s else None),
                 "states": [hour.state for hour in each.hours],
-                "parts": [_part(share.part) for share in shares],
-                "gaps": [share.gaps for share in shares],
+                "recorded_s": [_rounded(one.recorded_s + one.unverified_s) for one in shares],
+                "lost_s": [_rounded(one.gap_s) for one in shares],
+                "missing_s": [_rounded(one.missing_s) for one in shares],
+                "gaps": [one.gaps for one in shares],
             }
         )
     products.sort(key=_worst)
@@ -68,12 +68,10 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
     )
 
 
-def _worst(product: dict[str, Any]) -> tuple[bool, float, str]:
-    """The order of products: those without a part last."""
-    part: float | None = product["part"]
-    return part is None, part or 0.0, product["product_id"] or ""
+def _worst(product: dict[str, Any]) -> tuple[float, int, str]:
+    """The order of products: those first of which most was lost; the others by name."""
+    return -sum(product["lost_s"]), -sum(product["gaps"]), product["product_id"] or "~"
 
 
-def _part(part: float | None) -> float | None:
-    """Rounded down, so that 1 means all of it."""
-    return None if part is None else int(part * 1_000_000) / 1_000_000
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
