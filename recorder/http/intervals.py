@@ -17,7 +17,7 @@ import msgspec
 
 from recorder import dataset
 from recorder.core.frames import HOUR_NS
-from recorder.errors import RecorderError
+from recorder.errors import NoInputError, RecorderError, UsageError
 from recorder.http.answers import RefusedError, moment
 from recorder.http.guard import Refusal
 from recorder.worker import WorkError, work
@@ -75,10 +75,10 @@ def read(path: Path, asked: Asked) -> bytes:
     """Read intervals, as JSON; runs in a process of its own."""
     with suppress(OSError):
         os.nice(NICE)
-    table = dataset.open_dataset(path).coverage(
-        asked.product_id, asked.channel, asked.start_ns, asked.end_ns
-    )
-    rows = [row for row in table.to_pylist() if row["state"] == "gap" or not asked.gaps]
+    data, rows = dataset.open_dataset(path), []
+    with suppress(NoInputError, UsageError):  # no such product or channel has intervals
+        every = data.coverage(asked.product_id, asked.channel, asked.start_ns, asked.end_ns)
+        rows = [row for row in every.to_pylist() if row["state"] == "gap" or not asked.gaps]
     shown = [
         {
             name: _shown(name, value)
