@@ -108,6 +108,7 @@ def run(
             watch=status.update,
             planned=planned,
             read=None if _attached() else read,
+            leaving=status.leave,
         )
     show_recorded(summary)
 
