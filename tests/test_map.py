@@ -23,6 +23,10 @@ ELSEWHERE = {
     "summaries.py": "tests/test_replay.py compares every figure of it with expected.json",
     "broadcast/tabled.py": "tests/broadcast/test_server.py and test_rerecorded.py tell from tables",
     "broadcast/tape.py": "tests/broadcast/test_server.py tells tapes of every kind",
+    **{
+        f"bundle/{name}.py": "tests/bundle/test_course.py makes bundles of it"
+        for name in ("held", "machine", "running")
+    },
     "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all",
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",
@@ -52,6 +56,7 @@ ELSEWHERE = {
             *("parts", "raw", "reading", "sealed"),
         )
     },
+    "verify/quick.py": "tests/bundle/test_course.py looks with it",
 }
 
 

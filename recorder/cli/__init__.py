@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from recorder.cli import api, auth, care, demo, look, record, running, venue
 from recorder.cli import backfill as backfilling
+from recorder.cli import bundle as bundling
 from recorder.cli import coverage as covering
 from recorder.cli import describe as describing
 from recorder.cli import export as exporting
@@ -99,6 +100,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "prune": care.prune,
             "pack": care.pack,
             "publish": publishing.publish,
+            "support-bundle": bundling.support_bundle,
         },
     ),
     ("Ask", {"api": api.api}),

@@ -36,6 +36,7 @@ COMMANDS = (
     "status",
     "seal",
     "sql",
+    "support-bundle",
     "venue",
     "verify",
 )

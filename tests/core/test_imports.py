@@ -148,6 +148,16 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
+    Room("machine", "", "", "what the system, its limits and its disks are"),
+    Room(
+        "bundle",
+        "config core.tables credentials dataset errors http.asking http.metrics logs machine "
+        "store.paths verify.quick",
+        "",
+        "what is told of a recorder to others; it knows how everybody is asked, and of no key",
+    ),
+    Room("bundle.shown", "config logs", "", "what may be shown, by the words of the source"),
+    Room("verify.quick", "errors store", "", "records and lengths, nothing that is in a file"),
     Room("logs", "errors service.journal", "structlog", "only the shell logs"),
     Room("service", "", "", "what systemd is told, and how: its protocols and nothing of ours"),
     Room("service.vitals", "", "", "pure: what gets on, of signs that somebody took"),
@@ -360,7 +370,8 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing http.asking missing broadcast rebuild written export plots publishing",
+        "filling finishing http.asking missing broadcast rebuild written export plots publishing "
+        "bundle",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
