@@ -303,7 +303,7 @@ def test_every_path_is_documented():
     """What the server answers, and nothing else."""
     documented = set(names(table(section(OPERATING, "HTTP"), "path", "what")))
     served = set(re.findall(r'"(/[a-z0-9/]*)"', (SOURCE / "http/site.py").read_text()))
-    assert documented == (served - {"/v1/books"}) | {"/v1/books/{product}", "/"}
+    assert documented == (served - {"/v1/books"}) | {"/v1/books/{product}", "/", "/endpoints"}
 
 
 # --- events, faults, reasons ---------------------------------------------------------------------

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,21 +103,26 @@ def _shown(name: str, value: Any) -> Any:
 
 
 class Intervals:
-    """Reads intervals of a data directory, and keeps the answers for a while."""
+    """Reads what was recorded of a data directory, and keeps the answers for a while.
+
+    What is asked is given with the function that reads it, in the process of its own.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._kept: OrderedDict[Asked, tuple[float, bytes]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def get(self, asked: Asked) -> bytes:
+    async def get(
+        self, asked: Hashable, reader: Callable[[Path, Any], bytes] = read, kept_s: float = KEPT_S
+    ) -> bytes:
         """The answer, as JSON.
 
         Raises:
             RefusedError: too many wait already, or it cannot be read now.
         """
-        kept = self._fresh(asked)
+        kept = self._fresh(asked, kept_s)
         if kept is not None:
             return kept
         if self._waiting >= WAITING_MAX:
@@ -126,18 +132,18 @@ class Intervals:
         self._waiting += 1
         try:
             async with self._turn:
-                kept = self._fresh(asked)
-                return await self._read(asked) if kept is None else kept
+                kept = self._fresh(asked, kept_s)
+                return await self._read(asked, reader) if kept is None else kept
         finally:
             self._waiting -= 1
 
-    def _fresh(self, asked: Asked) -> bytes | None:
+    def _fresh(self, asked: Hashable, kept_s: float) -> bytes | None:
         at_s, content = self._kept.get(asked, (0.0, b""))
-        return content if content and time.monotonic() - at_s < KEPT_S else None
+        return content if content and time.monotonic() - at_s < kept_s else None
 
-    async def _read(self, asked: Asked) -> bytes:
+    async def _read(self, asked: Hashable, reader: Callable[[Path, Any], bytes]) -> bytes:
         try:
-            content: bytes = await work(read, self._path, asked)
+            content: bytes = await work(reader, self._path, asked)
         except (WorkError, OSError):
             raise RefusedError(
                 Refusal(503, "unreadable", "coverage cannot be read now; `recorder verify` says "

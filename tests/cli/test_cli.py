@@ -34,6 +34,7 @@ COMMANDS = (
     "replay",
     "run",
     "status",
+    "top",
     "seal",
     "sql",
     "support-bundle",
