@@ -71,8 +71,8 @@ order: setup     ## is everything synced before it is renamed? (strace)
 hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 	$(BIN)/python -m tests.hostile $(if $(FRAMES),--frames $(FRAMES))
 
-service: setup   ## the units in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
-	$(BIN)/python -m tests.systemd $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
+service: $(VENV)/release/.ready  ## units and packages in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
+	$(BIN)/python -m tests.systemd --nfpm $(abspath $(TOOLS))/nfpm $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
 
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
@@ -131,6 +131,16 @@ licences: setup  ## what is locked, by which licence; fails at one that nobody r
 sbom: $(VENV)/release/.ready  ## the bill of materials into dist/, held against CycloneDX's schema
 	$(BIN)/python -m release.sbom
 	$(TOOLS)/python -m release.sbom --check dist/recorder-*.cdx.json
+
+manifests: $(VENV)/release/.ready  ## lint the image's description, the packages' scripts, the Kubernetes manifests
+	$(TOOLS)/python -m release.manifests --tools $(TOOLS)
+
+# A wheel is unpacked and not run, so that packages for every Python can be made by any.
+packages: wheel $(VENV)/release/.ready  ## .deb and .rpm into dist/: TARGET="debian-12 debian-13 el"
+	$(BIN)/python -m release.packages --nfpm $(abspath $(TOOLS))/nfpm $(if $(TARGET),--target $(TARGET))
+
+image: wheel     ## the OCI image, by buildah: TAG=recorder, BASE=image@sha256:…
+	buildah build --format docker --layers=false $(if $(BASE),--build-arg BASE=$(BASE)) --file deploy/Containerfile --tag $(or $(TAG),recorder) .
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -1,7 +1,7 @@
 """Builds the wheel twice, in other circumstances, and holds the bytes against each other.
 
 Folder, time, umask, locale, time zone and the order of hashes differ; the bytes must not. Then the
-wheel and its hash, as pip wants it, are in ``dist/``.
+wheel is in ``dist/``.
 """
 
 import argparse
@@ -40,7 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             old.unlink()
         kept = Path(shutil.copyfile(one, asked.to / one.name))
     digest = hashlib.sha256(kept.read_bytes()).hexdigest()
-    (asked.to / "recorder.lock").write_text(f"{requirement(kept)} --hash=sha256:{digest}\n")
     print(f"{kept.name}: {kept.stat().st_size:,} bytes, built twice alike, sha256 {digest}")
     return 0
 
