@@ -519,6 +519,7 @@ def test_the_recipes_have_snippets():
 # --- commands in fences --------------------------------------------------------------------------
 
 TOOLS = {"cd", "git", "make", "recorder", "zstdcat", "less", "grep", "duckdb", "python3", "."}
+TOOLS |= {"apt", "podman", "kubectl"}
 AS_ROOT = {
     "install",
     "systemctl",
@@ -575,7 +576,8 @@ def test_shell_commands_exist(path, data, monkeypatch):
         for command in shell_commands(fence):
             where = f"{path.name}:{fence.line}: {shlex.join(command)}"
             tool, arguments = Path(command[0]).name, command[1:]
-            allowed = TOOLS | (AS_ROOT if path.parent.name == "systemd" else set())
+            for_root = path.parent.name == "systemd" or path == OPERATING
+            allowed = TOOLS | (AS_ROOT if for_root else set())
             if tool == "python" and "venv/bin" in command[0]:
                 assert arguments[:1] == ["-m"], where
                 continue
