@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from recorder import dataset
 from recorder.http.answers import moment
 from recorder.http.intervals import NICE
 
@@ -34,6 +33,8 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
     """
     with suppress(OSError):
         os.nice(NICE)
+    from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
+
     found = dataset.open_dataset(path).coverage_map(
         asked.product_id, asked.channel, asked.start_ns, asked.end_ns
     )
