@@ -27,6 +27,7 @@ from recorder import errors, hours
 from recorder.cli import app
 from recorder.core.frames import HOUR_NS
 from recorder.core.tables import TABLES, Kind
+from recorder.doctor.course import CHECKS
 from recorder.http.metrics import METRICS
 from recorder.store.capture import read_blocks
 from recorder.store.paths import CUTS, Root
@@ -279,6 +280,11 @@ def test_every_command_and_option_is_documented():
             if option.startswith("--")
         } - {"--help"}
         assert set(names(table(section(OPERATING, f"recorder {name}"), "option"))) == options, name
+
+
+def test_every_check_of_the_doctor_is_documented():
+    rows = table(section(OPERATING, "What doctor looks at"), "check", "what", "warn", "fail")
+    assert names(rows) == list(CHECKS)
 
 
 def test_every_exit_code_is_documented():

@@ -23,6 +23,7 @@ from recorder.cli import backfill as backfilling
 from recorder.cli import bundle as bundling
 from recorder.cli import coverage as covering
 from recorder.cli import describe as describing
+from recorder.cli import doctor as doctoring
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
 from recorder.cli import publish as publishing
@@ -84,6 +85,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         {
             "status": running.status,
             "top": watching.top,
+            "doctor": doctoring.doctor,
             "book": look.book,
             "coverage": covering.coverage,
             "describe": describing.describe,

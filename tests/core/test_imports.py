@@ -151,9 +151,16 @@ ROOMS = [
     Room("config", "credentials errors", "", "settings, read once"),
     Room("machine", "", "", "what the system, its limits and its disks are"),
     Room(
+        "doctor",
+        "api config credentials errors feed.dial feed.products feed.rest feed.rest_errors "
+        "http.asking http.door keycheck listing machine store.commits store.paths",
+        "websockets",
+        "looks into every room by the door that a recording takes, and changes nothing",
+    ),
+    Room(
         "bundle",
-        "config core.tables credentials dataset errors http.asking http.metrics logs machine "
-        "store.paths verify.quick",
+        "config core.tables credentials dataset doctor errors http.asking http.metrics logs "
+        "machine store.paths verify.quick",
         "",
         "what is told of a recorder to others; it knows how everybody is asked, and of no key",
     ),
@@ -372,7 +379,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle",
+        "bundle doctor",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
