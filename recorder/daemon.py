@@ -44,6 +44,7 @@ from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, iso
 from recorder.store.publish import empty
+from recorder.store.verified import prepare
 
 WATCH_S = 1.0
 TURN_CHECK_S = 0.25
@@ -81,6 +82,7 @@ class Recorder:
         empty(root.staging)
         tidy(root)
         write_empty_parts(root)
+        prepare(root)
         aside = set_aside_unreadable(root)
         self._root = root
         self._watch = watch
@@ -414,6 +416,8 @@ class Recorder:
             self._frames,
             self._configured_ns,
             self._stop.is_set(),
+            self._unit.pings,
+            self._backfill is not None and self._backfill.failing,
         )
 
     def progress(self) -> Progress:

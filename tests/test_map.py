@@ -54,7 +54,7 @@ ELSEWHERE = {
         f"verify/{name}.py": "tests/test_verify.py plants what it has to find"
         for name in (
             *("again", "books", "coverage", "days", "directory", "findings", "hours"),
-            *("parts", "raw", "reading", "sealed"),
+            *("noted", "parts", "raw", "reading", "sealed"),
         )
     },
     "verify/quick.py": "tests/bundle/test_course.py looks with it",

@@ -271,8 +271,8 @@ ROOMS = [
     Room(
         "http",
         "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths times worker",
-        "aiohttp msgspec prometheus_client pyarrow",
+        "inside logs meter store.paths store.verified times worker",
+        "aiohttp cryptography msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),
     Room(
