@@ -13,6 +13,7 @@ import pytest
 import recorder
 from recorder import finishing, hours, live, recovery, replay
 from recorder.core.frames import Closed, Frame, Opened
+from recorder.core.messages import BID, Level2
 from recorder.core.numbers import plain
 from recorder.errors import LockedError
 from recorder.store.capture import read_arrivals
@@ -178,7 +179,7 @@ async def test_a_book_in_memory_that_its_rows_do_not_give_is_told_loudly(tmp_pat
         await wait_for(lambda: running.progress().books_live == 2, "both books")
         books = running._recording.pipeline.books
         wrong = next(book for (_, product), book in books.items() if product == "ETH-USD")
-        wrong.bids[min(wrong.bids) / 2] = 1.0
+        wrong.apply(Level2("ETH-USD", False, [BID], [min(wrong.bids) / 2], [1.0], None))
         await wait_for(
             lambda: live_rows(tmp_path, "faults", "kind, detail"), "the fault in the data"
         )

@@ -7,16 +7,13 @@ an unreadable change, a crossed book) makes a LIVE book STALE. Updates are appli
 only; for the others they are kept as rows and not applied.
 """
 
-from collections.abc import Callable
+from bisect import bisect_left, insort
 from enum import Enum
-from itertools import islice
-from typing import Any
 
-from sortedcontainers import SortedDict
+import numpy as np
 
-from recorder.core.messages import BID, Level2
-
-_put: Callable[[Any, float, float], None] = dict.__setitem__
+from recorder.core.levels import NEAR_MAX, NEAR_MIN, Levels
+from recorder.core.messages import ASK, BID, Level2
 
 
 class BookState(Enum):
@@ -35,33 +32,48 @@ class Book:
     normal, because the venue merges 50 ms of changes (`coinbase.md` §1.6.5).
     """
 
-    __slots__ = ("_texts", "asks", "bids", "epoch", "product_id", "state", "unknown_deletes")
+    __slots__ = ("_deletes", "_texts", "asks", "bids", "epoch", "product_id", "state")
 
     def __init__(self, product_id: str) -> None:
         self.product_id = product_id
         self.state = BookState.EMPTY
         self.epoch: int | None = None
-        self.bids: SortedDict[float, float] = SortedDict()
-        self.asks: SortedDict[float, float] = SortedDict()
-        self.unknown_deletes = 0
+        self.bids = Levels(is_bid=True)
+        self.asks = Levels(is_bid=False)
+        self._deletes = 0  # of unknown levels, but for those that the sides count
         # Wire texts of the few levels whose price or size a float does not give back.
         self._texts: dict[tuple[str, float], tuple[str | None, str | None]] = {}
+
+    @property
+    def unknown_deletes(self) -> int:
+        """Removals of levels that were not held."""
+        return self._deletes + self._deletes_of_sides()
+
+    @unknown_deletes.setter
+    def unknown_deletes(self, count: int) -> None:
+        self._deletes = count - self._deletes_of_sides()
+
+    def _deletes_of_sides(self) -> int:
+        self.bids.merge()
+        self.asks.merge()
+        return self.bids.unknown_deletes + self.asks.unknown_deletes
 
     def load(self, snapshot: Level2, epoch: int) -> None:
         """Replace the book by a snapshot; it is LIVE from here.
 
         Of several levels of one price the last wins; one of size 0 is none.
         """
-        bids: dict[float, float] = {}
-        asks: dict[float, float] = {}
-        for side, price, size in zip(snapshot.sides, snapshot.prices, snapshot.sizes, strict=True):
-            levels = bids if side == BID else asks
-            if size:
-                levels[price] = size
-            else:
-                levels.pop(price, None)
-        self.bids = SortedDict(bids)
-        self.asks = SortedDict(asks)
+        sides, prices = snapshot.sides, np.array(snapshot.prices, np.float64)
+        sizes = np.array(snapshot.sizes, np.float64)
+        assert len(sides) == len(prices) == len(sizes), "a level without side, price or size"
+        count = sides.count(BID)
+        if sides[:count].count(BID) == count:  # bids, then asks, as the venue sends them
+            self.bids.load(prices[:count], sizes[:count])
+            self.asks.load(prices[count:], sizes[count:])
+        else:
+            is_bid = np.array([side == BID for side in sides], np.bool_)
+            self.bids.load(prices[is_bid], sizes[is_bid])
+            self.asks.load(prices[~is_bid], sizes[~is_bid])
         self._texts.clear()
         if snapshot.price_texts is not None or snapshot.size_texts is not None:
             self._keep_texts(snapshot)
@@ -76,13 +88,30 @@ class Book:
         assert self.state is BookState.LIVE, f"update applied to a {self.state.value} book"
         bids, asks = self.bids, self.asks
         for side, price, size in zip(update.sides, update.prices, update.sizes, strict=True):
-            levels = bids if side == BID else asks
-            if size and price in levels:
-                _put(levels, price, size)  # its place among the prices stays
+            # Written out: this runs for every change that comes, and a call costs half as much.
+            if side == BID:
+                levels, key = bids, price
+            else:
+                levels, key = asks, -price
+            sizes = levels.sizes
+            if key in sizes:
+                if size:
+                    sizes[key] = size
+                else:
+                    del sizes[key]
+                    near = levels.near
+                    del near[bisect_left(near, key)]
+                    if len(near) < NEAR_MIN:
+                        levels.thin()
+            elif key < levels.floor:
+                levels.change_far(key, size)
             elif size:
-                levels[price] = size
-            elif levels.pop(price, None) is None:
-                self.unknown_deletes += 1
+                sizes[key] = size
+                insort(levels.near, key)
+                if len(sizes) > NEAR_MAX:
+                    levels.spill()
+            else:
+                self._deletes += 1
         if self._texts or update.price_texts is not None or update.size_texts is not None:
             self._keep_texts(update)
 
@@ -108,22 +137,22 @@ class Book:
 
     def best_bid(self) -> float | None:
         """The highest bid, or None where there is none."""
-        return self.bids.peekitem(-1)[0] if self.bids else None
+        near = self.bids.near
+        return near[-1] if near else None
 
     def best_ask(self) -> float | None:
         """The lowest ask, or None where there is none."""
-        return self.asks.peekitem(0)[0] if self.asks else None
+        near = self.asks.near
+        return -near[-1] if near else None
 
     def crossed(self) -> bool:
         """Whether the best bid is not below the best ask."""
-        bids, asks = self.bids, self.asks
-        return bool(bids) and bool(asks) and bids.peekitem(-1)[0] >= asks.peekitem(0)[0]
+        bids, asks = self.bids.near, self.asks.near
+        return bool(bids) and bool(asks) and bids[-1] >= -asks[-1]
 
     def levels(self, side: str, depth: int | None = None) -> list[tuple[float, float]]:
         """(price, size) of one side, best first, at most ``depth`` of them."""
-        if side == BID:
-            return [(price, self.bids[price]) for price in islice(reversed(self.bids), depth)]
-        return list(islice(self.asks.items(), depth))
+        return (self.bids if side == BID else self.asks).best_first(depth)
 
     def texts(self, side: str, price: float) -> tuple[str | None, str | None]:
         """Wire texts of a level's price and size, each None where the float gives it back."""
@@ -136,11 +165,12 @@ class Book:
     def check(self) -> None:
         """Assert every invariant: sizes positive, sides ordered, not crossed while LIVE."""
         for levels in (self.bids, self.asks):
+            levels.check()
             prices = list(levels)
             assert prices == sorted(set(prices)), "a side is out of order"
             assert all(size > 0 for size in levels.values()), "a level without size"
             assert all(price > 0 for price in prices), "a level without price"
-        held = {("bid", price) for price in self.bids} | {("ask", price) for price in self.asks}
+        held = {(BID, price) for price in self.bids} | {(ASK, price) for price in self.asks}
         assert set(self._texts) <= held, "texts of a level that is not held"
         assert (self.epoch is not None) == (self.state is BookState.LIVE), "epoch without a book"
         assert not (self.state is BookState.LIVE and self.crossed()), "a LIVE book is crossed"

@@ -42,7 +42,8 @@ ROOMS = [
         "",
         "order is checked without knowing what is in a frame",
     ),
-    Room("core.book", "core.messages", "sortedcontainers", "levels, and nothing else"),
+    Room("core.levels", "", "numpy", "pure: one side of a book"),
+    Room("core.book", "core.levels core.messages", "numpy", "levels, and nothing else"),
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
@@ -291,7 +292,7 @@ ROOMS = [
     Room(
         "venue",
         "store.capture store.ndjson store.paths errors",
-        "websockets aiohttp sortedcontainers msgspec cryptography",
+        "websockets aiohttp msgspec cryptography",
         "nothing of core: the two must not share a mistake",
     ),
     Room(
