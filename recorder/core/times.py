@@ -18,8 +18,9 @@ _YEARS = range(1971, 2262)  # what int64 nanoseconds hold, less the epoch year
 SECONDS_MAX = int(datetime(_YEARS.stop, 1, 1, tzinfo=UTC).timestamp())  # exclusive
 _FRACTION = 9
 
-# Frames of the same second follow each other, so the last second's value answers nearly always.
+# Frames of the same seconds follow each other, so the last ones' values answer nearly always.
 _seconds_known: dict[str, int | None] = {}
+_KNOWN_MAX = 64
 
 
 def _seconds_ns(text: str) -> int | None:
@@ -47,7 +48,8 @@ def rfc3339_ns(text: str) -> int | None:
         whole = _seconds_known[head]
     else:
         whole = _seconds_ns(head)
-        _seconds_known.clear()
+        if len(_seconds_known) >= _KNOWN_MAX:
+            _seconds_known.clear()
         _seconds_known[head] = whole
     if text[-1:] != "Z":
         raise ValueError(f"not a time in UTC: {text[:40]!r}")

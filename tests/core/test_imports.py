@@ -25,8 +25,8 @@ class Room(NamedTuple):
 ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
-    Room("core.frames", "", "", "vocabulary in"),
-    Room("core.messages", "", "", "vocabulary out"),
+    Room("core.frames", "", "msgspec", "vocabulary in"),
+    Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
     Room("core.times", "", "", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
@@ -47,7 +47,7 @@ ROOMS = [
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
-        "",
+        "msgspec",
         "messages and intervals as rows",
     ),
     Room(
@@ -62,7 +62,7 @@ ROOMS = [
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
-    Room("core.knowledge", "core", "", "all that is known, and how a doubt is written down"),
+    Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
     Room("core.backfill", "core", "msgspec", "trades that were fetched, as rows"),

@@ -72,6 +72,8 @@ _Known = (
 _decode = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
+_astuple = msgspec.structs.astuple
+_NO_CHANGES: tuple[tuple[str, ...], ...] = ((), (), (), ())
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
 is_product = fields.is_product
@@ -150,21 +152,21 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     if not is_product(product_id):
         problems.append(product_problem(product_id, "level2"))
         return
-    changes = event.updates
-    price_texts = [change.price_level for change in changes]
-    size_texts = [change.new_quantity for change in changes]
+    wire_sides, times, price_texts, size_texts = (
+        zip(*map(_astuple, event.updates), strict=True) if event.updates else _NO_CHANGES
+    )
     try:
         prices, sizes = fields.levels(price_texts, size_texts)
     except ValueError as error:
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
         return
     try:
-        event_us = _event_times([change.event_time for change in changes])
+        event_us = _event_times(times)
     except ValueError as error:
         # The change itself is whole, so it is kept and applied; only its time is not known.
         problems.append(Problem("impossible_time", f"event_time: {error}"))
         event_us = None
-    sides = [BID if change.side == "bid" else ASK for change in changes]
+    sides = [BID if side == "bid" else ASK for side in wire_sides]
     messages.append(
         Level2(
             product_id, event.type == "snapshot", sides, prices, sizes, event_us,
@@ -173,7 +175,7 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     )  # fmt: skip
 
 
-def _event_times(texts: list[str]) -> list[int | None] | int | None:
+def _event_times(texts: tuple[str, ...]) -> list[int | None] | int | None:
     """Convert the times of the changes to microseconds; one where all are the same, as usual."""
     if not texts:
         return None

@@ -35,12 +35,14 @@ def subscription_problems(strange: Sequence[str]) -> list[Problem]:
     return [Problem("impossible_subscription", detail)]
 
 
-def levels(price_texts: list[str], size_texts: list[str]) -> tuple[list[float], list[float]]:
+def levels(
+    price_texts: Sequence[str], size_texts: Sequence[str]
+) -> tuple[list[float], list[float]]:
     """Convert the prices and sizes of a book's levels.
 
     Raises ValueError where one breaks the grammar, or a price is 0.
     """
-    numbers = amounts(price_texts + size_texts)  # at once: most updates have one level
+    numbers = amounts([*price_texts, *size_texts])  # at once: most updates have one level
     prices = numbers[: len(price_texts)]
     if prices and min(prices) <= 0.0:
         raise ValueError("a price of 0")
