@@ -30,7 +30,7 @@ from recorder.core.messages import (
     Trades,
     UserOrders,
 )
-from recorder.core.numbers import amounts, count, inexact
+from recorder.core.numbers import amounts, count
 from recorder.core.times import SECONDS_MAX, go_time_ns, rfc3339_ns
 from recorder.core.wire import advanced_orders, fields
 from recorder.core.wire import advanced_shapes as shapes
@@ -72,8 +72,6 @@ _Known = (
 _decode = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
-_astuple = msgspec.structs.astuple
-_NO_CHANGES: tuple[tuple[str, ...], ...] = ((), (), (), ())
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
 is_product = fields.is_product
@@ -88,15 +86,13 @@ def decode(raw: bytes) -> Decoded:
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
         return _decode_unexpected(raw, ValueError("sequence_num is not in 0 … 2^63-1"))
     problems: list[Problem] = []
-    wire_name = type(frame).__struct_config__.tag
-    assert isinstance(wire_name, str)
+    wire_name, build = _BUILDERS[type(frame)]
     channel = SUBSCRIBE_NAMES[wire_name]
     exchange_ns = None
     try:
         exchange_ns = rfc3339_ns(frame.timestamp)
     except ValueError as error:
         problems.append(Problem("impossible_time", f"timestamp: {error}"))
-    build = _BUILDERS[type(frame)]
     messages: list[Message] = []
     for event in frame.events:
         build(event, messages, problems)
@@ -152,30 +148,30 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     if not is_product(product_id):
         problems.append(product_problem(product_id, "level2"))
         return
-    wire_sides, times, price_texts, size_texts = (
-        zip(*map(_astuple, event.updates), strict=True) if event.updates else _NO_CHANGES
-    )
+    changes = event.updates
+    price_texts = [change.price_level for change in changes]
+    size_texts = [change.new_quantity for change in changes]
     try:
-        prices, sizes = fields.levels(price_texts, size_texts)
+        numbers = fields.levels(price_texts, size_texts)
     except ValueError as error:
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
         return
     try:
-        event_us = _event_times(times)
+        event_us = _event_times([change.event_time for change in changes])
     except ValueError as error:
         # The change itself is whole, so it is kept and applied; only its time is not known.
         problems.append(Problem("impossible_time", f"event_time: {error}"))
         event_us = None
-    sides = [BID if side == "bid" else ASK for side in wire_sides]
+    sides = [BID if change.side == "bid" else ASK for change in changes]
     messages.append(
         Level2(
-            product_id, event.type == "snapshot", sides, prices, sizes, event_us,
-            inexact(price_texts), inexact(size_texts),
+            product_id, event.type == "snapshot", sides, numbers.prices, numbers.sizes, event_us,
+            numbers.price_texts, numbers.size_texts,
         )
     )  # fmt: skip
 
 
-def _event_times(texts: tuple[str, ...]) -> list[int | None] | int | None:
+def _event_times(texts: list[str]) -> list[int | None] | int | None:
     """Convert the times of the changes to microseconds; one where all are the same, as usual."""
     if not texts:
         return None
@@ -332,16 +328,17 @@ def _subscriptions(
     problems += fields.subscription_problems(strange)
 
 
-_BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
-    shapes.L2Data: _level2,
-    shapes.MarketTrades: _trades,
-    shapes.TickerFrame: _tickers("ticker"),
-    shapes.TickerBatch: _tickers("ticker_batch"),
-    shapes.Heartbeats: _heartbeat,
-    shapes.Status: _status,
-    shapes.Candles: _candles,
-    shapes.User: _user,
-    shapes.Subscriptions: _subscriptions,
+# The name in the frame, and what builds messages of its events.
+_BUILDERS: dict[type, tuple[str, Callable[[Any, list[Message], list[Problem]], None]]] = {
+    shapes.L2Data: ("l2_data", _level2),
+    shapes.MarketTrades: ("market_trades", _trades),
+    shapes.TickerFrame: ("ticker", _tickers("ticker")),
+    shapes.TickerBatch: ("ticker_batch", _tickers("ticker_batch")),
+    shapes.Heartbeats: ("heartbeats", _heartbeat),
+    shapes.Status: ("status", _status),
+    shapes.Candles: ("candles", _candles),
+    shapes.User: ("user", _user),
+    shapes.Subscriptions: ("subscriptions", _subscriptions),
 }
 
 
