@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from recorder.core.messages import Problem, Trade
-from recorder.core.numbers import amounts, inexact, is_exact, number
+from recorder.core.numbers import amounts, exact_amounts, inexact, is_exact, number
 
 INT64_MAX = 2**63 - 1  # what a column of whole numbers holds
 
@@ -61,12 +61,15 @@ def levels(price_texts: list[str], size_texts: list[str]) -> Numbers:
     Raises ValueError where one breaks the grammar, or a price is 0.
     """
     texts = price_texts + size_texts  # at once: most updates have one level
-    numbers = amounts(texts)
+    numbers = exact_amounts(texts)
+    short = numbers is not None
+    if numbers is None:
+        numbers = amounts(texts)
     count = len(price_texts)
     prices, sizes = numbers[:count], numbers[count:]
     if 0.0 in prices:
         raise ValueError("a price of 0")
-    if inexact(texts) is None:
+    if short:
         return Numbers(prices, sizes, None, None)
     return Numbers(prices, sizes, inexact(price_texts), inexact(size_texts))
 
