@@ -7,7 +7,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order planted hostile sample lock clean clients backtests
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -80,6 +80,9 @@ order: setup     ## is everything synced before it is renamed? (strace)
 hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 	$(BIN)/python -m tests.hostile $(if $(FRAMES),--frames $(FRAMES))
 
+service: setup   ## the units in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
+	$(BIN)/python -m tests.systemd $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
+
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
 
@@ -101,9 +104,29 @@ backtests: setup ## packages of others read our exports: hftbacktest and Nautilu
 	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: "$${each#*:}" || exit 1; \
 	done && RECORDER_BACKTESTS="$$folder" $(BIN)/python -m pytest tests/test_backtests.py
 
+# PySpark has no wheel; the others must not be built.
+engines: setup   ## engines of others read sealed files by the recipes: Spark, Dask, Ray, Iceberg, DuckLake, Delta, from PyPI
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in spark:pyspark==4.3.0 'dask:dask[dataframe]==2026.8.0' 'ray:ray[data]==2.60.0 aiohttp==3.14.5' \
+	  'iceberg:pyiceberg[pyarrow,sql-sqlite]==0.12.0' 'delta:deltalake==1.6.6 pyarrow==26.0.1' \
+	  'ducklake:duckdb==1.5.5 duckdb-extensions==1.5.5 duckdb-extension-ducklake==1.5.5 pytz==2026.6'; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check \
+	    --only-binary :all: --no-binary pyspark $${each#*:} || exit 1; \
+	done && RECORDER_ENGINES="$$folder" $(BIN)/python -m pytest tests/test_engines.py
+
+# The bench, and what others make of the same data.
+beside: setup    ## exports and replay beside hftbacktest, NautilusTrader and polars-order-book, from PyPI: ROWS=n
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in hftbacktest:hftbacktest==2.4.4 nautilus:nautilus_trader==1.221.0 \
+	  'plugin:polars-order-book==0.4.5 polars==2.1.0'; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: $${each#*:} || exit 1; \
+	done && RECORDER_BESIDE="$$folder" $(BIN)/python -m tests.bench --only export $(if $(ROWS),--rows $(ROWS))
+
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --extra pandas --extra polars --extra fast --group dev pyproject.toml -o requirements-dev.lock
+	  --custom-compile-command "make lock" --extra pandas --extra polars --extra plots --extra s3 --extra fast --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" -c requirements-dev.lock pyproject.toml -o requirements.lock
 

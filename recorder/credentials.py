@@ -133,6 +133,19 @@ def _find(key_file: Path | None, getenv: Callable[[str], str | None]) -> Credent
     return _of_three(found, "the environment")
 
 
+def read_secret(path: Path, getenv: Callable[[str], str | None] = os.getenv) -> Secret[str]:
+    """Read a file that holds a secret of another kind; checked as key files are.
+
+    A file among systemd's credentials is checked as those are.
+
+    Raises:
+        NoInputError, PermissionRefusedError, DataError: as `load`.
+    """
+    directory = getenv("CREDENTIALS_DIRECTORY")
+    systemd = bool(directory) and path.is_relative_to(directory or "")
+    return _read(path, systemd=systemd)
+
+
 def is_key_itself(text: str) -> bool:
     """Whether a text is a secret, where something that is shown belongs."""
     return _KEY_ITSELF.fullmatch(text) is not None

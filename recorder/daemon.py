@@ -30,11 +30,15 @@ from recorder.feed.connection import Connection
 from recorder.feed.plan import Line
 from recorder.feed.switchboard import Switchboard, UserFeed
 from recorder.hours import Hours, show_open_hour
+from recorder.inside import Inside
 from recorder.keycheck import Signings
 from recorder.lineup import Lineup
 from recorder.listing import Listing
+from recorder.meter import Meter
 from recorder.progress import Progress, Summary
 from recorder.recording import Recording
+from recorder.service import outlook
+from recorder.service.unit import State, Unit
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
@@ -48,7 +52,10 @@ TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is tu
 
 
 class Recorder:
-    """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it."""
+    """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it.
+
+    ``meter`` measures every arrival, where somebody may look on.
+    """
 
     def __init__(
         self,
@@ -62,8 +69,9 @@ class Recorder:
         read: Callable[[], Config] | None = None,
         trades: TradesService | None = None,
         signings: Signings | None = None,
+        unit: Unit | None = None,
     ) -> None:
-        """``trades``: of whom missing trades are asked; None: of nobody."""
+        """``trades``: of whom missing trades are asked; None: of nobody. ``unit``: who is told."""
         empty(root.staging)
         tidy(root)
         write_empty_parts(root)
@@ -72,6 +80,7 @@ class Recorder:
         self._watch = watch
         self._stop_after_s = stop_after_s
         self._reads = read is not None
+        self._unit = unit or Unit()
         self._log = logs.log()
         feed = config.feed
         signings = signings or Signings()
@@ -93,6 +102,7 @@ class Recorder:
             configured=self._configured,
             listed=self._listed,
             read=read,
+            followed=self._unit.reloaded,
         )
         before = look_before(root)
         self._clock = Clock(wall, after_ns=before.last_ns or 0)
@@ -102,8 +112,13 @@ class Recorder:
         self._summary = Summary(config.data)
         self._rows: Counter[str] = Counter()
         self._frames = 0
+        self.meter: Meter | None = None
+        self._venue_clock = signings.clock
+        self._configured_ns = self._clock.now_ns()
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
+        self._hurried = False
+        self._tries: Counter[str] = Counter()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
         store = config.store
         self._hours = Hours(root, until, store.keep_capture_s, self._clock.now_ns, self._note)
@@ -147,6 +162,7 @@ class Recorder:
             if self._backfill is not None:
                 services.append(tasks.create_task(self._backfill.run()))
             await self._wait_stop()
+            self._unit.stopping()
             await self._feeds.stop("recorder stopped")
             await feeds
             await self._disk.end()
@@ -157,15 +173,31 @@ class Recorder:
 
     def stop(self) -> None:
         """Ask `run` to end in order."""
+        self._unit.stopping()
         self._stop.set()
+
+    def _stop_by_signal(self) -> None:
+        """Stop; asked again, wait for nobody: what was received is synced, the next start goes on.
+
+        Parts that are not published yet are left to its recovery.
+        """
+        if self._stop.is_set():
+            self._hurried = True
+            for connection in self._connections:
+                connection.reconnect("recorder stopped")
+        self.stop()
+
+    def _reload(self) -> None:
+        self._unit.reloading()
+        self.lineup.ask_again()
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
         # On a terminal SIGHUP comes when that is closed: a stop in order like the others.
-        hung_up = self.lineup.ask_again if self._reads else self.stop
+        hung_up = self._reload if self._reads else self._stop_by_signal
         for number, act in (
-            (signal.SIGTERM, self.stop),
-            (signal.SIGINT, self.stop),
+            (signal.SIGTERM, self._stop_by_signal),
+            (signal.SIGINT, self._stop_by_signal),
             (signal.SIGHUP, hung_up),
         ):
             with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
@@ -193,7 +225,7 @@ class Recorder:
         recording = self._recording
         step = recording.stop(recording.last_ns)
         self._count(step.rows)
-        recording.flush()
+        recording.flush(self._may_publish)
         recording.capture.close()
         pipeline = recording.pipeline
         self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
@@ -208,6 +240,11 @@ class Recorder:
             duration_s=round(time.monotonic() - self._started_s, 3),
         )
 
+    def _may_publish(self) -> bool:
+        """Before each part at the end: whether there is time for it."""
+        self._unit.flushing()
+        return not self._hurried
+
     # --- what the feed needs (feed.connection.Shell) ---------------------------------------------
 
     def now_ns(self) -> int:
@@ -216,7 +253,8 @@ class Recorder:
 
     def deliver(self, arrival: Arrival) -> None:
         """Keep an arrival, understand it, obey what the core asks for."""
-        hour = self._recording.hour
+        meter, hour = self.meter, self._recording.hour
+        began_ns = time.perf_counter_ns() if meter is not None else 0
         step = self._recording.take(arrival)
         if self._recording.hour != hour:
             self._log_capture(FIRST_OFFSET)
@@ -229,6 +267,8 @@ class Recorder:
         for request in step.requests:
             self._feeds.obey(request)
         self._disk.look_for_room()
+        if meter is not None:
+            meter.took(arrival, step, time.perf_counter_ns() - began_ns)
 
     def has_room(self) -> bool:
         """Whether the disk keeps up; if not, frames wait in the socket."""
@@ -240,6 +280,7 @@ class Recorder:
 
     def tell(self, event: str, **fields: Any) -> None:
         """Log an event of the feed: none of them is good news."""
+        self._tries[fields.get("line", "")] += 1
         self._log.warning(event, **fields)
 
     def _count(self, rows: Sequence[Any]) -> None:
@@ -278,6 +319,7 @@ class Recorder:
 
     def _configured(self, config: Config) -> None:
         """Take over what can be changed while recording and is not of the feed."""
+        self._configured_ns = self._clock.now_ns()
         self._hours.keep_capture(config.store.keep_capture_s)
         self._disk.configure(config.store.part_seconds, config.store.free_bytes_min)
 
@@ -324,6 +366,31 @@ class Recorder:
             await asyncio.sleep(WATCH_S)
             if self._watch is not None:
                 self._watch(self.progress())
+            if self._unit.active:
+                self._look()
+
+    def _look(self) -> None:
+        """Tell who started us how it goes, and whether it gets on."""
+        progress, sessions = self.progress(), self._recording.pipeline.sessions
+        doubts = outlook.doubts(progress, self._disk, self.lineup)
+        signs = outlook.signs(self._connections, sessions, self._tries, self._disk)
+        state = State(progress, bool(self._held()), self._hours.recovered, doubts)
+        self._unit.look(state, signs, time.monotonic())
+
+    def inside(self) -> Inside:
+        """What it consists of, for those who look on."""
+        return Inside(
+            self._recording,
+            self._feeds,
+            self.lineup,
+            self._disk,
+            self._hours,
+            self._venue_clock,
+            self._rows,
+            self._frames,
+            self._configured_ns,
+            self._stop.is_set(),
+        )
 
     def progress(self) -> Progress:
         """Where the recorder is."""

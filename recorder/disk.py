@@ -11,13 +11,16 @@ file is let go then, so that there is room to write that down.
 """
 
 import asyncio
+import errno
 import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 
 from recorder import logs
+from recorder.histogram import Histogram
 from recorder.hours import Hours
 from recorder.recording import Pending, Recording
 from recorder.store.paths import Root, iso
@@ -31,12 +34,16 @@ BUFFERED_BYTES_MAX = 128 * 2**20
 PENDING_ROWS_MAX = 8_000_000
 BALLAST_BYTES = 64 * 2**20
 BALLAST = ".ballast"
+SYNCS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 class Disk:
     """The services between a recording and its data directory.
 
-    ``room`` is set while more may be read. ``note(kind, detail)`` writes a fault down.
+    ``room`` is set while more may be read. ``note(kind, detail)`` writes a fault down. For whoever
+    looks on: ``free`` is how many bytes may still be written, None while that is not known,
+    ``errors`` counts what the disk refused, by errno, ``rows`` those that were published, by table;
+    ``syncs`` is how long syncs took, ``synced_s`` when the last one ended.
     """
 
     def __init__(
@@ -58,9 +65,15 @@ class Disk:
         self._ending = asyncio.Event()
         self._synced = asyncio.Condition()
         self._refused: dict[str, float] = {}
+        self._refusals: Counter[str] = Counter()
         self._low = False
         self._ballast = root.path / BALLAST
         self._full = asyncio.Event()
+        self.free: int | None = None
+        self.errors: Counter[str] = Counter()
+        self.rows: Counter[str] = Counter()
+        self.syncs = Histogram(SYNCS_S)
+        self.synced_s = time.monotonic()
         self.room = asyncio.Event()
         self.room.set()
 
@@ -96,6 +109,16 @@ class Disk:
             self.room.set()
 
     @property
+    def refused(self) -> list[str]:
+        """What could not be written, and is tried again: capture, sync, parts; by name."""
+        return sorted(self._refused)
+
+    @property
+    def floor(self) -> int:
+        """Bytes that must be free."""
+        return self._free_bytes_min
+
+    @property
     def stopped(self) -> str:
         """Why nothing is read; empty where it is."""
         if self.room.is_set():
@@ -104,11 +127,31 @@ class Disk:
             return "too little space is free"
         return "the disk refused" if self._refused else "too much waits to be written"
 
+    @property
+    def refusing(self) -> bool:
+        """Whether the disk refuses what is written; it is tried again."""
+        return bool(self._refused)
+
+    def signs(self) -> tuple[Hashable, Hashable]:
+        """What moves while the disk answers, by capture and by parts; None where none waits.
+
+        A refusal is an answer, and is tried again. A write that does not return is none.
+        """
+        capture, ready = self._recording.capture, self._recording.ready
+        refused = self._refusals
+        waits = capture.synced < capture.reached
+        return (
+            (capture.synced, refused["capture"], refused["sync"]) if waits else None,
+            (ready[0].reached, refused["parts"]) if ready else None,
+        )
+
     def _refuse(self, what: str, error: OSError) -> None:
         """Something could not be written; written down once, until all can be again."""
         if not self._refused:
             self._note("disk_refused", f"{what}: {error}; what arrives is kept in memory")
         self._refused.setdefault(what, time.monotonic())
+        self._refusals[what] += 1
+        self.errors[errno.errorcode.get(error.errno or 0, "other")] += 1
         self._let_ballast_go()
         self.look_for_room()
 
@@ -143,12 +186,15 @@ class Disk:
         capture = self._recording.capture
         while not self._ending.is_set():
             await self._pause(SYNC_S)
+            began_s = time.monotonic()
             try:
                 await asyncio.to_thread(capture.sync)
             except OSError as error:
                 self._refuse("sync", error)
             else:
                 self._accept("sync")
+                self.synced_s = time.monotonic()
+                self.syncs.observe(self.synced_s - began_s)
             async with self._synced:
                 self._synced.notify_all()
 
@@ -187,6 +233,7 @@ class Disk:
             await self._pause(RETRY_S)
             return False
         self._accept("parts")
+        self.rows.update(rows)
         self._tell_part(pending, rows, time.monotonic() - began_s)
         return True
 
@@ -208,6 +255,7 @@ class Disk:
 
     async def _look(self) -> None:
         free = await asyncio.to_thread(free_bytes, self._root.path)
+        self.free = free
         if free is None:
             return
         if not self._low and free < self._free_bytes_min:

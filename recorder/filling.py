@@ -25,10 +25,10 @@ from recorder.errors import (
     LockedError,
     NoInputError,
     RecorderError,
-    StorageError,
     VenueUnavailableError,
 )
 from recorder.feed.rest import Rest
+from recorder.finishing import on_disk
 from recorder.hours import show_open_hour
 from recorder.missing import MissingTrades, missing_trades
 from recorder.recording import Recording, end_lost
@@ -129,7 +129,7 @@ def fill(
             "feed.trades_url is empty: there is nobody to ask for trades. Leave it out for the "
             "Exchange's own address, or name another"
         )
-    with _alone(root), _disk(root):
+    with _alone(root), on_disk(root, "what was fetched is not fetched twice"):
         _finish(root)
         report = _found(root, product_ids, start_ns, end_ns)
         if report.missing:
@@ -180,18 +180,6 @@ def _alone(root: Root) -> Iterator[None]:
         yield
     finally:
         lock.__exit__(None, None, None)
-
-
-@contextmanager
-def _disk(root: Root) -> Iterator[None]:
-    """What the disk refuses is the operator's to mend."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{root.path}: the disk refused ({error}). See that it has space and is writable, and "
-            "do the same again: what was fetched is not fetched twice."
-        ) from error
 
 
 def _finish(root: Root) -> None:

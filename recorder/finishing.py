@@ -77,12 +77,12 @@ def finish(root: Root, *, include_current: bool, progress: Progress | None = Non
 
 
 @contextmanager
-def on_disk(root: Root) -> Iterator[None]:
-    """What the disk refuses is the operator's to mend."""
+def on_disk(root: Root, safe: str = "what was recorded is safe") -> Iterator[None]:
+    """What the disk refuses is the operator's to mend; ``safe`` says what is not lost by it."""
     try:
         yield
     except OSError as error:
         raise StorageError(
             f"{root.path}: the disk refused ({error}). See that it has space and is writable, and "
-            "do the same again: what was recorded is safe."
+            f"do the same again: {safe}."
         ) from error

@@ -11,6 +11,7 @@ from typing import Any
 from recorder import logs, recovery, sealing
 from recorder.core.frames import FIRST_OFFSET
 from recorder.errors import DataError, RecorderError
+from recorder.histogram import Histogram
 from recorder.sealing import seal_sound
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.paths import Root, hour_text, iso
@@ -25,13 +26,15 @@ RETIRE_S = 300.0
 RETRY_S = 60.0  # of work in a process of its own
 LOOK_S = 1.0
 LATE_S = 30.0  # a switch comes so much later than it should
+SEALS_S = (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
 
 
 class Hours:
     """Finishes hours.
 
     ``sealed`` names those that were sealed (``2026112119``); ``recovered``: what an earlier process
-    left is done.
+    left is done. ``files`` counts the files of hours that were sealed here, ``seals`` how long it
+    took.
     """
 
     def __init__(
@@ -58,6 +61,18 @@ class Hours:
         self._due_s = dict.fromkeys(("recovery", "seal", "retire"), 0.0)
         self._failing: set[str] = set()
         self.sealed: list[str] = []
+        self.files = 0
+        self.seals = Histogram(SEALS_S)
+
+    @property
+    def waiting(self) -> int:
+        """How many hours are over and not sealed."""
+        return len(self._ended)
+
+    @property
+    def failing(self) -> list[str]:
+        """What failed, and is tried again: recovery, seal, switch, …; by name."""
+        return sorted(self._failing)
 
     def keep_capture(self, keep_capture_s: int | None) -> None:
         """Keep the capture of sealed hours so long from now on; None for ever."""
@@ -178,6 +193,8 @@ class Hours:
         commit, notes = await work(seal_sound, self._root, hour)
         self._tell(notes)
         self.sealed.append(hour_text(hour))
+        self.files += len(commit.files)
+        self.seals.observe(time.monotonic() - began_s)
         self._log.info(
             "hour_sealed",
             hour=iso(hour),

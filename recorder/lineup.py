@@ -29,7 +29,8 @@ class Lineup:
     ``note(kind, detail)`` writes a fault down, ``held`` gives the products that are being
     recorded, ``configured`` takes settings over that are not of the feed. ``listed`` takes what a
     list that came says of the products that are recorded. ``read`` reads the configuration again;
-    None where that is not wanted.
+    None where that is not wanted; ``followed`` is called when it was, whatever came of it.
+    ``refused``: the configuration that was read last is wrong, and an older one holds.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Lineup:
         configured: Callable[[Config], None],
         listed: Callable[[list[dict[str, str | None]]], None],
         read: Callable[[], Config] | None,
+        followed: Callable[[], None] = lambda: None,
     ) -> None:
         """Choose what to record and plan it; see `choose` for what it raises."""
         self.config = config
@@ -56,6 +58,8 @@ class Lineup:
         self._configured = configured
         self._listed = listed
         self._read = read
+        self._followed = followed
+        self.refused = False
         self._log = logs.log()
         self._noted: set[tuple[str, str]] = set()
         self._delisted: set[str] = set()  # by the venue, while we record
@@ -80,7 +84,11 @@ class Lineup:
             await self._follow_list()
         while True:
             asked = await self._wait(REFRESH_S if self._listing.fresh else RETRY_S)
-            await (self._follow_config() if asked else self._follow_list())
+            if asked:
+                self.refused = not await self._follow_config()
+                self._followed()
+            else:
+                await self._follow_list()
 
     def ask_again(self) -> None:
         """Read the configuration and the list again; returns at once."""
@@ -102,14 +110,14 @@ class Lineup:
             self._change(self.config, "the list of products")
             self._tell_rules()
 
-    async def _follow_config(self) -> None:
-        """Read the configuration again; one that is wrong changes nothing."""
+    async def _follow_config(self) -> bool:
+        """Read the configuration again; one that is wrong changes nothing, and gives False."""
         assert self._read is not None
         try:
             config = await asyncio.to_thread(self._read)
         except RecorderError as error:
             self._log.error("config_refused", error=str(error))
-            return
+            return False
         fixed = unchangeable(self.config, config)
         if fixed:
             self._log.warning("restart_needed", keys=fixed)
@@ -121,9 +129,10 @@ class Lineup:
             here = {key.word: getattr(before, key.word) for key in fixed_here}
             feed = replace(config.feed, **here)
         came = await self._refresh()
-        self._change(replace(config, data=self.config.data, feed=feed), "the configuration")
+        right = self._change(replace(config, data=self.config.data, feed=feed), "the configuration")
         if came:
             self._tell_rules()
+        return right
 
     async def _refresh(self) -> bool:
         """Ask for the list and keep it; returns whether it came."""
@@ -149,13 +158,13 @@ class Lineup:
         except OSError as error:
             self._log.error("work_failed", what="products", error=str(error))
 
-    def _change(self, config: Config, why: str) -> None:
-        """Record what a configuration and the list come to now."""
+    def _change(self, config: Config, why: str) -> bool:
+        """Record what a configuration and the list come to now; False where it is refused."""
         try:
             selection = choose(config.feed, self._listing, self._held())
         except RecorderError as error:
             self._log.error("config_refused", error=str(error))
-            return
+            return False
         old, new = describe(self.config), describe(config)
         changed = {name: new[name] for name in new if new[name] != old[name]}
         if changed:
@@ -164,6 +173,7 @@ class Lineup:
         self.config, self.selection = config, selection
         self._carry(why, anyway=bool(changed))
         self._write_down()
+        return True
 
     def _carry(self, why: str, *, anyway: bool = False) -> None:
         """Plan what is recorded now; logged where anything changes."""

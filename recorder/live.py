@@ -13,9 +13,12 @@ from recorder.config import Config
 from recorder.daemon import Recorder
 from recorder.errors import RecorderError, StorageError
 from recorder.feed.selection import Selection, is_pattern
+from recorder.http import open_door, serving
 from recorder.keycheck import Signings, reading, signings_for
 from recorder.listing import Listing, fetch_from, rest_services
 from recorder.progress import Progress, Summary
+from recorder.service.notifier import Notifier
+from recorder.service.unit import Unit
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root, hour_text
 
@@ -45,7 +48,8 @@ def record(
         LockedError: another process records into the data directory.
         StorageError: the disk refused.
         UnavailableError: there are patterns, and the list of products could not be had.
-        ConfigError: there is nothing to record, or a key is needed and there is none.
+        ConfigError: there is nothing to record, a key is needed and there is none, or HTTP would
+            be open to others.
         PermissionRefusedError: the key must not be used; see `signings_for` for this and more.
     """
     root = Root(config.data)
@@ -65,12 +69,15 @@ def record(
                 read=reading(read, signings),
                 trades=trades,
                 signings=signings,
+                unit=Unit(Notifier()),
             )
             if planned is not None:
                 planned(recorder.lineup.selection, recorder.progress().connections)
             settle()
-            return await recorder.run()
+            async with serving(door, recorder):
+                return await recorder.run()
 
+    door = open_door(config.http)
     with WriterLock(root):
         signings = signings_for(config.feed)
         try:

@@ -16,7 +16,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,6 +24,7 @@ from typing import Any, TextIO
 import structlog
 
 from recorder.errors import UsageError
+from recorder.service import journal
 
 EVENTS: dict[str, str] = {
     "config_loaded": "The settings were read and are right; every one of them is a key.",
@@ -63,6 +64,10 @@ EVENTS: dict[str, str] = {
     "reconnect_waiting": "A connection ended or failed; the next try follows after wait_s.",
     "capture_damaged": "A stretch of an earlier capture is not whole; what is whole was used.",
     "work_failed": "Recovery, sealing or clearing up failed; recording goes on, it is tried again.",
+    "watchdog_triggered": "Something does not get on; the service manager is asked to restart us.",
+    "http_served": "State, books and metrics are served by HTTP at this address.",
+    "http_not_served": "The HTTP address cannot be had; recording goes on, it is tried again.",
+    "http_failed": "A request could not be answered, or a service of HTTP failed: a bug of ours.",
     "library_warned": "A library that the recorder uses logged a warning or an error.",
 }
 
@@ -115,8 +120,8 @@ def configure(*, service: bool, level: str) -> None:
     """Set up logging for this process; call it once, first.
 
     Args:
-        service: JSON lines to stdout; otherwise readable lines to stderr, coloured when that is
-            a terminal.
+        service: JSON lines to stdout, or entries of systemd's journal where stderr goes there;
+            otherwise readable lines to stderr, coloured when that is a terminal.
         level: The least that is logged, one of `LEVELS`.
 
     Raises:
@@ -124,6 +129,12 @@ def configure(*, service: bool, level: str) -> None:
     """
     if level not in LEVELS:
         raise UsageError(f"{escape(level)!r} is not a log level; allowed are {', '.join(LEVELS)}")
+    render: structlog.typing.Processor = TerminalRenderer(colors=_colors())
+    if service:
+        render = render_for_journal if journal.is_stderr() else render_json
+    lines: _Lines | _Entries = _Lines("stdout" if service else "stderr")
+    if render is render_for_journal:
+        lines = _Entries(_Lines("stdout").msg)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -131,10 +142,10 @@ def configure(*, service: bool, level: str) -> None:
             add_level,
             add_time,
             to_data,
-            render_json if service else TerminalRenderer(colors=_colors()),
+            render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Lines("stdout" if service else "stderr"),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING, force=True)
@@ -202,6 +213,20 @@ def render_json(_logger: object, _method: str, event_dict: EventDict) -> str:
     return json.dumps(ordered, separators=(",", ":"), allow_nan=False).replace("\x7f", "\\u007f")
 
 
+def render_for_journal(
+    logger: object, method: str, event_dict: EventDict
+) -> tuple[tuple[str, str, EventDict], dict[str, Any]]:
+    """Render one entry: the line as JSON, a line for people, and the keys as they are."""
+    fields = dict(event_dict)
+    shown = [event_dict["event"]]
+    shown += [
+        f"{_word(name)}={_quoted(value)}"
+        for name, value in sorted(event_dict.items())
+        if name not in {"ts", "level", "event"}
+    ]
+    return (render_json(logger, method, event_dict), " ".join(shown), fields), {}
+
+
 class TerminalRenderer:
     """structlog's console line, with every key and value made harmless."""
 
@@ -258,6 +283,19 @@ class _Lines:
             stream.flush()
         except (OSError, ValueError):
             return
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _Entries:
+    """Writes entries of the journal, or ``otherwise`` lines of JSON."""
+
+    def __init__(self, otherwise: Callable[[str], None]) -> None:
+        self._journal = journal.Journal(otherwise)
+
+    def msg(self, line: str, message: str, fields: EventDict) -> None:
+        """Write one entry."""
+        self._journal.write(line, message, fields)
 
     debug = info = warning = error = critical = exception = msg
 

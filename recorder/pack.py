@@ -12,8 +12,7 @@ What a packed day replaced is removed by a later run, after the time that every 
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,7 +24,8 @@ import pyarrow.compute as pc
 from recorder import recovery
 from recorder.core.coverage import GAP
 from recorder.core.tables import COVERAGE
-from recorder.errors import DataError, NoInputError, StorageError, UsageError
+from recorder.errors import DataError, NoInputError, UsageError
+from recorder.finishing import on_disk
 from recorder.store import retire
 from recorder.store.days import Day, clear, day_named, files_of, read_day
 from recorder.store.lock import PackLock
@@ -111,7 +111,7 @@ def pack(
     if not path.is_dir():
         raise NoInputError(f"{path}: no such directory. Name one that was recorded into.")
     root = Root(path)
-    with PackLock(root), _disk(root):
+    with PackLock(root), on_disk(root):
         return _Packing(root, dry_run, progress).run(wanted, older_than_s)
 
 
@@ -334,15 +334,3 @@ def _hours(hours: Sequence[int], verb: str = "") -> str:
     names = [hour_text(hour) for hour in hours]
     shown = ", ".join(names) if len(names) < 4 else f"{names[0]} … {names[-1]}"
     return f"{shown} {verb or ('is' if len(names) == 1 else 'are')}"
-
-
-@contextmanager
-def _disk(root: Root) -> Iterator[None]:
-    """What the disk refuses is the operator's to mend."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{root.path}: the disk refused ({error}). See that it has space and is writable, and "
-            "do the same again: what was recorded is safe."
-        ) from error

@@ -21,6 +21,7 @@ from recorder.store.views import EMPTY, MEANINGS, views
 
 ROWS_AT_ONCE = 1000
 _TRIES = 3
+_LOOK_S = 0.2
 _INTERRUPT_AGAIN_S = 0.1
 _T = TypeVar("_T")
 # What can be done in memory alone. PREPARE is not: it could hold anything.
@@ -70,6 +71,12 @@ class Queries:
 
     def __init__(self, path: Path) -> None:
         """Raises NoInputError where there is no such directory, DataError where it is damaged."""
+        if str(path).startswith("s3:/"):
+            raise UsageError(
+                f"{path}: SQL reads data directories only: DuckDB needs an extension for objects. "
+                "Copy what you ask of into a directory, or read it in Python: "
+                'recorder.open("s3://…").trades(…).to_duckdb() is a relation.'
+            )
         if not path.is_dir():
             raise NoInputError(
                 f"{path}: no such directory. Name one that `recorder run`, `import` or `demo` has "
@@ -144,13 +151,18 @@ class Queries:
 
     def _wait(self, act: Callable[[], _T]) -> _T:
         """Let a thread do it, so that Ctrl-C is met at once: DuckDB looks for it now and then."""
-        future = self._thread.submit(act)
         try:
+            future = self._thread.submit(act)
+            # A signal that comes right before a wait does not end it: each is a short one.
+            while not wait([future], timeout=_LOOK_S).done:
+                pass
             return future.result()
         except KeyboardInterrupt:
-            while not future.done():  # it may not have begun to run what is to be stopped
+            # It may have come before there was a future, and before there is what to stop.
+            behind = self._thread.submit(int)
+            while not behind.done():
                 self._con.interrupt()
-                wait([future], timeout=_INTERRUPT_AGAIN_S)
+                wait([behind], timeout=_INTERRUPT_AGAIN_S)
             raise
 
     def macros(self) -> list[Macro]:

@@ -6,7 +6,7 @@ The hours are cut by the arrivals' times: an hour's capture ends with `Ended` an
 with `Carried`, so that each can be replayed alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -277,11 +277,16 @@ class Recording:
         self.cut()
         return step
 
-    def flush(self) -> None:
-        """Make everything durable and publish it, here and now (blocking)."""
+    def flush(self, may_publish: Callable[[], bool] = lambda: True) -> None:
+        """Make everything durable and publish it, here and now (blocking).
+
+        ``may_publish`` is asked before each part; what it refuses, recovery publishes.
+        """
         self.cut()
         self.capture.flush()
         for pending in self.take_ready():
+            if not may_publish():
+                break
             pending.publish(self.root)
 
 

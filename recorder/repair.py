@@ -29,7 +29,7 @@ from recorder.store.aside import QUARANTINE
 from recorder.store.capture import end_of
 from recorder.store.days import clear
 from recorder.store.importing import take_back
-from recorder.store.lock import PackLock, WriterLock
+from recorder.store.lock import PackLock, WriterLock, past_days
 from recorder.store.orphans import refuse_shorter
 from recorder.store.paths import CUTS, Root, hour_from_text, hour_text
 from recorder.store.publish import empty, make_folder, publish, publish_json, sync_file, sync_folder
@@ -360,31 +360,34 @@ def prune(
     """Remove what sealed hours no longer need, as `recorder run` does, and whole days if asked.
 
     ``keep_capture_s``: capture that was sealed longer ago goes; None keeps it. ``older_than_s``:
-    days that ended longer ago go with their sealed files; None keeps them.
+    days that ended longer ago go with their sealed files; None keeps them. While somebody records
+    only that can be asked for, and of these days what is left after the recorder's own clearing up.
 
     Raises:
-        LockedError: somebody records into it, or packs it.
+        LockedError: somebody records into it, and more was asked for; or packs it.
         NoInputError: it is no data directory.
         StorageError: the disk refused.
     """
     root = _root(path)
-    with WriterLock(root), PackLock(root), on_disk(root):
+    beside = older_than_s is not None and keep_capture_s is None
+    with past_days(root, beside=beside) as recorded, on_disk(root):
         report = PruneReport(str(path), dry_run)
         if not dry_run:
             report.removed += clear(root)
         now_s = time.time()
-        report.removed += retire(root, now_s, keep_capture_s, dry_run=dry_run)
+        if not recorded:
+            report.removed += retire(root, now_s, keep_capture_s, dry_run=dry_run)
         if older_than_s is not None:
-            days = remove_days(root, now_s - older_than_s, dry_run=dry_run)
+            days = remove_days(root, now_s - older_than_s, beside=recorded, dry_run=dry_run)
             report.removed += [line for line in days if line not in report.removed]
-        _tell_readers(root, dry_run=dry_run)
+        _tell_readers(root, root.packing if recorded else None, dry_run=dry_run)
         return report
 
 
-def _tell_readers(root: Root, *, dry_run: bool) -> None:
+def _tell_readers(root: Root, staging: Path | None = None, *, dry_run: bool) -> None:
     """Write `recorder.sql` anew: one that was cut off may not have come to that."""
     if not dry_run and root.committed_hours():
-        publish_views(root)
+        publish_views(root, staging)
 
 
 def _root(path: Path) -> Root:

@@ -35,6 +35,14 @@ class Authority:
         self, host: str = "127.0.0.1", *, begin: Any = NOW - DAY, end: Any = NOW + DAY
     ) -> ssl.SSLContext:
         """What a server listens with, for a host, valid from one time to another."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.issue(host, begin=begin, end=end))
+        return context
+
+    def issue(
+        self, host: str = "127.0.0.1", *, begin: Any = NOW - DAY, end: Any = NOW + DAY
+    ) -> Path:
+        """A file with a certificate for a host and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             subject: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
@@ -51,9 +59,8 @@ class Authority:
             certificate.public_bytes(Encoding.PEM)
             + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        file.chmod(0o600)
+        return file
 
 
 def _named(name: str) -> x509.Name:

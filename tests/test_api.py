@@ -1,6 +1,5 @@
 """Requests by hand, over real HTTP and TLS, to a venue that knows a few keys."""
 
-import json
 import re
 import urllib.request
 from pathlib import Path

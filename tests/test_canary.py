@@ -15,6 +15,7 @@ import time
 import traceback
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,19 @@ from rich.traceback import Traceback
 
 from recorder import api, config, credentials, keycheck, logs, recovery, worker
 from recorder.cli.embedded import embedded_venue
+from recorder.config.listening import Address
 from recorder.credentials import Credentials, Secret, load
 from recorder.errors import RecorderError
 from recorder.feed import connection
 from recorder.feed.auth import ExchangeSigner, LegacySigner, signer_for
 from recorder.feed.auth_keys import private_key
+from recorder.http import site
 from recorder.store.capture import read_blocks
 from recorder.store.paths import Root
 from recorder.venue import Access, Venue
 from recorder.venue.rest import Failure, RestRules, RestVenue
 from recorder.venue.rest_keys import new_key
+from tests.http.served import served
 from tests.recorders import all_recorded, live_rows, recording, wait_for
 from tests.rest_service import FAST, serving
 
@@ -360,3 +364,50 @@ def test_a_running_process_does_not_show_the_key_to_others(tmp_path):
             process.kill()
     assert str(path) in seen
     assert_hidden(seen, secret)
+
+
+async def test_what_is_served_shows_no_secret(tmp_path, monkeypatch, capsys):
+    """Neither the key of the venue nor the token of HTTP: in no answer, header, log or note.
+
+    Whatever is asked, with the token, without it, and with one that is wrong.
+    """
+    known, secret = new_key("ES256")
+    monkeypatch.setenv("COINBASE_API_KEY", known.name)
+    monkeypatch.setenv("COINBASE_API_SECRET", secret)
+    token = tmp_path / "token"
+    token.write_text(PLANTED)
+    token.chmod(0o600)
+    logs.configure(service=True, level="debug")
+    http = config.HttpConfig(listen=Address("127.0.0.1", 0), token_file=token)
+    logs.log().info("config_loaded", **config.describe(replace(config.load(None), http=http)))
+    shown = b""
+    async with served(tmp_path / "data", http) as there:
+        await wait_for(lambda: all_recorded(there.recorder), "every channel")
+        for header in (f"Bearer {PLANTED}", f"Bearer {PLANTED}x", "Bearer wrong", PLANTED):
+            for target in (
+                *("/", "/livez", "/readyz", "/v1/status", "/v1/products", "/metrics", "/nothing"),
+                *("/v1/books/BTC-USD", "/v1/books/SOL-USD", f"/{PLANTED}", f"/v1/books/{PLANTED}"),
+                *(f"/v1/products?token={PLANTED}", "/v1/coverage?start=x", "/v1/stream?events=x"),
+            ):
+                for method in ("GET", "HEAD", "POST"):
+                    asked = [
+                        f"{method} {target} HTTP/1.1",
+                        f"Host: 127.0.0.1:{there.port}",
+                        f"Authorization: {header}",
+                        "Connection: close", "", "",
+                    ]  # fmt: skip
+                    shown += await there.raw("\r\n".join(asked).encode())
+        broken = f"GET / HTTP/1.1\r\nAuthorization: Bearer {PLANTED}\r\nBad Name: {PLANTED}\r\n\r\n"
+        shown += await there.raw(broken.encode())
+        monkeypatch.setattr(site, "status_view", lambda _: 1 / 0)
+        target = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        shown += await there.raw(f"{target}Authorization: Bearer {PLANTED}\r\n\r\n".encode())
+        inside = (there.server, there.server._site, there.server._site._guard, there.server._door)
+        shown += "".join(f"{each!r}{getattr(each, '__dict__', '')!r}" for each in inside).encode()
+        shown += (tmp_path / "data" / ".http.json").read_bytes()
+    text = shown.decode("latin-1") + "".join(capsys.readouterr())
+    assert text.count(" 200 OK") > 8
+    assert text.count(" 401 ") > 20
+    assert "http_failed" in text
+    assert "recorder_build_info" in text
+    assert_hidden(text, secret, PLANTED)

@@ -67,6 +67,40 @@ def test_in_service_a_line_is_one_json_object_on_stdout(
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", found["ts"])
 
 
+def test_under_systemd_a_line_is_an_entry_of_the_journal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its keys as fields, a line for people, and without what is secret in either."""
+    wrote: list[tuple[str, str, dict[str, Any]]] = []
+
+    class Journal:
+        def __init__(self, otherwise: Any) -> None:
+            self.otherwise = otherwise
+
+        def write(self, line: str, message: str, fields: dict[str, Any]) -> None:
+            wrote.append((line, message, fields))
+            self.otherwise(line)
+
+    monkeypatch.setattr(logs.journal, "is_stderr", lambda: True)
+    monkeypatch.setattr(logs.journal, "Journal", Journal)
+    logs.configure(service=True, level="info")
+    logs.log(product_id="BTC-USD").warning("book_stale", reason="a b", secret="s", text=PEM)
+    ((line, message, fields),) = wrote
+    expected = 'book_stale product_id=BTC-USD reason="a b" secret="[redacted]" text="[redacted]"'
+    assert message == expected
+    assert fields["product_id"] == "BTC-USD"
+    assert json.loads(line) == fields
+    assert _service(capsys) == [fields], "what the journal does not take is a line"
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        logs.log().exception("work_failed", what="seal")
+    _, message, fields = wrote[-1]
+    assert fields["exception"].startswith("Traceback")
+    assert "Traceback" in message
+    assert "\x1b" not in message
+
+
 def test_on_a_terminal_a_line_is_readable_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     """Plain words stand as they are, everything else in quotes."""
     logs.configure(service=False, level="info")

@@ -27,6 +27,11 @@ ELSEWHERE = {
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",
     "cli/venue.py": "tests/cli/test_embedded.py runs the command as a process",
+    "inside.py": "values without code; tests/http reads them",
+    **{
+        f"http/{name}.py": "tests/http/test_http.py asks a server of it over sockets"
+        for name in ("answers", "look", "server", "site", "views", "watch")
+    },
     "feed/shell.py": "a protocol without code; tests/feed/test_connection.py implements it",
     "venue/__init__.py": "tests/cli/test_embedded.py serves by it in a process",
     "venue/door.py": "tests/venue/test_server.py and test_playback.py open it",

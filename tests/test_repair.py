@@ -256,6 +256,31 @@ def test_prune_removes_whole_days_on_request(tmp_path, monkeypatch):
     assert prune(root.path, older_than_s=30 * 86_400).removed == []
 
 
+def test_whole_days_go_beside_a_recorder(tmp_path, monkeypatch):
+    """Days that it has cleared up behind itself; all else is the recorder's own, or refused."""
+    root = record_days(tmp_path / "data")
+    finishing.seal(root.path, include_current=True)
+    hours = root.committed_hours()
+    days = sorted({hour // 24 for hour in hours})
+    monkeypatch.setattr("recorder.repair.time.time", lambda: 4e9)
+    with WriterLock(root):
+        assert prune(root.path, older_than_s=30 * 86_400).removed == []  # there is capture still
+        assert root.committed_hours() == hours
+        with pytest.raises(LockedError):
+            prune(root.path, older_than_s=30 * 86_400, keep_capture_s=0)
+    prune(root.path, keep_capture_s=0)
+    with WriterLock(root):
+        root.staging.mkdir(exist_ok=True)
+        (root.staging / "of the recorder").touch()
+        said = prune(root.path, older_than_s=30 * 86_400, dry_run=True).removed
+        assert root.committed_hours() == hours
+        assert prune(root.path, older_than_s=30 * 86_400).removed == said
+        assert (root.staging / "of the recorder").exists()
+    assert {hour // 24 for hour in root.committed_hours()} == {days[-1]}
+    (root.staging / "of the recorder").unlink()
+    assert verify(root.path).whole
+
+
 def test_nothing_goes_that_is_not_old_enough(root):
     """Nothing was asked for, or not yet."""
     before = contents(root)

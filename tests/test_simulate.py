@@ -176,10 +176,22 @@ def test_a_missing_frame_is_seen(sealed, number):
     found = frames.check_sent(captured, sealed.truth.sent, sealed.truth.lives, LOSS_S_MAX)
     first_problem(found, "a")
     if number > 0:
-        first_problem(ledger.check_gaps(coverage, captured), "f")
+        found = list(ledger.check_gaps(coverage, [], captured))
+        assert found[0].endswith("and no fault")  # a gap, too, if its connection recorded by then
     shutil.rmtree(sealed.folder / "again")
     recovery.rebuild(Root(sealed.root), Root(sealed.folder / "again"))
     first_problem(rows.check_rebuilt(sealed.root, sealed.folder / "again"), "c")
+
+
+def test_a_loss_that_is_no_gap_is_seen(sealed):
+    """In the middle of a connection that recorded."""
+    coverage = evidence.read_coverage(sealed.root)
+    captured = evidence.read_capture(sealed.root)
+    line = max(captured.lines.values(), key=lambda each: len(each.frames))
+    del line.frames[len(line.frames) // 2]
+    faults = evidence.read_sequence_gaps(sealed.root)
+    found = list(ledger.check_gaps(coverage, faults, captured))
+    assert {text.rpartition(" ")[2] for text in found} >= {"fault", "gap"}
 
 
 def test_what_a_kill_loses_is_counted_from_the_last_frame_on_disk(sealed):
@@ -256,7 +268,7 @@ def test_a_gap_that_claims_a_recorded_frame_is_seen(sealed):
         "state": "gap", "reason": "sequence_gap", "connection_id": line.connection_id,
         "sequence_before": 3, "sequence_after": 6, "messages_missing": 2,
     }  # fmt: skip
-    assert "claims 2" in first_problem(ledger.check_gaps([{**row, **claim}], captured), "f")
+    assert "claims 2" in first_problem(ledger.check_gaps([{**row, **claim}], [], captured), "f")
 
 
 def test_a_book_that_is_not_the_venues_is_seen(sealed):

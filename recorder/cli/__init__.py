@@ -18,10 +18,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from recorder.cli import api, auth, care, demo, look, record, venue
+from recorder.cli import api, auth, care, demo, look, record, running, venue
 from recorder.cli import backfill as backfilling
+from recorder.cli import coverage as covering
+from recorder.cli import describe as describing
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
+from recorder.cli import publish as publishing
 from recorder.cli import replay as replaying
 from recorder.cli import sql as querying
 from recorder.cli.terminal import plain
@@ -77,8 +80,10 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
     (
         "Look",
         {
+            "status": running.status,
             "book": look.book,
-            "coverage": look.coverage,
+            "coverage": covering.coverage,
+            "describe": describing.describe,
             "products": look.products,
             "sql": querying.sql,
             "export": exporting.export,
@@ -93,6 +98,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "backfill": backfilling.backfill,
             "prune": care.prune,
             "pack": care.pack,
+            "publish": publishing.publish,
         },
     ),
     ("Ask", {"api": api.api}),

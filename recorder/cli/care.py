@@ -127,7 +127,8 @@ def prune(
     """Remove what sealed hours no longer need, from a directory that nobody records into.
 
     Parts of hours that were sealed an hour ago always go; capture and whole days only when asked
-    for. Recording does the first two by itself. What is removed is gone.
+    for. Recording does the first two by itself: with --older-than alone it may go on meanwhile.
+    What is removed is gone.
 
     Examples:
         recorder prune --data data --keep-capture 48h --dry-run

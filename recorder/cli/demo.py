@@ -58,6 +58,7 @@ def demo(
                 "feed.url": ("--url", venue.url),
                 "feed.rest_url": ("--url", venue.rest_url),
                 "feed.trades_url": ("--url", venue.rest_url),
+                "http.listen": ("--listen", "off"),
                 "store.part_seconds": ("--part-seconds", PART_SECONDS),
             },
         )

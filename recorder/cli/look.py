@@ -1,8 +1,8 @@
-"""Commands that read: book, coverage, products."""
+"""Commands that read: book, products."""
 
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -13,8 +13,6 @@ from recorder.cli.times import instant
 from recorder.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from recorder.dataset import BookView, ProductSummary
 
 _BAR_CELLS = 24
@@ -55,37 +53,6 @@ def book(
         terminal.print_json(book_json(view))
         return
     show_book(view)
-
-
-def coverage(
-    data: Annotated[Path, typer.Option(help=DATA_HELP)] = Path("data"),
-    product: Annotated[str | None, typer.Option(help="Only this product.")] = None,
-    channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
-    gaps: Annotated[bool, typer.Option("--gaps", help="Only what is missing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
-) -> None:
-    """Show what was recorded and what is missing, and why.
-
-    Every stretch of time of every channel and product is a row: recorded, or a gap with its
-    reason. The share is the recorded part of the time from the first row to the last.
-
-    Examples:
-        recorder coverage --gaps                       is anything missing?
-        recorder coverage --product BTC-USD --channel level2 --json
-    """
-    from recorder import dataset  # noqa: PLC0415  heavy
-
-    rows = [
-        row
-        for row in dataset.open_dataset(data).coverage().to_pylist()
-        if (product is None or row["product_id"] in {product, None})
-        and (channel is None or row["channel"] == channel)
-    ]
-    wanted = [row for row in rows if row["state"] == "gap"] if gaps else rows
-    if as_json:
-        terminal.print_json(wanted)
-        return
-    show_coverage(wanted, rows)
 
 
 def products(
@@ -147,40 +114,6 @@ def show_book(view: "BookView") -> None:
     out.print(ladder)
 
 
-def show_coverage(rows: list[dict[str, Any]], every: list[dict[str, Any]]) -> None:
-    """Print intervals, and the recorded share of each channel and product of `every`."""
-    out = terminal.output()
-    if not every:
-        out.print("Nothing was recorded.")
-        return
-    intervals = terminal.table(
-        "channel", "product", "from (UTC)", "to (UTC)", "state", "#missing", "why"
-    )
-    for row in rows:
-        missing = row["messages_missing"]
-        intervals.add_row(
-            terminal.plain(row["channel"]),
-            terminal.plain(row["product_id"] or ""),
-            terminal.moment(row["start_time"]),
-            terminal.moment(row["end_time"]),
-            Text(terminal.plain(row["state"]), "bold red" if row["state"] == "gap" else ""),
-            "" if missing is None else f"{missing:,}",
-            terminal.plain(": ".join(filter(None, (row["reason"], row["detail"])))),
-        )
-    out.print(intervals if rows else "No gaps.")
-    show_shares(every)
-
-
-def show_shares(rows: list[dict[str, Any]]) -> None:
-    """Print the recorded share of each channel and product."""
-    shares = terminal.table("channel", "product", "#recorded", title="Recorded share")
-    for (channel, product), share in recorded_shares(rows).items():
-        # Rounded down, so that 100 % means all of it.
-        percent = "100 %" if share >= 1 else f"{int(share * 100_000) / 1000:.3f} %"
-        shares.add_row(terminal.plain(channel), terminal.plain(product or ""), percent)
-    terminal.show(shares)
-
-
 def show_products(found: "list[ProductSummary]") -> None:
     """Print a line for each product."""
     out = terminal.output()
@@ -201,31 +134,6 @@ def show_products(found: "list[ProductSummary]") -> None:
             terminal.amount(one.bytes),
         )
     out.print(rows)
-
-
-def recorded_shares(rows: list[dict[str, Any]]) -> dict[tuple[str, str | None], float]:
-    """Give the recorded part, 0 to 1, of the time that each channel and product spans.
-
-    Overlapping stretches (two connections at once) count once; one without an end lasts to the
-    latest time of all rows.
-    """
-    latest = max(row["end_time"] or row["start_time"] for row in rows)
-    spans: dict[tuple[str, str | None], list[tuple[datetime, datetime, bool]]] = {}
-    for row in rows:
-        span = (row["start_time"], row["end_time"] or latest, row["state"] != "gap")
-        spans.setdefault((row["channel"], row["product_id"]), []).append(span)
-    shares = {}
-    for key, stretches in spans.items():
-        first, last = min(s[0] for s in stretches), max(s[1] for s in stretches)
-        covered_s, until = 0.0, first
-        for start, end, recorded in sorted(stretches):
-            if recorded and end > until:
-                covered_s += (end - max(start, until)).total_seconds()
-                until = end
-        whole_s = (last - first).total_seconds()
-        recorded_only = all(recorded for *_, recorded in stretches)
-        shares[key] = covered_s / whole_s if whole_s > 0 else float(recorded_only)
-    return shares
 
 
 def _levels(side: list[tuple[str, str]], largest: Decimal) -> list[tuple[str, str, str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from recorder.cli import look, terminal
+from recorder.cli import coverage, look, terminal
 from recorder.cli.summary import duckdb_line, files_of, recorder_command, show_lines
 
 LADDER_LEVELS = 8
@@ -58,7 +58,7 @@ def show(root: Path, product: str) -> None:
     out.print()
     out.rule("What is covered", align="left")
     rows = db.coverage().to_pylist()
-    look.show_shares(rows)
+    coverage.show_shares(rows)
     gaps = sum(row["state"] == "gap" for row in rows)
     if gaps:
         out.print(

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recorder.config import checks
+from recorder.config import checks, listening
 from recorder.config.checks import WrongValueError, did_you_mean, kind_of, shown
-from recorder.config.keys import KEYS, Config, FeedConfig, Key, StoreConfig
+from recorder.config.keys import KEYS, Config, FeedConfig, HttpConfig, Key, StoreConfig
 from recorder.config.lines import KeyPath, lines_of, nearest_line
 from recorder.errors import ConfigError, NoInputError, UsageError
 
 __all__ = [
-    "KEYS", "Config", "FeedConfig", "Key", "StoreConfig", "checks",
+    "KEYS", "Config", "FeedConfig", "HttpConfig", "Key", "StoreConfig", "checks",
     "describe", "example", "load", "override", "parse", "unchangeable",
 ]  # fmt: skip
 
@@ -30,7 +30,11 @@ CONFIG_BYTES_MAX = 256 * 1024
 
 
 _KEY_OF = {key.name: key for key in KEYS}
-_TABLES: dict[str, type[FeedConfig | StoreConfig]] = {"feed": FeedConfig, "store": StoreConfig}
+_TABLES: dict[str, type[FeedConfig | StoreConfig | HttpConfig]] = {
+    "feed": FeedConfig,
+    "store": StoreConfig,
+    "http": HttpConfig,
+}
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column (\d+)\)")
 _ONE_LINE_PAIR = re.compile(r"\s*[A-Za-z0-9_.\"'-]+\s*=(?!.*[\[\]{}])(?!.*(\"{3}|'{3}))")
 _SYNTAX_MISTAKES_MAX = 20
@@ -88,7 +92,8 @@ def parse(text: str, source: Path | None) -> Config:
     found += _check_table(document, "", lines, given)
     venue = str(given.get("feed.venue", "advanced"))
     settings = {key.name: key.default_of(venue) for key in KEYS} | given
-    if not any(one.key in {"feed.venue", "feed.channels"} for one in found):
+    checked = {"feed.venue", "feed.channels", *(key.name for key in KEYS if key.table == "http")}
+    if not any(one.key in checked for one in found):
         found += _check_together(settings, lines)
     if found:
         raise ConfigError(_report(found, source))
@@ -107,6 +112,9 @@ def _check_together(settings: Mapping[str, Any], lines: Mapping[KeyPath, int]) -
             if mistake.position is not None:
                 path = (*path, mistake.position)
             yield _Found(nearest_line(lines, path), f"feed.{word}", mistake.text)
+    for name, text in listening.together(settings):
+        http: KeyPath = ("http", name.removeprefix("http."))
+        yield _Found(nearest_line(lines, http), name, text)
 
 
 def override(config: Config, options: Mapping[str, tuple[str, object]]) -> Config:

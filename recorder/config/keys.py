@@ -11,7 +11,7 @@ from dataclasses import field as field_
 from pathlib import Path
 from typing import Any, Literal
 
-from recorder.config import checks
+from recorder.config import checks, listening
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,18 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """How the recorder is looked at while it runs. `listen` is None for not at all."""
+
+    listen: listening.Address | None = listening.HERE
+    token_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    hosts: tuple[str, ...] = ()
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings. `source` is the file they were read from, None for the defaults."""
 
@@ -50,6 +62,7 @@ class Config:
     feed: FeedConfig
     store: StoreConfig
     source: Path | None
+    http: HttpConfig = HttpConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,10 @@ class Key:
     def word(self) -> str:
         """The key as it is written inside its table."""
         return self.name.rpartition(".")[2]
+
+
+def _path_text(path: Path | None) -> str:
+    return "" if path is None else str(path.absolute())
 
 
 KEYS = (
@@ -181,7 +198,7 @@ KEYS = (
         "data needs none. Without it the credentials of systemd and the environment are looked at.",
         allowed='a path, or "" for none',
         check=checks.key_file_or_none,
-        as_toml=lambda path: "" if path is None else str(path.absolute()),
+        as_toml=_path_text,
         fixed=True,
     ),
     Key(
@@ -243,5 +260,62 @@ KEYS = (
         check=checks.size,
         field="free_bytes_min",
         as_toml=checks.size_text,
+    ),
+    Key(
+        name="http.listen",
+        default='"127.0.0.1:9464"',
+        meaning="Where state, books, metrics and health are served by HTTP, for reading. A socket "
+        "that systemd hands over is served in its place.",
+        allowed='an IP address of this machine with a port, 0 for any; or "off"',
+        check=listening.listen,
+        as_toml=listening.listen_text,
+        fixed=True,
+    ),
+    Key(
+        name="http.token_file",
+        default='""',
+        meaning="A file with a token (mode 0600, one line of 16 to 256 characters). Whoever asks "
+        "must then show it, as a bearer token or as the password of a browser.",
+        allowed='a path, or "" for none',
+        check=checks.key_file_or_none,
+        as_toml=_path_text,
+        fixed=True,
+    ),
+    Key(
+        name="http.tls_cert",
+        default='""',
+        meaning="The certificate to serve HTTPS with, as PEM, with those between it and the root.",
+        allowed='a path, or "" for none',
+        check=checks.key_file_or_none,
+        as_toml=_path_text,
+        fixed=True,
+    ),
+    Key(
+        name="http.tls_key",
+        default='""',
+        meaning="The private key of that certificate, as PEM without a passphrase, mode 0600.",
+        allowed='a path, or "" for none',
+        check=checks.key_file_or_none,
+        as_toml=_path_text,
+        fixed=True,
+    ),
+    Key(
+        name="http.hosts",
+        default="[]",
+        meaning="Names by which requests may call this machine, besides localhost and the address "
+        "that they came to. All others are refused, or a web page could read what is served.",
+        allowed='host names in lower case, such as "recorder.lan"',
+        check=listening.hosts,
+        as_toml=list,
+        fixed=True,
+    ),
+    Key(
+        name="http.insecure",
+        default="false",
+        meaning="Serve on an address that other machines reach without a token or without TLS, "
+        "because something else guards it.",
+        allowed="true or false",
+        check=checks.boolean,
+        fixed=True,
     ),
 )

@@ -113,7 +113,7 @@ def _doubt(
     known: Knowledge, product_id: str, detail: str, origin: Origin, step: Step, number: int
 ) -> None:
     """Write down that trades stay missing."""
-    known.faults += 1
+    known.count_fault(INCOMPLETE)
     step.rows.append(
         fault_rows(INCOMPLETE, detail, origin, number, channel=TRADES, product_id=product_id)
     )

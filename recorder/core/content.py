@@ -320,6 +320,7 @@ def _heartbeat(known: Knowledge, message: Heartbeat, place: Place) -> None:
         return
     before = place.session.jumped(counter)
     if before is not None:
+        known.tallies.beats_missed += max(0, counter - before - 1)
         detail = f"the venue's counter went from {before} to {counter}"
         known.fault("heartbeat_jump", detail, place, channel=HEARTBEATS, keep_raw=False)
 

@@ -20,6 +20,7 @@ from recorder.core.frames import ADVANCED
 from recorder.core.messages import LEVEL2, TRADES, USER, Fact, Level2, Request, Resubscribe
 from recorder.core.rows import Origin, Rows, audit_rows, coverage_rows, fault_rows
 from recorder.core.session import Session
+from recorder.core.tallies import Tallies
 from recorder.core.trades import TradeIds
 
 
@@ -64,7 +65,7 @@ class Knowledge:
     what the venue last said of each product. ``idle_since_ns`` is when the recording before ended,
     where this one only takes trades that were missing; else None. ``private``: what is recorded has
     the account's own orders among it, or will have. ``elsewhere`` are trades that later hours hold,
-    while earlier ones are imported.
+    while earlier ones are imported. ``tallies`` are counts for whoever looks on.
     """
 
     def __init__(self) -> None:
@@ -82,6 +83,7 @@ class Knowledge:
         self.idle_since_ns: int | None = None
         self.private = False
         self.elsewhere: dict[str, TradeIds] = {}
+        self.tallies = Tallies()
 
     def session(self, connection_id: str, recv_ns: int) -> Session:
         """The session of a connection; one whose opening is not in the record begins here."""
@@ -199,6 +201,11 @@ class Knowledge:
 
     # --- what is written down -------------------------------------------------------------------
 
+    def count_fault(self, kind: str) -> None:
+        """Count a fault whose row is written."""
+        self.faults += 1
+        self.tallies.faults[kind] += 1
+
     def fault(
         self,
         kind: str,
@@ -214,7 +221,7 @@ class Knowledge:
         What came on a connection that has the account's own orders is in the capture only: others
         may read the table.
         """
-        self.faults += 1
+        self.count_fault(kind)
         number = place.take(1)
         raw = place.raw if keep_raw and USER not in place.session.asked else None
         place.step.rows.append(
@@ -234,6 +241,7 @@ class Knowledge:
     def note(self, intervals: list[Interval], noted_seq: int, step: Step) -> None:
         """Write rows of `coverage`."""
         if intervals:
+            self.tallies.told(intervals)
             step.rows.append(coverage_rows(intervals, noted_seq))
 
     def tell_audits(
@@ -241,5 +249,7 @@ class Knowledge:
     ) -> None:
         """Write rows of `audits`, of those that counted anything."""
         counted = [(*key, audits[key]) for key in sorted(audits) if audits[key].counted]
+        for _, product_id, audit in counted:
+            self.tallies.audited(product_id, audit)
         if counted:
             step.rows.append(audit_rows(counted, end_ns, noted_seq))

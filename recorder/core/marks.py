@@ -115,7 +115,7 @@ def _before(session: Session) -> int | None:
 
 def noted(known: Knowledge, mark: Noted, ingest_seq: int, step: Step) -> None:
     """Write down what the recorder noticed about itself."""
-    known.faults += 1
+    known.count_fault(mark.kind)
     origin = Origin(mark.recv_ns, None, None, None)
     step.rows.append(fault_rows(mark.kind, mark.detail, origin, ingest_seq))
     fields = {"kind": mark.kind, "detail": mark.detail, "ingest_seq": ingest_seq}

@@ -239,6 +239,7 @@ class Pipeline(Knowledge):
         span = f"sequence {gap.expected} … {gap.got - 1}"
         if gap.missing:
             self.gaps += 1
+            self.tallies.frames_missing += gap.missing
             also = f"; {gap.unreadable} came and cannot be read" if gap.unreadable else ""
             detail = f"{span} missing ({gap.missing} frames{also})"
             self.fault("sequence_gap", detail, place, keep_raw=False)

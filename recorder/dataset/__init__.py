@@ -14,7 +14,6 @@ one moment, while it is being recorded and sealed.
 
 from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
 from typing import Unpack
 
 import pyarrow as pa
@@ -22,7 +21,8 @@ import pyarrow as pa
 from recorder.dataset import inventory
 from recorder.dataset.bars import bars_in, length_ns
 from recorder.dataset.books import NEWEST_NS, BookView, book_in
-from recorder.dataset.coverage import coverage_rows
+from recorder.dataset.describe import Description, ProductDescription
+from recorder.dataset.distributions import Distribution
 from recorder.dataset.events import (
     Candle,
     Event,
@@ -32,33 +32,44 @@ from recorder.dataset.events import (
     Ticker,
     Trade,
 )
-from recorder.dataset.files import Files, View
+from recorder.dataset.files import View
 from recorder.dataset.gaps import Gap
+from recorder.dataset.hourly import CoverageMap, DayCondition, HourCoverage, ProductCoverage
 from recorder.dataset.inventory import HourSummary, ProductSummary
-from recorder.dataset.ranges import all_gaps
+from recorder.dataset.published import open_files
 from recorder.dataset.readable import Answer, Readable
 from recorder.dataset.replay import Replay, replay_in, tables_of
 from recorder.dataset.selection import Options, Selection, query_of
+from recorder.dataset.shares import Share
 from recorder.dataset.times import Time, bounds, to_ns
 from recorder.dataset.tops import tops_in
-from recorder.errors import IncompleteData, NoInputError, UsageError
+from recorder.dataset.trusted import Trusted
+from recorder.errors import IncompleteData, UsageError
 
 __all__ = [
     "Answer",
     "BookView",
     "Candle",
+    "CoverageMap",
     "Dataset",
+    "DayCondition",
+    "Description",
+    "Distribution",
     "Event",
     "Gap",
     "Heartbeat",
+    "HourCoverage",
     "HourSummary",
     "IncompleteData",
     "LevelChanges",
     "Options",
+    "ProductCoverage",
+    "ProductDescription",
     "ProductSummary",
     "Readable",
     "Replay",
     "Selection",
+    "Share",
     "Status",
     "Ticker",
     "Time",
@@ -68,23 +79,23 @@ __all__ = [
 ]
 
 
-class Dataset:
-    """A data directory, for reading. Cheap to make; holds nothing open.
+class Dataset(Trusted):
+    """A data directory, or what was published of one, for reading. Holds nothing open.
 
     >>> db = recorder.open("data")
     >>> db
     <recorder.open('data')>
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
-        if not self.path.is_dir():
-            what = "not a directory" if self.path.exists() else "no such directory"
-            raise NoInputError(
-                f"{self.path}: {what}. Name one that `recorder run`, `import` or `demo` "
-                "has written."
-            )
-        self._files = Files(self.path)
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        endpoint: str | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        self._files = open_files(path, endpoint, allow_http=allow_http)
+        self.path = self._files.path
 
     def __repr__(self) -> str:
         return f"<recorder.open({str(self.path)!r})>"
@@ -208,46 +219,6 @@ class Dataset:
         return Selection(self._files, query_of(table, product_id, bounds(start, end), options))
 
     # --- what there is ---------------------------------------------------------------------------
-
-    def coverage(
-        self,
-        product_id: str | None = None,
-        channel: str | None = None,
-        start: Time | None = None,
-        end: Time | None = None,
-    ) -> pa.Table:
-        """What was recorded and what was not, by channel, product and time.
-
-        With a range, the intervals that touch [start, end). One that is still going on ends at the
-        newest part; its ``detail`` says so.
-
-        >>> db.coverage("BTC-USD", "level2").column("state").to_pylist()
-        ['recorded', 'gap', 'recorded']
-        """
-        product_id, span = inventory.product_or_all(product_id), bounds(start, end)
-        return self._files.consistently(
-            lambda view: coverage_rows(view, product_id, channel, *span)
-        )
-
-    def gaps(
-        self,
-        product_id: str | None = None,
-        channel: str | None = None,
-        start: Time | None = None,
-        end: Time | None = None,
-    ) -> list[Gap]:
-        """What is missing in [start, end), by channel, product and time; empty where nothing is.
-
-        Of all products and channels unless they are named. What was never recorded is a gap where
-        the range names it (`not_recorded`); a gap of trades is none where every trade id over it
-        came later.
-
-        >>> for gap in db.gaps("BTC-USD", "level2"):
-        ...     print(gap)
-        level2 BTC-USD  2026-11-10T19:00:20Z to 2026-11-10T19:00:25Z  sequence_gap (1 message ...
-        """
-        product_id, span = inventory.product_or_all(product_id), bounds(start, end)
-        return self._files.consistently(lambda view: all_gaps(view, product_id, channel, *span))
 
     def product_ids(self) -> list[str]:
         """The products that anything is recorded of, in alphabetical order.
@@ -392,9 +363,11 @@ class Dataset:
         )
 
 
-def open_dataset(path: str | PathLike[str]) -> Dataset:
-    """Open a data directory for reading; `recorder.open` is the same.
+def open_dataset(
+    path: str | PathLike[str], *, endpoint: str | None = None, allow_http: bool = False
+) -> Dataset:
+    """Open a data directory or published data for reading; `recorder.open` is the same.
 
     Raises NoInputError where there is none.
     """
-    return Dataset(path)
+    return Dataset(path, endpoint=endpoint, allow_http=allow_http)

@@ -1,10 +1,14 @@
 """What was recorded and what was not, with the intervals that are still going on."""
 
+from functools import reduce
+from operator import and_
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recorder.core.coverage import GAP
 from recorder.core.frames import HOUR_NS, hour_of_seq
 from recorder.core.tables import COVERAGE
 from recorder.dataset.files import View
@@ -59,13 +63,13 @@ def _of(
     """The rows of one file; one answer looks at them several times."""
     key = (path, product_id, channel, or_none)
     if key not in view.memo:
-        wanted = pc.scalar(True)
+        terms = []
         if product_id is not None:
             of = pc.field("product_id")
-            wanted = (of == product_id) | of.is_null() if or_none else of == product_id
+            terms.append((of == product_id) | of.is_null() if or_none else of == product_id)
         if channel is not None:
-            wanted &= pc.field("channel") == channel
-        view.memo[key] = read_file(path, COVERAGE, wanted)
+            terms.append(pc.field("channel") == channel)
+        view.memo[key] = read_file(path, COVERAGE, reduce(and_, terms) if terms else None)
     return view.memo[key]
 
 
@@ -86,6 +90,8 @@ def _taken_back(rows: pa.Table) -> pa.Table:
     Such a gap's row begins before the hour in which it was noted.
     """
     names = ("channel", "product_id", "state")
+    if not _may_take_back(rows):
+        return rows
     words = [rows.column(name).cast(pa.string()).to_pylist() for name in names]
     starts, ends = (rows.column(name).cast(pa.int64()).to_pylist() for name in _TIMES)
     hours = [hour_of_seq(noted) for noted in rows.column("noted_seq").to_pylist()]
@@ -108,6 +114,16 @@ def _taken_back(rows: pa.Table) -> pa.Table:
     place = rows.schema.get_field_index("end_time")
     told = pa.array(ends, pa.int64()).cast(rows.schema.field(place).type)
     return rows.set_column(place, rows.schema.field(place), told).take(kept)
+
+
+def _may_take_back(rows: pa.Table) -> bool:
+    """Whether any row is such a gap; there are few, and looking at every row is slow."""
+    begun = rows.column("start_time").cast(pa.int64()).to_numpy()
+    noted = rows.column("noted_seq").to_numpy()
+    # As `hour_of_seq` has it, for a whole column.
+    early = np.flatnonzero(begun < hour_of_seq(noted) * (HOUR_NS // 1000))
+    states = rows.column("state").take(early).cast(pa.string())
+    return bool(pc.any(pc.equal(states, GAP)).as_py())
 
 
 def _going_on(view: View) -> list[dict[str, Any]]:

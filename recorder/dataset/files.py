@@ -122,6 +122,8 @@ class View:
         self._commits: dict[int, dict[str, Any]] = {}
         self._days: dict[int, Day | None] = {}
         self._cuts: dict[int, list[Part]] = {}
+        self._committed: dict[int, bool] = {}
+        self._every: list[int] | None = None
         if live:
             for cut in self._list_cuts():
                 self._cuts.setdefault(cut.hour, []).append(cut)
@@ -175,26 +177,34 @@ class View:
     def _sealed_hours(self, first: int, last: int) -> list[int]:
         last = min(last, self.switched - 1)
         if last - first < _HOURS_ASKED_FOR:
-            return [hour for hour in range(first, last + 1) if self.root.commit(hour).exists()]
-        return [hour for hour in self.root.committed_hours() if first <= hour <= last]
+            return [hour for hour in range(first, last + 1) if self._is_committed(hour)]
+        if self._every is None:  # names are read once: that is slow
+            self._every = self.root.committed_hours()
+        return [hour for hour in self._every if first <= hour <= last]
 
     def holds(self, hour: int) -> bool:
         """Whether anything of an hour is recorded."""
-        return hour in self._cuts or (hour < self.switched and self.root.commit(hour).exists())
+        return hour in self._cuts or (hour < self.switched and self._is_committed(hour))
+
+    def _is_committed(self, hour: int) -> bool:
+        """Whether there is a record, looked for once: behind the switch none is added."""
+        if hour not in self._committed:
+            self._committed[hour] = self.root.commit(hour).exists()
+        return self._committed[hour]
 
     def hours_back(self, hour: int) -> Iterator[int]:
         """The hours with anything recorded from one on backwards, each looked for when wanted."""
         yield from reversed(self.live_hours(last=hour))
         at = min(hour, self.switched - 1)
         for near in range(at, at - 24, -1):
-            if self.root.commit(near).exists():
+            if self._is_committed(near):
                 yield near
         yield from reversed(self._sealed_hours(-HOUR_MAX, at - 24))
 
     def hour_after(self, hour: int) -> int | None:
         """The next hour with anything recorded; None where there is none."""
         if hour + 1 < self.switched:
-            if self.root.commit(hour + 1).exists():
+            if self._is_committed(hour + 1):
                 return hour + 1
             # Names sort as their hours do; that is faster than to read them.
             after = f"{hour_text(hour)}.json"

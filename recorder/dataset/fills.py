@@ -8,6 +8,8 @@ there. Such trades were received later than they happened, so they count at thei
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +17,9 @@ import pyarrow.compute as pc
 
 from recorder.core.coverage import BACKFILLED, GAP
 from recorder.core.frames import hour_of_seq
-from recorder.core.tables import TRADES
+from recorder.core.tables import COVERAGE, TRADES
 from recorder.dataset.files import HOUR_NS, View
-from recorder.dataset.gaps import Gap, Interval, intervals
+from recorder.dataset.gaps import Gap, intervals
 from recorder.dataset.reading import join, read_file
 from recorder.store.paths import File
 
@@ -25,6 +27,11 @@ from recorder.store.paths import File
 FLIGHT_NS = 60_000_000_000
 _COLUMNS = ("trade_id", "kind", "ingest_seq", "recv_ns")
 _HOURS_LOOKED_AT = 24
+HOURS_KEPT = 2 * _HOURS_LOOKED_AT  # what is looked at around one gap, as a rule
+_TOLD = (
+    *("product_id", "state", "start_time", "end_time", "ingest_seq_first"),
+    COVERAGE.order,
+)
 _TRADES = ("market_trades",)
 
 
@@ -41,12 +48,69 @@ class Fills:
     hours: set[int] = field(default_factory=set)
 
 
-def fill(view: View, product_id: str, gaps: Sequence[Gap], since_ns: int | None) -> Fills:
-    """Look at each gap of trades of a product; ``since_ns`` is where the range begins."""
+class Fetched:
+    """In which hours trades were fetched that had been missing, of all products.
+
+    One may be used for many products: what coverage tells of it is read once, and only if asked,
+    from ``since_ns`` on or, where that is earlier, the first gap that is asked for.
+    """
+
+    def __init__(self, view: View, since_ns: int | None = None) -> None:
+        self._view = view
+        self._first = None if since_ns is None else since_ns // HOUR_NS
+        self._since: int | None = None
+        self._told: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def hours(self, product_id: str, gap: Gap) -> set[int]:
+        """The hours in which trades came that were made in a gap, or about then."""
+        since = gap.start_ns // HOUR_NS
+        if self._since is None or since < self._since:
+            self._read(since if self._first is None else min(since, self._first))
+        if product_id not in self._told:
+            return set()
+        starts, ends, hours = self._told[product_id]
+        near = (ends > gap.start_ns - FLIGHT_NS) & (starts < gap.end_ns + FLIGHT_NS)
+        return set(hours[near].tolist())
+
+    def _read(self, since: int) -> None:
+        """Read what was told from an hour on: what was fetched later is told later."""
+        wanted = pc.field("state") == BACKFILLED
+        pieces = [
+            read_file(path, COVERAGE, wanted, _TOLD)
+            for hour in self._view.hours(since * HOUR_NS)
+            for path in self._view.of_hour(COVERAGE.name, hour)
+        ]
+        rows = join(COVERAGE, pieces, _TOLD)
+        rows = rows.filter(pc.field("ingest_seq_first").is_valid())
+        products = np.array(rows.column("product_id").to_pylist(), object)
+        starts, ends = (
+            rows.column(name).cast(pa.int64()).to_numpy() * 1000
+            for name in ("start_time", "end_time")
+        )
+        numbers = rows.column("ingest_seq_first").to_pylist()
+        hours = np.array([hour_of_seq(number) for number in numbers], np.int64)
+        self._since = since
+        self._told = {}
+        for product_id in set(products.tolist()):
+            mine = products == product_id
+            self._told[product_id] = starts[mine], ends[mine], hours[mine]
+
+
+def fill(
+    view: View,
+    product_id: str,
+    gaps: Sequence[Gap],
+    since_ns: int | None,
+    fetched: Fetched | None = None,
+) -> Fills:
+    """Look at each gap of trades of a product; ``since_ns`` is where the range begins.
+
+    ``fetched`` is that of the view, where several products are looked at.
+    """
     found = Fills()
     if not gaps:
         return found
-    ids = _Ids(view, product_id)
+    ids = _Ids(view, product_id, fetched or Fetched(view))
     for gap in gaps:
         last_ns = ids.filled_ns(gap)
         if last_ns is None:
@@ -60,14 +124,25 @@ def fill(view: View, product_id: str, gaps: Sequence[Gap], since_ns: int | None)
     return found
 
 
+class _Hour(NamedTuple):
+    """The trades of a product that came in an hour, in order."""
+
+    ids: np.ndarray
+    received: np.ndarray
+    kinds: np.ndarray
+
+
+_NOTHING = _Hour(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.str_))
+
+
 class _Ids:
     """The trade ids of one product, read hour by hour as they are needed."""
 
-    def __init__(self, view: View, product_id: str) -> None:
+    def __init__(self, view: View, product_id: str, fetched: Fetched) -> None:
         self._view = view
         self._product_id = product_id
-        self._read: dict[int, pa.Table] = {}
-        self._fetched: list[Interval] | None = None
+        self._read: dict[int, _Hour] = {}
+        self._fetched = fetched
         self.later: set[int] = set()
 
     def filled_ns(self, gap: Gap) -> int | None:
@@ -76,7 +151,7 @@ class _Ids:
         if before is None or first is None:
             self._look_later(gap)
             return None
-        hours = set(range(gap.start_ns // HOUR_NS, first[1] + 1))
+        hours = set(self._view.hours(gap.start_ns, (first[1] + 1) * HOUR_NS))
         found = self._between(before, first[0], hours)
         if len(found[0]) < first[0] - before - 1:
             found = self._between(before, first[0], hours | self._look_later(gap))
@@ -86,16 +161,12 @@ class _Ids:
 
     def _before(self, gap: Gap) -> int | None:
         """The last id received before a gap."""
-        for at, hour in enumerate(self._view.hours_back(gap.start_ns // HOUR_NS)):
+        for hour in islice(self._view.hours_back(gap.start_ns // HOUR_NS), _HOURS_LOOKED_AT):
             rows = self._hour(hour)
             # Intervals end with the microsecond of their last frame.
-            mine = rows.filter(pc.field("recv_ns") < gap.start_ns + 1000)
-            mine = mine.filter(pc.field("kind") != "backfill")
+            mine = rows.ids[(rows.received < gap.start_ns + 1000) & (rows.kinds != "backfill")]
             if len(mine):
-                last: int = pc.max(mine.column("trade_id")).as_py()
-                return last
-            if at == _HOURS_LOOKED_AT:
-                break
+                return int(mine.max())
         return None
 
     def _behind(self, gap: Gap) -> tuple[int, int] | None:
@@ -105,13 +176,14 @@ class _Ids:
         for _ in range(_HOURS_LOOKED_AT):
             if hour is None:
                 break
-            rows = self._hour(hour).filter(pc.field("recv_ns") >= gap.end_ns)
-            live = rows.filter(pc.field("kind") == "update")
+            rows = self._hour(hour)
+            later = rows.received >= gap.end_ns
+            live = rows.ids[later & (rows.kinds == "update")]
             if len(live):
-                return pc.min(live.column("trade_id")).as_py(), hour
-            repeated = rows.filter(pc.field("kind") == "snapshot")
+                return int(live.min()), hour
+            repeated = rows.ids[later & (rows.kinds == "snapshot")]
             if len(repeated) and newest is None:
-                newest = pc.max(repeated.column("trade_id")).as_py(), hour
+                newest = int(repeated.max()), hour
             hour = self._view.hour_after(hour)
         return newest
 
@@ -119,38 +191,44 @@ class _Ids:
         self, before: int, first: int, hours: Iterable[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """The ids between two, and when they were received."""
-        between = (pc.field("trade_id") > before) & (pc.field("trade_id") < first)
-        pieces = [self._hour(hour).filter(between) for hour in sorted(hours)]
-        rows = pa.concat_tables(pieces, promote_options="permissive")
-        ids, at = np.unique(rows.column("trade_id").to_numpy(), return_index=True)
-        return ids, rows.column("recv_ns").to_numpy()[at]
+        ids, received = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for hour in sorted(hours):
+            rows = self._hour(hour)
+            between = (rows.ids > before) & (rows.ids < first)
+            ids.append(rows.ids[between])
+            received.append(rows.received[between])
+        found, at = np.unique(np.concatenate(ids), return_index=True)
+        return found, np.concatenate(received)[at]
 
     def _look_later(self, gap: Gap) -> set[int]:
         """The hours in which trades of a gap were fetched."""
-        if self._fetched is None:
-            found = intervals(self._view, self._product_id, _TRADES, gap.start_ns)
-            self._fetched = [each for each in found if each.state == BACKFILLED]
-        hours = {
-            hour_of_seq(each.ingest_seq_first)
-            for each in self._fetched
-            if each.ingest_seq_first is not None
-            if each.end_ns > gap.start_ns - FLIGHT_NS and each.start_ns < gap.end_ns + FLIGHT_NS
-        }
+        hours = self._fetched.hours(self._product_id, gap)
         self.later |= hours
         return hours
 
-    def _hour(self, hour: int) -> pa.Table:
-        if hour not in self._read:
-            paths: list[File] = []
-            if self._view.holds(hour):
-                paths = self._view.of_hour(TRADES.name, hour, self._product_id)
-            wanted = pc.field("product_id") == self._product_id
-            rows = join(
-                TRADES, [read_file(path, TRADES, wanted, _COLUMNS) for path in paths], _COLUMNS
-            )
-            kinds = rows.column("kind").cast(pa.string())
-            self._read[hour] = rows.set_column(rows.schema.get_field_index("kind"), "kind", kinds)
+    def _hour(self, hour: int) -> _Hour:
+        if hour in self._read:
+            self._read[hour] = self._read.pop(hour)  # the last to go
+            return self._read[hour]
+        while len(self._read) >= HOURS_KEPT:
+            del self._read[next(iter(self._read))]
+        paths: list[File] = []
+        if self._view.holds(hour):
+            paths = self._view.of_hour(TRADES.name, hour, self._product_id)
+        self._read[hour] = _read_hour(paths, self._product_id) if paths else _NOTHING
         return self._read[hour]
+
+
+def _read_hour(paths: Sequence[File], product_id: str) -> _Hour:
+    wanted = pc.field("product_id") == product_id
+    rows = join(TRADES, [read_file(path, TRADES, wanted, _COLUMNS) for path in paths], _COLUMNS)
+    kinds = rows.column("kind").combine_chunks()
+    words = np.array(kinds.dictionary.to_pylist() or [""])
+    return _Hour(
+        rows.column("trade_id").to_numpy(),
+        rows.column("recv_ns").to_numpy(),
+        words[kinds.indices.to_numpy()],
+    )
 
 
 def late_gaps(view: View, product_id: str, start_ns: int | None, end_ns: int | None) -> list[Gap]:

@@ -1,10 +1,9 @@
 """The books along a replay."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from recorder.core.book import Book
-from recorder.core.messages import Level2
 from recorder.core.tables import LEVEL2
 from recorder.dataset.events import LevelChanges
 from recorder.dataset.gaps import Gap
@@ -57,30 +56,33 @@ class Books:
     def take(self, event: LevelChanges | Gap) -> None:
         """Follow one event."""
         if isinstance(event, Gap):
-            if event.channel == LEVEL2.name:
-                for (product_id, _), book in self._books.items():
-                    if event.product_id in (None, product_id):
-                        book.doubt()
+            self._lose(event)
             return
         product_id, epoch = event.product_id, event.epoch
-        self._first = min(self._first, event.ingest_seq)
-        key = (product_id, event.connection_id)
-        if key not in self._books:
-            self._books[key] = Book(product_id)
-            self.shown.setdefault(product_id, self._books[key])
-        book = self._books[key]
+        book = self._books.get((product_id, event.connection_id)) or self._begin(event)
         if epoch is None:
             if book.doubt():
                 self._show_newest(product_id)
-            return
         # Its lists have the names that a book takes them by; a copy would cost as much as to apply.
-        changes = cast(Level2, event)
-        if epoch == book.epoch:
-            book.apply(changes)
+        elif epoch == book.epoch:
+            book.apply(event)  # type: ignore[arg-type]
         elif event.kind != "update" or epoch >= self._first:
             # Changes of an epoch without a first row: its snapshot was empty.
-            book.load(changes, epoch)
+            book.load(event, epoch)  # type: ignore[arg-type]
             self._show_newest(product_id)
+
+    def _begin(self, event: LevelChanges) -> Book:
+        """The first event of a book: none of its later ones has a smaller number."""
+        self._first = min(self._first, event.ingest_seq)
+        book = self._books[event.product_id, event.connection_id] = Book(event.product_id)
+        self.shown.setdefault(event.product_id, book)
+        return book
+
+    def _lose(self, gap: Gap) -> None:
+        if gap.channel == LEVEL2.name:
+            for (product_id, _), book in self._books.items():
+                if gap.product_id in (None, product_id):
+                    book.doubt()
 
     def _show_newest(self, product_id: str) -> None:
         """Of several connections' books the newest that can be trusted is shown."""

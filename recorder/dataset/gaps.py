@@ -10,8 +10,11 @@ without an end goes to the newest.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recorder.core.coverage import BACKFILLED, GAP
 from recorder.dataset.coverage import coverage_rows
@@ -113,6 +116,11 @@ def intervals(
     """
     only = channels[0] if len(channels) == 1 else None
     rows = coverage_rows(view, product_id, only, start_ns, end_ns, or_none=True)
+    return [each for each in intervals_of(rows) if each.channel in channels]
+
+
+def intervals_of(rows: pa.Table) -> list[Interval]:
+    """Rows of `coverage` as values, in their order."""
     times = {name: rows.column(name).cast(pa.int64()).to_pylist() for name in _TIMES}
     words = {name: rows.column(name).to_pylist() for name in _WORDS}
     return [
@@ -124,10 +132,40 @@ def intervals(
             *(words[name][at] for name in _WORDS[2:]),
         )
         for at in range(rows.num_rows)
-        if words["channel"][at] in channels
     ]
 
 
+def merged(rows: pa.Table) -> list[Interval]:
+    """The same, for many of them: what was recorded without a break is one interval.
+
+    An hour's turn cuts every interval; of a thousand hours there are a thousand that say the same.
+    Such a one names no connection and no rows.
+    """
+    starts, ends = (rows.column(name).cast(pa.int64()).to_numpy() for name in _TIMES)
+    same = np.ones(max(rows.num_rows - 1, 0), np.bool_)
+    for name in ("channel", "product_id", "state"):
+        codes = pc.dictionary_encode(rows.column(name).cast(pa.string()), null_encoding="encode")
+        indices = codes.combine_chunks().indices.to_numpy()
+        same &= indices[1:] == indices[:-1]
+        if name == "state":
+            words = codes.combine_chunks().dictionary.to_pylist()
+            whole = np.array([word not in (GAP, BACKFILLED) for word in words] or [True])
+            same &= whole[indices[1:]] if len(indices) else same
+    same &= (starts[1:] <= ends[:-1]) & (ends[1:] >= ends[:-1])
+    begins = np.flatnonzero(np.append(True, ~same)[: rows.num_rows])
+    if not len(begins):
+        return []
+    told = intervals_of(rows.take(begins))
+    lasts = np.append(begins[1:], rows.num_rows) - 1
+    return [
+        each if last == begin else replace(each, end_ns=end_ns * 1000, **_OF_ONE)
+        for each, begin, last, end_ns in zip(
+            told, begins.tolist(), lasts.tolist(), ends[lasts].tolist(), strict=True
+        )
+    ]
+
+
+_OF_ONE: dict[str, Any] = {"connection_id": None, "ingest_seq_first": None, "detail": None}
 _TIMES = ("start_time", "end_time")
 _WORDS = (
     *("channel", "product_id", "state", "reason", "messages_missing", "connection_id"),
@@ -148,6 +186,17 @@ def look(
     are recorded at all.
     """
     found = intervals(view, product_id, channels, start_ns, end_ns)
+    return look_at(found, product_id, channels, start_ns, end_ns)
+
+
+def look_at(
+    found: Sequence[Interval],
+    product_id: str | None,
+    channels: Sequence[str],
+    start_ns: int | None,
+    end_ns: int | None,
+) -> Found:
+    """The same of intervals that were read already: those of these channels and this product."""
     told = [each for each in found if each.state != BACKFILLED]
     if start_ns is None:
         start_ns = min((each.start_ns for each in told), default=None)

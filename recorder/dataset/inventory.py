@@ -71,9 +71,8 @@ def known_products(view: View) -> set[str]:
     """The products that anything is recorded or told of, without looking into every hour."""
     found = {track["product_id"] for track in view.tracks if track["product_id"] is not None}
     for name in PER_PRODUCT:
-        folder = view.root.path / name
-        if folder.is_dir():
-            paths = folder.iterdir()
+        for folder in (view.root.path / name, view.root.packed / name):
+            paths = folder.iterdir() if folder.is_dir() else ()
             found |= {path.name[8:] for path in paths if path.name.startswith("product=")}
     for hour in view.live_hours():
         found |= set(_products_of(view, hour))

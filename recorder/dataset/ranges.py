@@ -115,6 +115,18 @@ def _told(view: View, found: Range) -> str:
     return f"The recording{where} reaches from {to_text(first)} to {to_text(last)}."
 
 
+def channels_named(channel: str | None) -> tuple[str, ...]:
+    """The channels that a word means, as they are subscribed: a table's, one of them, or all.
+
+    Raises UsageError where it means none.
+    """
+    if channel is None:
+        return tuple(name for names in CHANNELS.values() for name in names)
+    if channel not in TABLE_OF:
+        raise UsageError(f"{channel!r} is no channel. The channels are {', '.join(CHANNELS)}.")
+    return CHANNELS.get(channel, (channel,))
+
+
 def all_gaps(
     view: View,
     product_id: str | None,
@@ -123,8 +135,7 @@ def all_gaps(
     end_ns: int | None,
 ) -> list[Gap]:
     """The gaps of a product and channel, or of all of them, by channel, product and time."""
-    if channel is not None and channel not in TABLE_OF:
-        raise UsageError(f"{channel!r} is no channel. The channels are {', '.join(CHANNELS)}.")
+    channels_named(channel)
     names = CHANNELS if channel is None else [TABLE_OF[channel]]
     gaps: list[Gap] = []
     told = False

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -107,7 +108,10 @@ def opened(each: File) -> Iterator[pq.ParquetFile]:
         # By handle: the folders of a path must not become columns.
         with (
             path.open("rb") as file,
-            pq.ParquetFile(file, page_checksum_verification=True) as parquet,
+            # Of an object, columns that lie beside each other are one request.
+            pq.ParquetFile(
+                file, page_checksum_verification=True, pre_buffer=not isinstance(path, Path)
+            ) as parquet,
         ):
             yield parquet
     except FileNotFoundError:

@@ -40,6 +40,9 @@ from recorder.store.paths import File
 
 ROWS_HELD = 1_000_000
 _ROWS_AT_ONCE = (4_096, 65_536)
+# Of one stream alone so few that they are gone before Python's garbage collection looks at them,
+# which costs a third as much as to make them; of several, which take turns, more.
+_EVENTS_AT_ONCE = (100, 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,52 +121,27 @@ def _without_collecting() -> Iterator[None]:
 class _Stream:
     """The events of some files that follow each other, with those that were made and not given."""
 
-    def __init__(
-        self, table: Table, pieces: Iterator[pa.Table], after: int, until: int, *, whole: bool
-    ) -> None:
-        """``whole``: each piece ends with a message. Wanted are the numbers between two."""
-        self._make = maker_of(table)
-        self._cut = table is LEVEL2 and not whole
-        self._pieces = pieces
-        self._rest: pa.Table | None = None
+    def __init__(self, making: Iterator[Made], after: int, until: int) -> None:
+        self._making = making  # wanted of it are the numbers between the two
         self._after, self._until = after, until
         self.made: Made | None = None
 
     def fill(self) -> bool:
         """Have events to give; False where there are none any more."""
         while self.made is None or not len(self.made[0]):
-            rows = next(self._pieces, None)
-            if rows is None:
-                rows, self._rest = self._rest, None
-                if rows is None:
-                    return False
-            elif self._cut:
-                rows = self._messages(rows)
-            if rows is not None and rows.num_rows:
-                with _without_collecting():
-                    self.made = self._ordered(self._make(rows))
+            with _without_collecting():
+                made = next(self._making, None)
+            if made is None:
+                return False
+            self.made = self._wanted(made)
         return True
 
-    def _messages(self, rows: pa.Table) -> pa.Table | None:
-        """Rows up to the end of a message; the next piece may go on with what is left."""
-        if self._rest is not None:
-            rows = pa.concat_tables([self._rest, rows], promote_options="permissive")
-        rows = rows.unify_dictionaries().combine_chunks()
-        ends = message_ends(rows)
-        last = int(ends[-2]) if len(ends) > 1 else 0
-        self._rest = rows.slice(last)
-        return rows.slice(0, last) if last else None
-
-    def _ordered(self, made: Made) -> Made:
+    def _wanted(self, made: Made) -> Made:
         numbers, received, events = made
-        if (numbers[1:] < numbers[:-1]).any():  # of several products, one behind the other
-            order = np.argsort(numbers, kind="stable")
-            events = [events[at] for at in order.tolist()]
-            numbers, received = numbers[order], received[order]
-        begin, end = np.searchsorted(numbers, [self._after + 1, self._until]).tolist()
-        if not begin and end == len(numbers):
-            return numbers, received, events
-        return numbers[begin:end], received[begin:end], events[begin:end]
+        if self._after < numbers[0] and numbers[-1] < self._until:
+            return made
+        to = slice(*np.searchsorted(numbers, [self._after + 1, self._until]).tolist())
+        return numbers[to], received[to], events[to]
 
     def last(self) -> int:
         """The number of the last event that is made."""
@@ -173,10 +151,34 @@ class _Stream:
     def take(self, to: int) -> Made:
         """Give the events up to a number."""
         assert self.made is not None
-        numbers, received, events = self.made
+        numbers, received, events = made = self.made
+        if numbers[-1] <= to:
+            self.made = None
+            return made
         end = int(np.searchsorted(numbers, to, side="right"))
         self.made = numbers[end:], received[end:], events[end:]
         return numbers[:end], received[:end], events[:end]
+
+
+def _in_messages(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Rows of `level2` up to the end of a message: the next piece may go on with what is left."""
+    rest: list[pa.Table] = []
+    for piece in pieces:
+        rows = pa.concat_tables([*rest, piece], promote_options="permissive")
+        rows = rows.unify_dictionaries().combine_chunks()
+        ends = message_ends(rows)
+        last = int(ends[-2]) if len(ends) > 1 else 0
+        rest = [rows.slice(last)]
+        if last:
+            yield rows.slice(0, last)
+    yield from rest
+
+
+def _in_order(rows: pa.Table) -> pa.Table:
+    """Rows of several products, one behind the other, by their numbers."""
+    numbers = rows.column("ingest_seq").to_numpy()
+    in_order = (numbers[1:] >= numbers[:-1]).all()
+    return rows if in_order else rows.take(pa.array(np.argsort(numbers, kind="stable")))
 
 
 def _events(files: Files, plan: Plan) -> Iterator[Made]:
@@ -283,18 +285,21 @@ def _streams(view: View, plan: Plan, hour: int, after: int) -> list[_Stream]:
             lists += [(table, plan.products, [path]) for path in paths]
     lists = [each for each in lists if each[2]]
     least, most = _ROWS_AT_ONCE
-    at_once = min(max(ROWS_HELD // max(len(lists), 1), least), most)
-    whole = hour >= view.switched
-    return [
-        _Stream(
-            table,
-            _rows(plan, table, products, paths, None if whole else at_once),
-            after,
-            plan.until,
-            whole=whole,
-        )
-        for table, products, paths in lists
-    ]
+    live = hour >= view.switched
+    at_once = None if live else min(max(ROWS_HELD // max(len(lists), 1), least), most)
+    streams = []
+    for table, products, paths in lists:
+        pieces = _rows(plan, table, products, paths, at_once)
+        if table is LEVEL2 and not live:
+            pieces = _in_messages(pieces)
+        making = _making(table, pieces, _EVENTS_AT_ONCE[len(lists) > 1])
+        streams.append(_Stream(making, after, plan.until))
+    return streams
+
+
+def _making(table: Table, pieces: Iterable[pa.Table], at_once: int) -> Iterator[Made]:
+    make = maker_of(table)
+    return (made for rows in pieces for made in make(_in_order(rows), at_once))
 
 
 def _rows(

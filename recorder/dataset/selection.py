@@ -124,7 +124,7 @@ class Selection(Readable):
         attempt = 1
         while True:
             try:
-                for piece in _stream(view, query, later, at):
+                for piece in stream(view, query, later, at):
                     order = piece.column(query.table.order).to_numpy()
                     begin, end = np.searchsorted(order, [done + 1, until]).tolist()
                     if begin < end:
@@ -301,9 +301,7 @@ def _moment(nanoseconds: int) -> pa.Scalar:
     return pa.scalar(-(-nanoseconds // 1000), pa.int64()).cast(pa.timestamp("us", tz="UTC"))
 
 
-def _stream(
-    view: View, query: Query, later: Sequence[int], rows_at_once: int
-) -> Iterator[pa.Table]:
+def stream(view: View, query: Query, later: Sequence[int], rows_at_once: int) -> Iterator[pa.Table]:
     """The rows in order, in pieces of an hour at most."""
     wanted, names, span = _wanted(query), _read(query), _span(query, later)
     for hour, paths in _files_by_hour(view, query, later):

@@ -41,7 +41,7 @@ def placed(out: Path, source: Path) -> Iterator[Path]:
     staging = out.with_name(f".{out.name}.partial")
     handle = -1
     try:
-        staging.mkdir(parents=True, exist_ok=True)
+        _make(staging, out)
         handle = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,13 +62,25 @@ def placed(out: Path, source: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in _DISK or not _of(error, out.parent):
             raise
-        raise StorageError(
-            f"{out}: cannot be written ({error.strerror}). See that there is room, and that the "
-            "directory may be written to, and export again."
-        ) from error
+        raise _refused(out, error) from error
     finally:
         if handle >= 0:
             os.close(handle)
+
+
+def _make(staging: Path, out: Path) -> None:
+    """Make a folder with those above it; whatever is wrong then is wrong with the place."""
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused(out, error) from error
+
+
+def _refused(out: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{out}: cannot be written ({error.strerror}). See that there is room, and that the "
+        "directory may be written to, and export again."
+    )
 
 
 def _of(error: OSError, place: Path) -> bool:

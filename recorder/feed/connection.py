@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from websockets.asyncio.client import ClientConnection
@@ -22,10 +21,11 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from recorder.core.frames import ADVANCED, Closed, Frame, Noted, Opened, Sent
 from recorder.core.wire.venues import wire_of
 from recorder.credentials import Secret
-from recorder.feed.dial import INTERNAL, TOO_BIG, close_reason, describe, dial
+from recorder.feed.dial import INTERNAL, TOO_BIG, close_reason, describe, dial, session_name
 from recorder.feed.plan import CANONICAL, Line, Pace, change
 from recorder.feed.shell import Shell
 from recorder.feed.signing import Asked, Refusals, Signing
+from recorder.feed.tally import Tally
 
 BACKOFF_S_FIRST = 0.25
 BACKOFF_S_MAX = 30.0
@@ -45,7 +45,8 @@ class Connection:
     """Keeps one line connected until it is told to stop.
 
     ``connection_id`` is the name of the session that is open, None between two; ``retiring``: its
-    line has gone. ``delay_s`` is waited for before the first dial, so that not all begin at once.
+    line has gone; ``tally`` counts what it did. ``delay_s`` is waited for before the first dial, so
+    that not all begin at once.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Connection:
         self.line = line
         self.connection_id: str | None = None
         self.retiring = False
+        self.tally = Tally()
         self._url = url
         self._venue = venue
         self._wire = wire_of(venue)
@@ -142,18 +144,20 @@ class Connection:
         self._begin_session()
         self._socket, self._reason = socket, ""
         opened_s, opened_ns = asyncio.get_running_loop().time(), self._shell.now_ns()
+        self.tally.opened(opened_s)
         self.connection_id = session_name(self.line.label, opened_ns)
         first = self._wire.FIRST_SEQUENCE
         self._shell.deliver(
             Opened(opened_ns, self.connection_id, self._url, first, venue=self._venue)
         )
         self._start(self._ask(socket, self.connection_id))
-        frames = 0
+        tally, before = self.tally, self.tally.frames
         try:
             while True:
                 raw = await socket.recv(decode=False)
                 self._shell.deliver(Frame(self._shell.now_ns(), self.connection_id, raw))
-                frames += 1
+                tally.frames += 1
+                tally.bytes += len(raw)
                 if not self._shell.has_room():
                     await self._room_or_close(socket)
         except ConnectionClosed as closed:
@@ -166,10 +170,11 @@ class Connection:
         if self._failure is not None:
             raise self._failure
         lasted_s = asyncio.get_running_loop().time() - opened_s
-        return frames > len(self.line.channels) * 2 and lasted_s >= GOOD_S
+        return tally.frames - before > len(self.line.channels) * 2 and lasted_s >= GOOD_S
 
     def _dial_failed(self, error: str) -> None:
         self._failures += 1
+        self.tally.connects["failed"] += 1
         self._shell.tell("connect_failed", line=self.line.label, error=error)
         if self._failures == FAILURES_NOTED:
             # Once: coverage says how long it lasted, this says why.
@@ -201,6 +206,7 @@ class Connection:
                 reason = f"{reason}; the venue had said: {text}"
         reason = reason[:REASON_CHARACTERS_MAX]
         now_ns, said = self._shell.now_ns(), f"{self.connection_id}: {reason}"
+        self.tally.closed(code, asyncio.get_running_loop().time())
         self._shell.deliver(Closed(now_ns, self.connection_id, code, reason, orderly=not ours))
         if self._reason:
             return
@@ -392,9 +398,3 @@ class Connection:
         if self._socket is not None:
             self._reason = reason
             await self._socket.close(1000, "")
-
-
-def session_name(label: str, opened_ns: int) -> str:
-    """A session's id, from the label and the opening: ``ws1-20261121T190233.123Z``."""
-    moment = datetime.fromtimestamp(opened_ns // 1_000_000_000, UTC)
-    return f"{label}-{moment:%Y%m%dT%H%M%S}.{opened_ns // 1_000_000 % 1000:03d}Z"

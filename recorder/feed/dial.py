@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -105,3 +106,9 @@ def close_reason(closed: ConnectionClosed) -> tuple[int, str]:
         case _:
             said = f"closed by us: {closed.sent.reason}"
     return closed.sent.code, said[:_REASON_CHARACTERS_MAX]
+
+
+def session_name(label: str, opened_ns: int) -> str:
+    """A session's id, from the label and the opening: ``ws1-20261121T190233.123Z``."""
+    moment = datetime.fromtimestamp(opened_ns // 1_000_000_000, UTC)
+    return f"{label}-{moment:%Y%m%dT%H%M%S}.{opened_ns // 1_000_000 % 1000:03d}Z"

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import pyarrow as pa
@@ -78,6 +78,17 @@ class Day(msgspec.Struct, frozen=True):
     hours: tuple[DayHour, ...]
     files: tuple[DayFile, ...]
 
+    @classmethod
+    def of(cls, content: dict[str, Any], day: int) -> Self:
+        """The record of a day from its content. Raises ValueError where it is another, or none."""
+        record = msgspec.convert(content, cls)
+        if record.day != day_iso(day):
+            raise ValueError(f"it is of {record.day}")
+        datetime.fromisoformat(record.packed_at)
+        for each in record.hours:
+            hour_from_iso(each.hour)
+        return record
+
     def holds(self, hour: int) -> bool:
         """Whether the rows of an hour are in the day's files."""
         name = iso(hour)
@@ -108,13 +119,7 @@ def _record(path: Path, day: int, _file: tuple[int, int, int]) -> Day:
 
     Raises ValueError or OSError.
     """
-    record = msgspec.convert(read_record(path, ()), Day)
-    if record.day != day_iso(day):
-        raise ValueError(f"it is of {record.day}")
-    datetime.fromisoformat(record.packed_at)
-    for each in record.hours:
-        hour_from_iso(each.hour)
-    return record
+    return Day.of(read_record(path, ()), day)
 
 
 def is_packed(root: Root, hour: int) -> bool:

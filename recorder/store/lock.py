@@ -1,12 +1,13 @@
 """One writer a data directory: a flock on ``.lock``, which the kernel drops with the process.
 
 Days that are over may be packed beside a writer: that has a lock of its own, ``.pack-lock``. Who
-needs both takes the writer's first.
+needs both takes the writer's first. Publishing has a third, ``.publish-lock``, and needs no other.
 """
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,24 @@ from typing import Self
 from recorder.errors import LockedError, StorageError
 from recorder.store.paths import Root
 from recorder.store.publish import make_folder
+
+
+@contextmanager
+def past_days(root: Root, *, beside: bool) -> Iterator[bool]:
+    """Hold the sealed files of past days; gives whether somebody records meanwhile.
+
+    ``beside``: that may be. Raises as the locks below do.
+    """
+    with ExitStack() as locks:
+        recorded = False
+        try:
+            locks.enter_context(WriterLock(root))
+        except LockedError:
+            if not beside:
+                raise
+            recorded = True
+        locks.enter_context(PackLock(root))
+        yield recorded
 
 
 class _Lock:
@@ -83,3 +102,16 @@ class PackLock(_Lock):
     def __init__(self, root: Root) -> None:
         does = "packs days of it. Wait until it is done, or stop it, and do the same again."
         super().__init__(root, root.pack_lock, does)
+
+
+class PublishLock(_Lock):
+    """Holds the right to publish a data directory, as a context manager; others may write to it.
+
+    Raises:
+        LockedError: another process holds it; the message names its pid.
+        StorageError: the directory cannot be written to.
+    """
+
+    def __init__(self, root: Root) -> None:
+        does = "publishes it. Wait until it is done, or stop it, and do the same again."
+        super().__init__(root, root.publish_lock, does)

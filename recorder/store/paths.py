@@ -14,6 +14,8 @@
     commits/20261121.json                         the record of a packed day
     packing/                                      days that are being packed, and a note of each
     .pack-lock                                    flock: one packer
+    .publish-lock                                 flock: one publisher
+    publisher.json                                who publishes it: the name that buckets know
     current.json                                  the readers' switch
     importing.json                                where an import began that has not finished
     products.json                                 the venue's list of products, as last known
@@ -150,6 +152,8 @@ class Root:
         self.packed = path / "packed"
         self.packing = path / "packing"
         self.pack_lock = path / ".pack-lock"
+        self.publish_lock = path / ".publish-lock"
+        self.publisher = path / "publisher.json"
 
     def segment(self, hour: int, first: int) -> Path:
         """Where a capture segment goes."""

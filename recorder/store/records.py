@@ -33,7 +33,11 @@ def read_record(path: Path, older: Collection[str]) -> dict[str, Any]:
 
     Raises ValueError where it is damaged, OSError where it cannot be read.
     """
-    content = json.loads(path.read_text(encoding="utf-8"))
+    return record_of(json.loads(path.read_text(encoding="utf-8")), older)
+
+
+def record_of(content: Any, older: Collection[str] = ()) -> dict[str, Any]:
+    """A record without its checksum, from what was read. Raises ValueError where it is damaged."""
     if not isinstance(content, dict):
         raise ValueError("it is no object")  # noqa: TRY004  damage, as any other
     told = content.pop(CHECKSUM, None)

@@ -73,21 +73,25 @@ def _remove_capture(root: Root, hour: int, *, dry_run: bool) -> list[str]:
     return [f"capture of {hour_text(hour)}"]
 
 
-def remove_days(root: Root, before_s: float, *, dry_run: bool = False) -> list[str]:
+def remove_days(
+    root: Root, before_s: float, *, beside: bool = False, dry_run: bool = False
+) -> list[str]:
     """Remove whole days of sealed hours that were over at a time, oldest first; a line for each.
 
     A day goes only if readers take all its hours from sealed files, and never with the newest
     sealed hour, which a later start must know. An hour's commit record goes before its files, so
     that no reader sees a record without files. Of a packed day the files of the day go, too; the
-    caller holds the `PackLock`.
+    caller holds the `PackLock`. ``beside``: somebody records, who removes parts and capture by
+    himself, so a day that has any is left alone.
     """
     switched, sealed = sealed_before(root), root.committed_hours()
-    held = {*sealed, *root.captured_hours(), *root.part_hours()}
+    raw = {*root.captured_hours(), *root.part_hours()}
+    held = {*sealed, *raw}
     removed: list[str] = []
     for day in sorted({hour // 24 for hour in sealed[:-1]}):
         hours = sorted(hour for hour in held if hour // 24 == day)
         sure = set(hours) <= set(sealed[:-1]) and switched is not None and hours[-1] < switched
-        if (day + 1) * 86_400 > before_s or not sure:
+        if (day + 1) * 86_400 > before_s or not sure or (beside and raw & set(hours)):
             break
         for hour in hours:
             removed += _remove_parts(root, hour, dry_run=dry_run)

@@ -41,8 +41,8 @@ Progress = Callable[[int, int], None]
 
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
-    *("products.json", NAME, QUARANTINE, *TABLES),
-    *("packed", "packing", ".pack-lock"),
+    *("products.json", ".http.json", NAME, QUARANTINE, *TABLES),
+    *("packed", "packing", ".pack-lock", ".publish-lock", "publisher.json"),
 }
 _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search
 _packed_name = re.compile(r"-(\d{8})\.parquet$").search

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.store.paths import Root
-from tests.bench import listening, peers, reading, resting, understanding
+from tests.bench import exporting, listening, looking, peers, reading, resting, understanding
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.traffic import Traffic, made, recorded
 
@@ -24,7 +24,7 @@ BUSY_ROWS, BUSY_ROWS_QUICK = 6_200_000, 600_000  # an hour of the design's figur
 BUSY_RATE = 9.0  # of the venue's market: about as many changes a second
 FRAMES_A_BLOCK = {8: "2 products", 149: "188 products"}  # what 200 ms bring
 READ_ROWS, READ_ROWS_QUICK = 3_000_000, 200_000  # an hour of BTC-USD
-SECTIONS = ("core", "store", "socket", "read")
+SECTIONS = ("core", "store", "socket", "read", "export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +91,7 @@ def _measure(
     if "core" in sections:
         real = recorded() or _small(quick=quick)
         add("core", lambda: understanding.measure(real, _rounds(quick=quick)))
+        add("meter", lambda: looking.measure_meter(real, folder, _rounds(quick=quick)))
     if "store" in sections:
         _store(folder, add, quick=quick)
     if "socket" in sections:
@@ -98,7 +99,19 @@ def _measure(
     if "read" in sections:
         rows = rows or (READ_ROWS_QUICK if quick else READ_ROWS)
         add("read", lambda: reading.measure(folder, rows, _rounds(quick=quick)))
+    if "export" in sections:
+        add("export", lambda: _export(folder, rows, quick=quick))
     return figures
+
+
+def _export(folder: Path, rows: int | None, *, quick: bool) -> list[Figure]:
+    root = Root(folder / "hour")
+    held = (
+        reading.rows_in(root)
+        if root.path.exists()
+        else reading.make_hour(root, rows or (READ_ROWS_QUICK if quick else READ_ROWS))
+    )
+    return exporting.measure(root, folder, held, min(_rounds(quick=quick), 5))
 
 
 def _rounds(*, quick: bool) -> int:

@@ -68,6 +68,11 @@ def make_hour(root: Root, rows: int) -> int:
     recording.flush()
     recording.capture.close()
     seal_and_switch(root, [HOUR])
+    return rows_in(root)
+
+
+def rows_in(root: Root) -> int:
+    """The rows of level2 of the hour that was made."""
     held: int = _record(root, HOUR)["rows"]["level2"]
     return held
 

@@ -242,7 +242,11 @@ def test_the_example_is_the_defaults_with_every_key() -> None:
 def test_every_setting_has_a_key() -> None:
     """The list of keys and the dataclasses name the same settings."""
     fields = {field.name for field in dataclasses.fields(config.Config)} - {"source"}
-    for table, kind in (("feed", config.FeedConfig), ("store", config.StoreConfig)):
+    for table, kind in (
+        ("feed", config.FeedConfig),
+        ("store", config.StoreConfig),
+        ("http", config.HttpConfig),
+    ):
         fields.remove(table)
         fields |= {f"{table}.{field.name}" for field in dataclasses.fields(kind)}
     keys = {f"{key.table}.{key.field or key.word}".removeprefix(".") for key in config.KEYS}

@@ -25,6 +25,7 @@ class Room(NamedTuple):
 ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
+    Room("histogram", "", "", "counts in buckets; pure"),
     Room("core.frames", "", "msgspec", "vocabulary in"),
     Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
@@ -35,6 +36,9 @@ ROOMS = [
     Room("core.flow", "", "", "pure: silences of one channel of a product"),
     Room("core.lag", "", "", "pure: trades that were named and did not come"),
     Room("core.audit", "", "", "pure: tickers against one book's tops"),
+    Room(
+        "core.tallies", "core.audit core.coverage core.frames", "", "pure: counts of what is told"
+    ),
     Room("core.asking", "core.messages", "", "what was asked for, not what it says"),
     Room(
         "core.session",
@@ -92,7 +96,7 @@ ROOMS = [
     Room("credentials", "errors", "", "where keys come from, and a type that never shows them"),
     Room(
         "feed",
-        "core.frames core.wire credentials errors",
+        "core.frames core.wire credentials errors histogram",
         "websockets picows",
         "how frames arrive; what is signed is carried as a secret",
     ),
@@ -104,6 +108,7 @@ ROOMS = [
         "",
         "all connections: does what the core and the lineup want",
     ),
+    Room("feed.tally", "histogram", "", "counts of one line"),
     Room(
         "feed.auth",
         "credentials errors feed.auth_keys feed.products",
@@ -134,7 +139,7 @@ ROOMS = [
     Room(
         "feed.transport",
         "credentials errors feed.rest_errors",
-        "aiohttp yarl",
+        "aiohttp msgspec yarl",
         "how a request goes and its answer comes",
     ),
     Room(
@@ -144,7 +149,21 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
-    Room("logs", "errors", "structlog", "only the shell logs"),
+    Room("logs", "errors service.journal", "structlog", "only the shell logs"),
+    Room("service", "", "", "what systemd is told, and how: its protocols and nothing of ours"),
+    Room("service.vitals", "", "", "pure: what gets on, of signs that somebody took"),
+    Room(
+        "service.unit",
+        "logs progress service.notifier service.vitals",
+        "",
+        "when a manager is told what",
+    ),
+    Room(
+        "service.outlook",
+        "core.session disk feed.connection lineup progress service.vitals",
+        "",
+        "reads how a recording goes off its parts, so that they know nothing of a manager",
+    ),
     Room(
         "worker",
         "credentials logs errors",
@@ -153,7 +172,7 @@ ROOMS = [
     ),
     Room(
         "hours",
-        "core.frames store errors recovery sealing verify.books worker logs",
+        "core.frames histogram store errors recovery sealing verify.books worker logs",
         "",
         "when hours are sealed and retired",
     ),
@@ -166,13 +185,18 @@ ROOMS = [
     ),
     Room(
         "filling",
-        "backfill before clock config core.frames core.tables core.trades errors feed.rest hours "
-        "missing recording recovery store",
+        "backfill before clock config core.frames core.tables core.trades errors feed.rest "
+        "finishing hours missing recording recovery store",
         "",
         "joins files, REST and recording: missing trades by hand",
     ),
     Room("summaries", "core", "", "what an import tells of books and trades"),
-    Room("disk", "store hours recording logs", "", "writes what is recorded, waits for the disk"),
+    Room(
+        "disk",
+        "histogram store hours recording logs",
+        "",
+        "writes what is recorded, waits for the disk",
+    ),
     Room("before", "core store errors", "msgspec", "what a start has to know, read from the disk"),
     Room("recording", "before core store errors", "", "joins core and store: what is recorded"),
     Room("checkpoints", "core store errors", "pyarrow", "the books that an hour begins with"),
@@ -216,14 +240,34 @@ ROOMS = [
     Room(
         "daemon",
         "backfill before core feed store recording recovery hours disk worker clock config "
-        "keycheck logs lineup listing progress",
+        "inside keycheck logs lineup listing meter progress service",
         "",
         "it joins all rooms, and nothing of replay",
     ),
+    Room("meter", "core histogram", "", "what is measured of every frame, for those who look on"),
+    Room(
+        "inside",
+        "disk feed.signing feed.switchboard hours lineup recording",
+        "",
+        "the parts of the daemon, for those who look on",
+    ),
+    Room(
+        "http",
+        "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
+        "inside logs meter store.paths worker",
+        "aiohttp msgspec prometheus_client pyarrow",
+        "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
+    ),
+    Room(
+        "http.asking",
+        "config errors http.door http.place",
+        "",
+        "another process asks; it needs nothing of the daemon",
+    ),
     Room(
         "live",
-        "config daemon errors feed.selection keycheck listing progress recovery sealing store.lock "
-        "store.paths",
+        "config daemon errors feed.selection http keycheck listing progress recovery sealing "
+        "service store.lock store.paths",
         "",
         "the daemon with what must hold before it begins",
     ),
@@ -254,14 +298,27 @@ ROOMS = [
     Room("apart", "store errors verify", "", "damaged days as files of their hours again"),
     Room(
         "pack",
-        "core.coverage core.tables store errors recovery verify.sealed",
+        "core.coverage core.tables finishing store errors recovery verify.sealed",
         "pyarrow",
         "which days are closed, and that they become one file a product",
     ),
     Room(
+        "bucket",
+        "errors",
+        "boto3 botocore",
+        "objects by path, whoever asks; the one place that knows a store's library",
+    ),
+    Room("bucket.address", "errors", "", "addresses need no library"),
+    Room(
+        "publishing",
+        "bucket core.tables store errors",
+        "",
+        "joins store and bucket: sealed hours as objects",
+    ),
+    Room(
         "dataset",
-        "store.days store.paths store.parts core.frames core.tables core.numbers core.coverage "
-        "core.book core.messages errors",
+        "bucket store.days store.paths store.parts store.records core.frames core.tables "
+        "core.numbers core.coverage core.book core.messages errors",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -284,6 +341,12 @@ ROOMS = [
         "what readers have, in the formats of others, and none of their packages",
     ),
     Room(
+        "plots",
+        "dataset errors",
+        "matplotlib numpy",
+        "pictures of what the reader's API tells; matplotlib only when one is drawn",
+    ),
+    Room(
         "queries",
         "store.paths store.parts store.views errors",
         "duckdb",
@@ -298,8 +361,8 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing missing broadcast rebuild written export",
-        "typer rich structlog duckdb",
+        "filling finishing http.asking missing broadcast rebuild written export plots publishing",
+        "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
     Room("cli.embedded", "cli credentials errors", "", "a process of its own, which gets no key"),

@@ -88,15 +88,24 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(ROW, min_size=1, max_size=60))
-def test_any_rows_come_to_what_a_loop_makes_of_them(rows):
+def all_made(name: str, rows: pa.Table, at_once: int = 100):
+    """The numbers, times and events of rows, put together; never more at once than asked for."""
+    made = list(maker_of(TABLES[name])(rows, at_once))
+    assert all(len(numbers) == len(times) == len(some) for numbers, times, some in made)
+    assert all(0 < len(some) <= at_once for _, _, some in made)
+    numbers, times = (np.concatenate([each[at] for each in made]) for at in (0, 1))
+    return numbers, times, [event for _, _, some in made for event in some]
+
+
+@given(st.lists(ROW, min_size=1, max_size=60), st.integers(1, 70))
+def test_any_rows_come_to_what_a_loop_makes_of_them(rows, at_once):
     """Messages of any length, in any mixture; texts only where there are any."""
     number = -10
     for row in rows:
         number += 1 + row.pop("skip")
         row |= {"ingest_seq": number, "recv_ns": number * 7}
     table = level2(rows)
-    numbers, received, events = maker_of(LEVEL2)(table)
+    numbers, received, events = all_made("level2", table, at_once)
     want = plainly(rows)
     assert events == want
     assert all(type(event) is LevelChanges for event in events)
@@ -109,13 +118,13 @@ def test_any_rows_come_to_what_a_loop_makes_of_them(rows):
 
 
 def test_messages_of_many_lengths_keep_their_order():
-    """They are cut by their lengths, and given in the order in which they came."""
+    """Whatever the lengths, and however many are made at once."""
     lengths = np.random.default_rng(1).integers(1, 40, 500).tolist()
     rows, number = [], 0
     for length in lengths:
         rows += [{"ingest_seq": number + at, "price": float(number + at)} for at in range(length)]
         number += length + 1
-    _, _, events = maker_of(LEVEL2)(level2(rows))
+    _, _, events = all_made("level2", level2(rows), 37)
     assert [len(event.prices) for event in events] == lengths
     prices = [price for event in events for price in event.prices]
     assert prices == [row["price"] for row in rows]
@@ -140,7 +149,7 @@ def test_a_row_of_another_table_is_one_event_with_its_columns(name):
             else:
                 row[field.name] = 1000 * number + at
         rows.append(row)
-    numbers, _, events = maker_of(table)(pa.Table.from_pylist(rows, schema=schema))
+    numbers, _, events = all_made(name, pa.Table.from_pylist(rows, schema=schema), 2)
     assert [tuple(event) for event in events] == [tuple(row.values()) for row in rows]
     assert numbers.tolist() == [row["ingest_seq"] for row in rows]
     assert {type(value) for event in events for value in event} <= {int, float, str, type(None)}
@@ -148,7 +157,7 @@ def test_a_row_of_another_table_is_one_event_with_its_columns(name):
 
 def test_events_are_values():
     """They compare, match and cannot be changed."""
-    _, _, (event,) = maker_of(LEVEL2)(level2([{"ingest_seq": 5}]))
+    _, _, (event,) = all_made("level2", level2([{"ingest_seq": 5}]))
     assert event == event._replace()
     match event:
         case LevelChanges(kind="update", prices=[price]):

@@ -5,11 +5,26 @@ import itertools
 import pytest
 
 import recorder
+from recorder.dataset import fills
+from recorder.dataset.files import Files
+from recorder.dataset.gaps import Gap
 from recorder.errors import IncompleteData
+from recorder.store.paths import Root
 from tests.dataset.scripted import Scripted, at
+from tests.dataset.told import Stretch, Told, recorded
 
 UP_TO_NOW = at(61) + 1  # a range that ends later is not complete yet
 LOST = [(number, 30 + number / 10, "100", "1") for number in range(104, 110)]
+
+
+def counted(function, calls: list):
+    """A function that notes what it is called with."""
+
+    def call(*given, **named):
+        calls.append(given)
+        return function(*given, **named)
+
+    return call
 
 
 @pytest.fixture
@@ -136,3 +151,83 @@ def test_a_replay_takes_what_came_in_its_range(lost):
     assert [event.trade_id for event in run] == [102, 103, 108, 109, 110, 104, 105, 106, 107]
     with pytest.raises(IncompleteData, match="connection_closed"):
         db.replay("BTC-USD", at(5), at(65), channels="trades")
+
+
+def outage(hour: int, _product: str, channel: str) -> list[Stretch]:
+    """Trades are lost for ten minutes in every other hour; the others are whole."""
+    if hour % 2 or channel != "market_trades":
+        return recorded(hour, _product, channel)
+    return [
+        (0, 600, "recorded", None),
+        (600, 1200, "gap", "connection_closed"),
+        (1200, 3600, "recorded", None),
+    ]
+
+
+def test_a_gap_over_thousands_of_hours_looks_only_where_there_is_something(tmp_path, monkeypatch):
+    """Nobody recorded for months: what lies between is not asked for hour by hour."""
+    told = Told(tmp_path / "data")
+    told.seal([0], trades=True)
+    told.seal([5000], trades=True)
+    asked = []
+    monkeypatch.setattr(fills._Ids, "_hour", counted(fills._Ids._hour, asked))
+    (gap,) = recorder.open(told.path).gaps("BTC-USD", "trades", told.at(0), told.at(5001))
+    assert (gap.reason, gap.start_ns, gap.end_ns) == ("not_recorded", told.at(1), told.at(5000))
+    assert len(asked) < 20
+
+
+def test_the_trades_of_a_long_range_are_not_all_kept(tmp_path):
+    """A gap in many hours, one after the other: what was read for one goes with it."""
+    told = Told(tmp_path / "data")
+    told.seal(range(80), outage, trades=True)
+    view = Files(told.path).now()
+    ids = fills._Ids(view, "BTC-USD", fills.Fetched(view))
+    for hour in range(0, 80, 2):
+        gap = Gap("market_trades", "BTC-USD", told.at(hour, 600), told.at(hour, 1200), "gap")
+        assert ids.filled_ns(gap) is None
+        assert len(ids._read) <= fills.HOURS_KEPT
+
+
+def test_what_was_fetched_is_looked_for_once_for_all_products(tmp_path, monkeypatch):
+    """Each file of coverage is read once, however many products and gaps there are."""
+    names = [f"P{number}-USD" for number in range(6)]
+    told = Told(tmp_path / "data", names)
+    told.seal(range(10), outage, trades=True)
+    files: list[object] = []
+    monkeypatch.setattr(fills, "read_file", counted(fills.read_file, files))
+    view = Files(told.path).now()
+    fetched = fills.Fetched(view)
+    for name in names:
+        gaps = recorder.open(told.path).gaps(name, "trades")
+        assert len(gaps) == 5
+        files.clear()
+        assert fills.fill(view, name, gaps, None, fetched).gaps == gaps
+        read = [each[0] for each in files if "coverage" in str(each[0])]
+        assert len(read) == (10 if name == names[0] else 0)
+
+
+def test_a_fill_of_another_product_is_none(tmp_path):
+    """Trades of one product were fetched, those of the other are still missing."""
+
+    def tell(hour: int, product: str, channel: str) -> list[Stretch]:
+        told = outage(hour, product, channel)
+        if len(told) > 1 and product == "ETH-USD":
+            told.append((600, 1200, "backfilled", None))
+        return told
+
+    told = Told(tmp_path / "data", ["BTC-USD", "ETH-USD"])
+    told.seal(range(4), tell, trades=True)
+    db = recorder.open(told.path)
+    assert len(db.gaps("BTC-USD", "trades")) == 2
+    assert db.gaps("ETH-USD", "trades") == []
+    assert db.trades("ETH-USD").to_arrow().num_rows == 4 * 360
+
+
+def test_what_is_recorded_is_not_listed_for_each_gap(tmp_path, monkeypatch):
+    """A product that is never traded: each gap looks at a day to either side, and no further."""
+    told = Told(tmp_path / "data")
+    told.seal(range(60), outage)
+    listed = []
+    monkeypatch.setattr(Root, "committed_hours", counted(Root.committed_hours, listed))
+    assert len(recorder.open(told.path).gaps("BTC-USD", "trades", told.at(0), told.at(60))) == 30
+    assert len(listed) <= 1

@@ -76,3 +76,17 @@ def test_the_disk_refuses(tmp_path):
     with pytest.raises(PermissionError), placed(tmp_path / "out", tmp_path / "d"):
         raise refused  # of what is read
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOENT, errno.ELOOP])
+def test_a_folder_above_that_cannot_be_made_is_said(tmp_path, monkeypatch, code):
+    # It is not the folder that was named whose making fails, but the first that is not there.
+    def refuse(path, *_args):
+        raise OSError(code if Path(path) == tmp_path / "a" else errno.ENOENT, "no", str(path))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with (
+        pytest.raises(StorageError, match="cannot be written"),
+        placed(tmp_path / "a" / "b" / "out", tmp_path / "data"),
+    ):
+        pass

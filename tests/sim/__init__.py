@@ -20,6 +20,7 @@ these promises are checked:
  8. The same seed comes to the same bytes (tests/test_sim.py).
  9. The capture, replayed, gives the same files.
 10. Nothing of ours fails.
+11. What feeds the watchdog of a service moves: neither venue nor disk make the recorder look stuck.
 
 Where frames have no numbers (Exchange), nobody can tell that a book lacks one: there a book must be
 what was heard.

@@ -3,6 +3,7 @@
 import argparse
 import multiprocessing
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from tests.sim.plants import BUDGET, PLANTS
 from tests.sim.verdict import judge_seed
 
 BY_MAX = 100
+MISFIT = re.compile("it died: (TypeError|AttributeError|NameError)")  # a plant's own mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ def hunt(plant: str, budget: int = BUDGET) -> Catch:
     for seed in range(budget):
         verdict = judge_seed(seed)
         if verdict.problems:
-            return Catch(plant, caught=True, seeds=seed + 1, by=str(verdict.problems[0]))
+            by = str(verdict.problems[0])
+            assert not MISFIT.search(by), f"{plant} does not fit what it is planted in: {by}"
+            return Catch(plant, caught=True, seeds=seed + 1, by=by)
     return Catch(plant, caught=False, seeds=budget, by="")
 
 

@@ -321,13 +321,13 @@ async def _nothing(_self: Any) -> None:
 
 def _ask_once() -> None:
     """What is asked for and does not come is not asked for again."""
-    Session.unanswered = lambda _self, _now_ns: []
-    Session.overdue = lambda _self, _now_ns: []
+    Session.unanswered = lambda *_: []
+    Session.overdue = lambda *_: []
 
 
 def _leave_once() -> None:
     """An unsubscription that was refused is not repeated."""
-    Session.not_left = lambda _self, _now_ns: []
+    Session.not_left = lambda *_: []
 
 
 def _never_give_up() -> None:

@@ -22,6 +22,7 @@ from tests.sim.nemesis import Nemesis
 from tests.sim.network import Network
 from tests.sim.plan import Plan, Wanted
 from tests.sim.stage import Logged, stage
+from tests.sim.watchdog import Watchdog
 from tests.sim.wirebook import digest_of_levels
 from tests.sim.witness import WatchedRecorder, WatchedVenue, Witness, watch
 
@@ -284,11 +285,15 @@ class _World:
     # --- what is looked at meanwhile --------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Note the most of what must be bounded."""
+        """Note the most of what must be bounded, and feel the recorder's pulse."""
+        watchdog = Watchdog()
         while True:
             await asyncio.sleep(WATCH_S)
             run, recorder = self._run, self._recorder
             if recorder is not None:
+                still = watchdog.look(recorder, self._witness.now_s())
+                if still and not self._stopping:
+                    self._witness.complain("11", f"it would be taken for stuck: {still}")
                 names = sorted(_name(task) for task in asyncio.all_tasks())
                 ours = [name for name in names if not name.startswith(NOT_OURS)]
                 if len(ours) > TASKS + TASKS_A_LINE * len(recorder._connections):

@@ -128,6 +128,7 @@ def write_config(
         f"data = {json.dumps(str(data))}\n"
         f"[feed]\nurl = {json.dumps(url)}\n"
         f"products = {json.dumps(products)}\nchannels = {json.dumps(channels)}\n"
+        f'[http]\nlisten = "off"\n'  # many at once
         f'[store]\npart_seconds = {part_seconds}\nkeep_capture = "forever"\n',
         encoding="utf-8",
     )

@@ -100,6 +100,13 @@ def read_coverage(root: Path) -> list[dict[str, Any]]:
     return table.to_pylist()
 
 
+def read_sequence_gaps(root: Path) -> list[dict[str, Any]]:
+    """The faults that tell of numbers that did not come."""
+    table = read_table(root, "faults", ["kind", "connection_id", "detail"])
+    rows = table.to_pylist() if table.num_rows else []
+    return [row for row in rows if row["kind"] == "sequence_gap"]
+
+
 def sequence_of(raw: bytes) -> int | None:
     """A frame's number; None for an error frame."""
     return json.loads(raw).get("sequence_num")

@@ -62,7 +62,7 @@ def judge(plan: Plan, truth: Truth, folder: Path, began_s: float) -> Verdict:
         *ledger.check_coverage(coverage),
         *ledger.check_down(coverage, captured, truth.lives, plan.tracks),
         *books.check_books(root, captured, truth.lives),
-        *ledger.check_gaps(coverage, captured),
+        *ledger.check_gaps(coverage, evidence.read_sequence_gaps(root), captured),
     ]
     verdict.frames = captured.frames
     verdict.books = sum(1 for _ in books.comparable(captured, truth.lives))

@@ -56,28 +56,60 @@ def _span(row: Mapping[str, Any]) -> str:
     return f"{track} {row['state']} {row['reason'] or ''} [{row['start_us']}, {row['end_us']})"
 
 
-def check_gaps(rows: Sequence[Mapping[str, Any]], captured: Captured) -> Iterator[str]:
-    """A gap's numbers were not recorded, those around it were, and each missing one is in a gap."""
-    numbers = {
-        name: [each for each in map(sequence_of, line.raws()) if each is not None]
+Numbers = dict[str, list[tuple[int, int]]]
+
+
+def check_gaps(
+    rows: Sequence[Mapping[str, Any]],
+    faults: Sequence[Mapping[str, Any]],
+    captured: Captured,
+) -> Iterator[str]:
+    """A gap's numbers were not recorded, those around it were, and each missing one is told.
+
+    It is a fault, and where the connection recorded a product by then, in a gap of that; before, it
+    lies in the gap that its first data ends.
+    """
+    numbers: Numbers = {
+        name: [
+            (recv_ns, each)
+            for recv_ns, raw in line.frames
+            if (each := sequence_of(raw)) is not None
+        ]
         for name, line in captured.lines.items()
     }
-    told: dict[str, set[tuple[int, int]]] = {}
-    for row in rows:
-        before, after = row["sequence_before"], row["sequence_after"]
-        if row["state"] != "gap" or before is None:
-            continue
-        held = set(numbers.get(row["connection_id"], ()))
-        claimed = [each for each in held if each > before and (after is None or each < after)]
-        if claimed:
-            yield f"(f) {_span(row)} claims {len(claimed)} recorded frames from {min(claimed)} on"
-        if before not in held or (after is not None and after not in held):
-            yield f"(f) {_span(row)}: {before} or {after}, its neighbours, are not recorded"
-        if after is not None:
-            told.setdefault(row["connection_id"], set()).add((before, after))
-            if row["messages_missing"] != after - before - 1:
-                yield f"(f) {_span(row)}: {row['messages_missing']} of {after - before - 1} missing"
+    gaps = [row for row in rows if row["state"] == "gap" and row["sequence_before"] is not None]
+    for row in gaps:
+        yield from _check_numbers(row, {each for _, each in numbers.get(row["connection_id"], ())})
+    told = {(row["connection_id"], row["sequence_before"], row["sequence_after"]) for row in gaps}
+    details = {(row["connection_id"], row["detail"].partition(" missing")[0]) for row in faults}
     for name, held_in_order in numbers.items():
-        for before, after in pairwise([-1, *held_in_order]):
-            if after > before + 1 and before >= 0 and (before, after) not in told.get(name, ()):
-                yield f"(f) {name}: numbers {before + 1} … {after - 1} are missing and in no gap"
+        for (heard_ns, before), (_, after) in pairwise(held_in_order):
+            if after <= before + 1:
+                continue
+            span = f"{before + 1} … {after - 1}"
+            if (name, f"sequence {span}") not in details:
+                yield f"(f) {name}: numbers {span} are missing and no fault"
+            if (name, before, after) not in told and _recorded(rows, name, heard_ns):
+                yield f"(f) {name}: numbers {span} are missing and in no gap"
+
+
+def _check_numbers(row: Mapping[str, Any], held: set[int]) -> Iterator[str]:
+    before, after = row["sequence_before"], row["sequence_after"]
+    claimed = [each for each in held if each > before and (after is None or each < after)]
+    if claimed:
+        yield f"(f) {_span(row)} claims {len(claimed)} recorded frames from {min(claimed)} on"
+    if before not in held or (after is not None and after not in held):
+        yield f"(f) {_span(row)}: {before} or {after}, its neighbours, are not recorded"
+    if after is not None and row["messages_missing"] != after - before - 1:
+        yield f"(f) {_span(row)}: {row['messages_missing']} of {after - before - 1} missing"
+
+
+def _recorded(rows: Sequence[Mapping[str, Any]], connection_id: str, at_ns: int) -> bool:
+    """Whether a connection recorded a product up to a time, or over it."""
+    return any(
+        row["connection_id"] == connection_id
+        and row["state"] != "gap"
+        and row["product_id"]
+        and row["start_us"] < at_ns // 1000 <= row["end_us"]
+        for row in rows
+    )

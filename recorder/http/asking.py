@@ -1,0 +1,106 @@
+"""Asking a recorder that runs how it is, from another process on the same machine."""
+
+import http.client
+import json
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from recorder.config import HttpConfig
+from recorder.errors import RecorderError, UnavailableError
+from recorder.http import place
+from recorder.http.door import token_of
+
+TIMEOUT_S = 10.0
+ANSWER_BYTES_MAX = 16 * 2**20
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the path."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+def ask(data: Path, config: HttpConfig) -> dict[str, Any] | None:
+    """What `/v1/status` says of who records into a directory; None where nobody serves it.
+
+    Raises:
+        UnavailableError: it is served, and cannot be asked.
+        ConfigError, PermissionRefusedError, NoInputError: the token of the settings is no good.
+    """
+    found = place.read(data)
+    if found is None:
+        return None
+    headers = {}
+    if found.token:
+        if config.token_file is None:
+            raise UnavailableError(
+                f"{found.url} wants a token: name the configuration with --config, which has "
+                "http.token_file"
+            )
+        # Taken out here, in the expression that needs it.
+        token = token_of(config.token_file)
+        headers["Authorization"] = f"Bearer {token.reveal()}"
+    try:
+        connection = _connection(found.url, config)
+        connection.request("GET", "/v1/status", headers=headers)
+        answer = connection.getresponse()
+        content = answer.read(ANSWER_BYTES_MAX)
+        connection.close()
+        status: dict[str, Any] = json.loads(content)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UnavailableError(
+            f"process {found.pid} should be served at {found.url}, and does not answer ({reason}); "
+            "see its log"
+        ) from None
+    if answer.status != 200:
+        raise UnavailableError(
+            f"{found.url} refused: {answer.status} {status.get('detail', '')}; the settings given "
+            "with --config must be those of the recorder"
+        )
+    return status
+
+
+def _connection(url: str, config: HttpConfig) -> http.client.HTTPConnection:
+    scheme, _, path = url.partition("+unix:")
+    if path:
+        return _UnixConnection(path)
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    if scheme.startswith("https"):
+        context = ssl.create_default_context(cafile=_certificate(config))
+        if config.tls_cert is not None:
+            # It is this very certificate that is trusted, whoever signed it and whatever its names.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            context.check_hostname = False
+        return http.client.HTTPSConnection(
+            parts.hostname, parts.port, timeout=TIMEOUT_S, context=context
+        )
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
+
+
+def _certificate(config: HttpConfig) -> str | None:
+    return None if config.tls_cert is None else str(config.tls_cert)
+
+
+def recording_pid(data: Path) -> int | None:
+    """The process that holds a data directory for writing; None where none does."""
+    try:
+        content = (data / ".lock").read_text(encoding="ascii").strip()[:20]
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError | UnicodeDecodeError):
+            return None
+        raise RecorderError(f"{data} cannot be read: {error}") from None
+    pid = int(content) if content.isdecimal() else 0
+    return pid if pid and place.is_alive(pid) else None

@@ -1,0 +1,232 @@
+"""What happens, as it happens: server-sent events of best prices, trades and gaps.
+
+A client that reads slowly gets the newest best prices of each product when it reads again, and is
+told how many trades and gaps it has missed. What waits for it is bounded, and nobody else waits.
+Nothing at all is done while there are no clients.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Collection
+from typing import Any
+
+import msgspec
+
+from recorder.core.messages import LEVEL2, Fact
+from recorder.core.numbers import plain
+from recorder.core.pipeline import Step
+from recorder.core.rows import Rows
+from recorder.core.tables import TABLES
+from recorder.http.answers import moment
+from recorder.http.look import sights
+from recorder.http.views import known_products
+from recorder.http.watch import Watch
+
+CLIENTS_MAX = 16
+TRADES_MAX = 1000  # that wait for one client
+GAPS_MAX = 200
+PACE_S = 0.1  # between two batches
+BEAT_S = 15.0  # a comment, so that a connection that is dead shows
+RETRY_MS = 3000
+KINDS = ("top", "trade", "gap")
+
+_TRADE = {name: place for place, name in enumerate(TABLES["trades"].stored())}
+_GAP = {name: place for place, name in enumerate(TABLES["coverage"].stored())}
+_TRADED = (
+    *("trade_id", "side", "taker_side", "price", "size", "trade_time", "price_text", "size_text"),
+)
+_MISSED = ("channel", "product_id", "start_time", "end_time", "reason", "messages_missing")
+
+
+class Client:
+    """One reader: what waits for it.
+
+    ``products`` and ``kinds`` are what it wants; ``moved`` are products whose best prices it has
+    not been told yet, ``missed`` counts what was left out since it was last told.
+    """
+
+    def __init__(self, products: Collection[str] | None, kinds: Collection[str]) -> None:
+        """``products``: None for all."""
+        self.products = None if products is None else frozenset(products)
+        self.kinds = frozenset(kinds)
+        self.moved: dict[str, None] = {}
+        self.trades: deque[dict[str, Any]] = deque(maxlen=TRADES_MAX)
+        self.gaps: deque[dict[str, Any]] = deque(maxlen=GAPS_MAX)
+        self.missed = {"trades": 0, "gaps": 0}
+        self.news = asyncio.Event()
+
+    def wants(self, kind: str, product_id: str | None) -> bool:
+        """Whether something is for it; what is of no product is for everybody."""
+        if kind not in self.kinds:
+            return False
+        return self.products is None or product_id is None or product_id in self.products
+
+    def move(self, product_id: str) -> None:
+        """The best prices of a product may be others."""
+        if self.wants("top", product_id):
+            self.moved[product_id] = None
+            self.news.set()
+
+    def traded(self, trade: dict[str, Any]) -> None:
+        """Keep a trade, in the place of the oldest where there are too many."""
+        if self.wants("trade", trade["product_id"]):
+            self.missed["trades"] += len(self.trades) == TRADES_MAX
+            self.trades.append(trade)
+            self.news.set()
+
+    def gapped(self, gap: dict[str, Any]) -> None:
+        """Keep a gap, in the same way."""
+        if self.wants("gap", gap.get("product_id")):
+            self.missed["gaps"] += len(self.gaps) == GAPS_MAX
+            self.gaps.append(gap)
+            self.news.set()
+
+
+class Hub:
+    """Hands what the recorder does on to those who listen.
+
+    ``sent`` counts events, ``dropped`` what clients missed, since the start.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.clients: set[Client] = set()
+        self.sent = 0
+        self.dropped = 0
+        self.closing = asyncio.Event()
+
+    # --- the recorder's side --------------------------------------------------------------------
+
+    def join(self, client: Client) -> None:
+        """Begin to listen: with the best prices of everything."""
+        if not self.clients:
+            self._watch.meter.followers.append(self.follow)
+        self.clients.add(client)
+        for product_id in known_products(self._watch.recorder.inside()):
+            client.move(product_id)
+
+    def leave(self, client: Client) -> None:
+        """Listen no more."""
+        self.clients.discard(client)
+        if not self.clients and self.follow in self._watch.meter.followers:
+            self._watch.meter.followers.remove(self.follow)
+
+    def follow(self, step: Step) -> None:
+        """Take what one arrival came to."""
+        for block in step.rows:
+            if block.table == LEVEL2:
+                product_id = block.values[0]
+                for client in self.clients:
+                    client.move(product_id)
+            elif block.table == "trades":
+                self._trades(block)
+            elif block.table == "coverage":
+                self._gaps(block)
+        for fact in step.facts:
+            self._fact(fact)
+
+    def _trades(self, block: Rows) -> None:
+        kind = block.values[_TRADE["kind"]]
+        if kind != "update":
+            return
+        named = {"product_id": block.values[_TRADE["product_id"]]}
+        recv = {"recv_time": moment(block.values[_TRADE["recv_ns"]])}
+        columns = [block.values[_TRADE[name]] for name in _TRADED]
+        for each in zip(*columns, strict=True):
+            trade = named | dict(zip(_TRADED, each, strict=True)) | recv
+            trade["trade_time"] = _moment_us(trade["trade_time"])
+            for name in ("price", "size"):
+                trade[name] = plain(trade[name], trade.pop(f"{name}_text"))
+            for client in self.clients:
+                client.traded(trade)
+
+    def _gaps(self, block: Rows) -> None:
+        states = block.values[_GAP["state"]]
+        columns = [block.values[_GAP[name]] for name in _MISSED]
+        for state, *each in zip(states, *columns, strict=True):
+            if state != "gap":
+                continue
+            gap = {"state": "ended"} | dict(zip(_MISSED, each, strict=True))
+            for name in ("start_time", "end_time"):
+                gap[name] = _moment_us(gap[name])
+            for client in self.clients:
+                client.gapped(gap)
+
+    def _fact(self, fact: Fact) -> None:
+        fields = fact.fields
+        if fact.event in {"book_stale", "book_live"}:
+            for client in self.clients:
+                client.move(fields["product_id"])
+                if fact.event == "book_stale":
+                    client.gapped({"state": "begun", "channel": LEVEL2, **fields})
+        elif fact.event == "gap_found":
+            for client in self.clients:
+                client.gapped({"state": "found", **fields})
+        elif fact.event == "session_closed":  # its books are forgotten
+            for client in self.clients:
+                for product_id in known_products(self._watch.recorder.inside()):
+                    client.move(product_id)
+
+    # --- a client's side ------------------------------------------------------------------------
+
+    async def batches(self, client: Client) -> AsyncGenerator[bytes, None]:
+        """What a client is told, batch by batch; ends when the server does.
+
+        The next batch is made when the one before was written: what comes meanwhile is conflated.
+        """
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        closing = asyncio.create_task(self.closing.wait())
+        try:
+            while not self.closing.is_set():
+                news = asyncio.create_task(client.news.wait())
+                await asyncio.wait(
+                    {news, closing}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                news.cancel()
+                if self.closing.is_set():
+                    return
+                yield self._batch(client) or b": beat\n\n"
+                await asyncio.sleep(PACE_S)
+        finally:
+            closing.cancel()
+
+    def _batch(self, client: Client) -> bytes:
+        client.news.clear()
+        events: list[bytes] = []
+        if any(client.missed.values()):
+            self.dropped += sum(client.missed.values())
+            events.append(event("dropped", client.missed))
+            client.missed = {"trades": 0, "gaps": 0}
+        moved, client.moved = client.moved, {}
+        events += [event("top", each) for each in self._tops(moved)]
+        trades, gaps = list(client.trades), list(client.gaps)
+        client.trades.clear()
+        client.gaps.clear()
+        events += [event("trade", each) for each in trades]
+        events += [event("gap", each) for each in gaps]
+        self.sent += len(events)
+        return b"".join(events)
+
+    def _tops(self, product_ids: Collection[str]) -> list[dict[str, Any]]:
+        found = []
+        pipeline = self._watch.recorder.inside().recording.pipeline
+        for sight in sights(pipeline, product_ids).values():
+            bid, ask = sight.top()
+            top: dict[str, Any] = {
+                "product_id": sight.product_id,
+                "valid": sight.valid,
+                "bid": bid,
+                "ask": ask,
+                "recv_time": moment(sight.heard_ns),
+            }
+            found.append(top if sight.valid else top | {"reason": sight.reason})
+        return found
+
+
+def event(name: str, content: dict[str, Any]) -> bytes:
+    """One server-sent event; JSON has no line breaks of its own."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(content))
+
+
+def _moment_us(at_us: int | None) -> str | None:
+    return None if at_us is None else moment(at_us * 1000)

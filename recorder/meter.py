@@ -1,0 +1,85 @@
+"""What is measured of every frame while somebody may look on: plain counts, no locks.
+
+`recorder.http` reads them when it is asked. Without it there is no meter, and nothing is measured.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from recorder.core.frames import Arrival, Frame
+from recorder.core.messages import LEVEL2, TRADES, USER, Resubscribe
+from recorder.core.pipeline import Step
+from recorder.core.tables import TABLES
+from recorder.histogram import Histogram
+
+TRAVEL_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+APPLIED_S = (
+    *(0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0),
+)
+LAG_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+# Tables whose blocks are messages of a channel, by the channel's name, and where in a block the
+# product and the venue's time stand.
+_CHANNELS = {"trades": TRADES, "user_orders": USER}
+_PLACES = {
+    name: (
+        _CHANNELS.get(name, name),
+        table.stored().index("product_id"),
+        table.stored().index("exchange_ns"),
+    )
+    for name, table in TABLES.items()
+    if name in {LEVEL2, "trades", "ticker", "candles", "heartbeats", "status"}
+}
+CHANNELS = tuple(channel for channel, _, _ in _PLACES.values())
+
+Follower = Callable[[Step], None]
+
+
+class Meter:
+    """Counts of frames and their times.
+
+    ``messages`` are by (channel, product or None), ``heard_ns`` is when a channel's last one came;
+    ``travel`` is how long frames of a channel took from the venue to us, by both clocks, at
+    least 0;
+    ``applied`` how long it took from the receipt of a frame until it was kept and understood.
+    ``lag`` and ``pauses`` are those of the event loop and of the garbage collector. ``resyncs``
+    counts books that were asked for again. Each of ``followers`` is given every step.
+    """
+
+    def __init__(self) -> None:
+        self.messages: Counter[tuple[str, str | None]] = Counter()
+        self.heard_ns: dict[str, int] = {}
+        self.travel = {channel: Histogram(TRAVEL_S) for channel in CHANNELS}
+        self.applied = Histogram(APPLIED_S)
+        self.lag = Histogram(LAG_S)
+        self.pauses = Histogram(LAG_S)
+        self.resyncs: Counter[tuple[str, str]] = Counter()
+        self.followers: list[Follower] = []
+
+    def took(self, arrival: Arrival, step: Step, took_ns: int) -> None:
+        """Count an arrival that took so long."""
+        if type(arrival) is Frame:
+            self.applied.observe(took_ns * 1e-9)
+            self._frame(arrival.recv_ns, step)
+        for request in step.requests:
+            if isinstance(request, Resubscribe) and request.channel == LEVEL2:
+                for product_id in request.product_ids:
+                    self.resyncs[product_id, request.reason] += 1
+        for follow in self.followers:
+            follow(step)
+
+    def _frame(self, recv_ns: int, step: Step) -> None:
+        before = None
+        for block in step.rows:
+            place = _PLACES.get(block.table)
+            if place is None:
+                continue
+            channel, product_at, exchange_at = place
+            self.messages[channel, block.values[product_at]] += 1
+            if channel is before:
+                continue  # messages of one frame travelled together
+            before = channel
+            self.heard_ns[channel] = recv_ns
+            exchange_ns = block.values[exchange_at]
+            if exchange_ns is not None:
+                self.travel[channel].observe(max(0, recv_ns - exchange_ns) * 1e-9)
