@@ -210,11 +210,16 @@ class Disk:
             if time.monotonic() >= due_s and "parts" not in self._refused:
                 due_s = time.monotonic() + self._part_seconds
                 recording.cut()
-            while recording.ready and await self._publish_first():
+            # What is ready at the end, the end publishes: there may be no time for it.
+            while self._may_publish and await self._publish_first():
                 pending = recording.ready.pop(0)
                 if pending.hour != hour:  # the books that it begins with are published, too
                     self._hours.ended([hour])
                     hour = pending.hour
+
+    @property
+    def _may_publish(self) -> bool:
+        return bool(self._recording.ready) and not self._ending.is_set()
 
     async def _publish_first(self) -> bool:
         """Publish what is ready first; False where the disk refused, or the end has come."""

@@ -229,7 +229,9 @@ def render_for_journal(
         for name, value in sorted(event_dict.items())
         if name not in {"ts", "level", "event"}
     ]
-    return (render_json(logger, method, event_dict), " ".join(shown), fields), {}
+    # Where the line stands for the entry, journald takes the number for its priority.
+    line = f"<{journal.priority(fields)}>{render_json(logger, method, event_dict)}"
+    return (line, " ".join(shown), fields), {}
 
 
 class TerminalRenderer:

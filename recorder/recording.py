@@ -62,10 +62,15 @@ class Pending:
         """The ``ingest_seq`` up to which the capture must be durable before this is published."""
         return hour_base(self.hour) + self.end
 
-    def publish(self, root: Root) -> dict[str, int]:
-        """Write the parts, then the record of the cut (blocking); returns rows by table."""
-        rows, parts = {}, []
+    def publish(self, root: Root, may_go_on: Callable[[], bool] = lambda: True) -> dict[str, int]:
+        """Write the parts, then the record of the cut (blocking); returns rows by table.
+
+        ``may_go_on`` is asked before each file; without the record nobody reads them.
+        """
+        rows, parts = dict[str, int](), []
         for name, blocks in sorted(self.rows.items()):
+            if not may_go_on():
+                return rows
             arrow = to_arrow(TABLES[name], blocks)
             parts.append(write_part(root, TABLES[name], arrow, self.hour, self.first, self.end))
             rows[name] = arrow.num_rows
@@ -280,14 +285,14 @@ class Recording:
     def flush(self, may_publish: Callable[[], bool] = lambda: True) -> None:
         """Make everything durable and publish it, here and now (blocking).
 
-        ``may_publish`` is asked before each part; what it refuses, recovery publishes.
+        ``may_publish`` is asked before each file; what it refuses, recovery publishes.
         """
         self.cut()
         self.capture.flush()
         for pending in self.take_ready():
             if not may_publish():
                 break
-            pending.publish(self.root)
+            pending.publish(self.root, may_publish)
 
 
 def open_tracks(coverage: Coverage) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from recorder.cli import plan as planning
 from recorder.cli import publish as publishing
 from recorder.cli import replay as replaying
 from recorder.cli import sql as querying
+from recorder.cli import top as watching
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
 
@@ -84,6 +85,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         {
             "status": running.status,
             "doctor": doctoring.doctor,
+            "top": watching.top,
             "book": look.book,
             "coverage": covering.coverage,
             "describe": describing.describe,

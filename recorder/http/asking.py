@@ -31,27 +31,27 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(data: Path, config: HttpConfig) -> dict[str, Any] | None:
-    """What `/v1/status` says of who records into a directory; None where nobody serves it.
+def ask(data: Path, config: HttpConfig, target: str = "/v1/status") -> dict[str, Any] | None:
+    """What a path says of who records into a directory; None where nobody serves it.
 
     Raises:
         UnavailableError: it is served, and cannot be asked.
         ConfigError, PermissionRefusedError, NoInputError: the token of the settings is no good.
     """
-    answer = fetch(data, config, "/v1/status")
+    answer = fetch(data, config, target)
     if answer is None:
         return None
     found, code, content = answer
     try:
-        status: dict[str, Any] = json.loads(content)
+        told: dict[str, Any] = json.loads(content)
     except ValueError as error:
         raise _unanswered(found, error) from None
     if code != 200:
         raise UnavailableError(
-            f"{found.url} refused: {code} {status.get('detail', '')}; the settings given "
+            f"{found.url} refused: {code} {told.get('detail', '')}; the settings given "
             "with --config must be those of the recorder"
         )
-    return status
+    return told
 
 
 def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int, bytes] | None:

@@ -2,7 +2,8 @@
 
     start ── recording, and what was before is recovered, or after 30 s ──▶ READY=1
     once a second: how it goes ──▶ STATUS=, WATCHDOG=1 while everything gets on
-    SIGHUP ──▶ RELOADING=1 … READY=1        SIGTERM ──▶ STOPPING=1, more time while it gets on
+    SIGHUP ──▶ RELOADING=1 … READY=1        SIGTERM ──▶ STOPPING=1, more time while it gets on;
+                                            another one ──▶ STATUS=stopping at once
 
 What does not get on is not waited out: the manager is asked to do at once what it does when it
 hears nothing (WATCHDOG=trigger), which is to end this process and start another.
@@ -90,8 +91,12 @@ class Unit:
             self._notifier.send(STOPPING=1, STATUS="stopping: what was received is being written")
 
     def flushing(self) -> None:
-        """What is left is being written, and gets on."""
+        """What is left is being written, and gets on; from any thread."""
         self._notifier.extend()
+
+    def hurrying(self) -> None:
+        """A stop was asked for again: nothing is waited for any more."""
+        self._notifier.send(STATUS="stopping at once: the next start publishes what is left")
 
     # --- the watchdog ----------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ COMMANDS = (
     "replay",
     "run",
     "status",
+    "top",
     "seal",
     "sql",
     "support-bundle",

@@ -26,6 +26,7 @@ ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("histogram", "", "", "counts in buckets; pure"),
+    Room("times", "errors", "numpy", "times as people write them, in every spelling; pure"),
     Room("core.frames", "", "", "vocabulary in"),
     Room("core.messages", "", "", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
@@ -270,7 +271,7 @@ ROOMS = [
     Room(
         "http",
         "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths worker",
+        "inside logs meter store.paths times worker",
         "aiohttp msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),
@@ -333,8 +334,8 @@ ROOMS = [
     ),
     Room(
         "dataset",
-        "bucket store.days store.paths store.parts store.records core.frames core.tables "
-        "core.numbers core.coverage core.book core.messages errors",
+        "bucket store.days store.orphans store.paths store.parts store.records core.frames "
+        "core.tables core.numbers core.coverage core.book core.messages errors times",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -352,7 +353,7 @@ ROOMS = [
     ),
     Room(
         "export",
-        "dataset core.tables core.book core.numbers errors",
+        "dataset core.tables core.book core.numbers errors times",
         "pyarrow numpy",
         "what readers have, in the formats of others, and none of their packages",
     ),
