@@ -7,7 +7,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside observe
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -71,6 +71,9 @@ hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 
 service: setup   ## the units in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
 	$(BIN)/python -m tests.systemd $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
+
+observe: setup   ## every expression of rules and dashboard, asked of a real Prometheus (Debian: prometheus)
+	$(BIN)/python -m tests.observe
 
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
