@@ -8,7 +8,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside \
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside observe \
   wheel licences sbom manifests packages image
 
 help:            ## what can be made
@@ -85,6 +85,9 @@ hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 
 service: $(VENV)/release/.ready  ## units and packages in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
 	$(BIN)/python -m tests.systemd --nfpm $(abspath $(TOOLS))/nfpm $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
+
+observe: setup   ## every expression of rules and dashboard, asked of a real Prometheus (Debian: prometheus)
+	$(BIN)/python -m tests.observe
 
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
