@@ -46,8 +46,9 @@ class Meter:
     least 0;
     ``applied`` how long it took from the receipt of a frame until it was kept and understood.
     ``lag`` and ``pauses`` are those of the event loop and of the garbage collector. ``resyncs``
-    counts books that were asked for again. ``trades`` has, by product, the rows whose last one is
-    its newest trade. Each of ``followers`` is given every step.
+    counts books that were asked for again, ``backfilled`` trades that came by REST, by product.
+    ``trades`` has, by product, the rows whose last one is its newest trade. Each of ``followers``
+    is given every step.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class Meter:
         self.pauses = Histogram(LAG_S)
         self.resyncs: Counter[tuple[str, str]] = Counter()
         self.trades: dict[str, Rows] = {}
+        self.backfilled: Counter[str] = Counter()
         self.followers: list[Follower] = []
 
     def took(self, arrival: Arrival, step: Step, took_ns: int) -> None:
@@ -70,6 +72,9 @@ class Meter:
             if isinstance(request, Resubscribe) and request.channel == LEVEL2:
                 for product_id in request.product_ids:
                     self.resyncs[product_id, request.reason] += 1
+        for fact in step.facts:
+            if fact.event == "trades_backfilled":
+                self.backfilled[fact.fields["product_id"]] += fact.fields["trades"]
         for follow in self.followers:
             follow(step)
 

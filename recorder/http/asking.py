@@ -38,38 +38,57 @@ def ask(data: Path, config: HttpConfig, target: str = "/v1/status") -> dict[str,
         UnavailableError: it is served, and cannot be asked.
         ConfigError, PermissionRefusedError, NoInputError: the token of the settings is no good.
     """
-    there = place.read(data)
-    if there is None:
+    answer = fetch(data, config, target)
+    if answer is None:
+        return None
+    found, code, content = answer
+    try:
+        told: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        raise _unanswered(found, error) from None
+    if code != 200:
+        raise UnavailableError(
+            f"{found.url} refused: {code} {told.get('detail', '')}; the settings given "
+            "with --config must be those of the recorder"
+        )
+    return told
+
+
+def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int, bytes] | None:
+    """Ask for a path: where that was, the status and the body; None where nobody serves it.
+
+    Raises as `ask` does.
+    """
+    found = place.read(data)
+    if found is None:
         return None
     headers = {}
-    if there.token:
+    if found.token:
         if config.token_file is None:
             raise UnavailableError(
-                f"{there.url} wants a token: name the configuration with --config, which has "
+                f"{found.url} wants a token: name the configuration with --config, which has "
                 "http.token_file"
             )
         # Taken out here, in the expression that needs it.
         token = token_of(config.token_file)
         headers["Authorization"] = f"Bearer {token.reveal()}"
     try:
-        connection = _connection(there.url, config)
+        connection = _connection(found.url, config)
         connection.request("GET", target, headers=headers)
         answer = connection.getresponse()
         content = answer.read(ANSWER_BYTES_MAX)
         connection.close()
-        found: dict[str, Any] = json.loads(content)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UnavailableError(
-            f"process {there.pid} should be served at {there.url}, and does not answer ({reason}); "
-            "see its log"
-        ) from None
-    if answer.status != 200:
-        raise UnavailableError(
-            f"{there.url} refused: {answer.status} {found.get('detail', '')}; the settings given "
-            "with --config must be those of the recorder"
-        )
-    return found
+        raise _unanswered(found, error) from None
+    return found, answer.status, content
+
+
+def _unanswered(found: place.Place, error: Exception) -> UnavailableError:
+    reason = f"{type(error).__name__}: {error}"
+    return UnavailableError(
+        f"process {found.pid} should be served at {found.url}, and does not answer ({reason}); "
+        "see its log"
+    )
 
 
 def _connection(url: str, config: HttpConfig) -> http.client.HTTPConnection:

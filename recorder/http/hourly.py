@@ -1,16 +1,20 @@
 """How much of each hour was recorded, for a map: read in a process of its own, like intervals."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from recorder import dataset
+from recorder.errors import NoInputError, UsageError
 from recorder.http.answers import moment
 from recorder.http.intervals import NICE
+
+if TYPE_CHECKING:
+    from recorder.dataset import ProductCoverage
 
 PRODUCTS_MAX = 1000
 
@@ -35,11 +39,16 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
     """
     with suppress(OSError):
         os.nice(NICE)
-    found = dataset.open_dataset(path).coverage_map(
-        asked.product_id, asked.channel, asked.start_ns, asked.end_ns
-    )
+    from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
+
+    data = dataset.open_dataset(path)
+    told: Sequence[ProductCoverage] = ()
+    with suppress(NoInputError, UsageError):  # no such product or channel has hours
+        told = data.coverage_map(
+            asked.product_id, asked.channel, asked.start_ns, asked.end_ns
+        ).products
     products: list[dict[str, Any]] = []
-    for each in found.products:
+    for each in told:
         channels = {name for hour in each.hours for name in hour.channels}
         named = {"product_id": each.product_id}
         if each.product_id is None:
@@ -56,7 +65,7 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
             }
         )
     products.sort(key=_worst)
-    hours = max((each.hours for each in found.products), key=len, default=())
+    hours = max((each.hours for each in told), key=len, default=())
     return msgspec.json.encode(
         {
             "start": moment(asked.start_ns),

@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from recorder import dataset
 from recorder.core.frames import HOUR_NS
-from recorder.errors import RecorderError
+from recorder.errors import NoInputError, RecorderError, UsageError
 from recorder.http.answers import RefusedError, moment
 from recorder.http.guard import Refusal
+from recorder.times import to_ns
 from recorder.worker import WorkError, work
 
 ROWS_MAX = 20_000
@@ -53,8 +53,8 @@ def span_of(start: str | None, end: str | None, now_ns: int) -> tuple[int, int |
         RefusedError: a time cannot be read, or the range is too long or has nothing in it.
     """
     try:
-        end_ns = None if end is None else dataset.to_ns(_time(end))
-        start_ns = None if start is None else dataset.to_ns(_time(start))
+        end_ns = None if end is None else to_ns(_time(end))
+        start_ns = None if start is None else to_ns(_time(start))
     except (RecorderError, ValueError, OverflowError):
         wanted = "times are ISO 8601, or whole numbers since 1970"
         raise RefusedError(Refusal(400, "time", wanted)) from None
@@ -74,12 +74,14 @@ def _time(text: str) -> str | int:
 
 def read(path: Path, asked: Asked) -> bytes:
     """Read intervals, as JSON; runs in a process of its own."""
+    from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
+
     with suppress(OSError):
         os.nice(NICE)
-    table = dataset.open_dataset(path).coverage(
-        asked.product_id, asked.channel, asked.start_ns, asked.end_ns
-    )
-    rows = [row for row in table.to_pylist() if row["state"] == "gap" or not asked.gaps]
+    data, rows = dataset.open_dataset(path), []
+    with suppress(NoInputError, UsageError):  # no such product or channel has intervals
+        every = data.coverage(asked.product_id, asked.channel, asked.start_ns, asked.end_ns)
+        rows = [row for row in every.to_pylist() if row["state"] == "gap" or not asked.gaps]
     shown = [
         {
             name: _shown(name, value)

@@ -23,6 +23,7 @@ COMMANDS = (
     "coverage",
     "demo",
     "describe",
+    "doctor",
     "export",
     "import",
     "pack",
@@ -37,6 +38,7 @@ COMMANDS = (
     "top",
     "seal",
     "sql",
+    "support-bundle",
     "venue",
     "verify",
 )

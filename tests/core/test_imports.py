@@ -26,8 +26,9 @@ ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("histogram", "", "", "counts in buckets; pure"),
-    Room("core.frames", "", "", "vocabulary in"),
-    Room("core.messages", "", "", "vocabulary out"),
+    Room("times", "errors", "numpy", "times as people write them, in every spelling; pure"),
+    Room("core.frames", "", "msgspec", "vocabulary in"),
+    Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
     Room("core.times", "", "", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
@@ -46,11 +47,12 @@ ROOMS = [
         "",
         "order is checked without knowing what is in a frame",
     ),
-    Room("core.book", "core.messages", "sortedcontainers", "levels, and nothing else"),
+    Room("core.levels", "", "numpy", "pure: one side of a book"),
+    Room("core.book", "core.levels core.messages", "numpy", "levels, and nothing else"),
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
-        "",
+        "msgspec",
         "messages and intervals as rows",
     ),
     Room(
@@ -65,7 +67,7 @@ ROOMS = [
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
-    Room("core.knowledge", "core", "", "all that is known, and how a doubt is written down"),
+    Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
     Room("core.backfill", "core", "msgspec", "trades that were fetched, as rows"),
@@ -148,6 +150,23 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
+    Room("machine", "", "", "what the system, its limits and its disks are"),
+    Room(
+        "doctor",
+        "api config credentials errors feed.dial feed.products feed.rest feed.rest_errors "
+        "http.asking http.door keycheck listing machine store.commits store.paths",
+        "websockets",
+        "looks into every room by the door that a recording takes, and changes nothing",
+    ),
+    Room(
+        "bundle",
+        "config core.tables credentials dataset doctor errors http.asking http.metrics logs "
+        "machine store.paths verify.quick",
+        "",
+        "what is told of a recorder to others; it knows how everybody is asked, and of no key",
+    ),
+    Room("bundle.shown", "config logs", "", "what may be shown, by the words of the source"),
+    Room("verify.quick", "errors store", "", "records and lengths, nothing that is in a file"),
     Room("logs", "errors service.journal", "structlog", "only the shell logs"),
     Room("service", "", "", "what systemd is told, and how: its protocols and nothing of ours"),
     Room("service.vitals", "", "", "pure: what gets on, of signs that somebody took"),
@@ -253,8 +272,8 @@ ROOMS = [
     Room(
         "http",
         "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths worker",
-        "aiohttp msgspec prometheus_client pyarrow",
+        "inside logs meter store.paths store.verified times worker",
+        "aiohttp cryptography msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),
     Room(
@@ -316,8 +335,8 @@ ROOMS = [
     ),
     Room(
         "dataset",
-        "bucket store.days store.paths store.parts store.records core.frames core.tables "
-        "core.numbers core.coverage core.book core.messages errors",
+        "bucket store.days store.orphans store.paths store.parts store.records core.frames "
+        "core.tables core.numbers core.coverage core.book core.messages errors times",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -335,7 +354,7 @@ ROOMS = [
     ),
     Room(
         "export",
-        "dataset core.tables core.book core.numbers errors",
+        "dataset core.tables core.book core.numbers errors times",
         "pyarrow numpy",
         "what readers have, in the formats of others, and none of their packages",
     ),
@@ -354,13 +373,14 @@ ROOMS = [
     Room(
         "venue",
         "store.capture store.ndjson store.paths errors",
-        "websockets aiohttp sortedcontainers msgspec cryptography",
+        "websockets aiohttp msgspec cryptography",
         "nothing of core: the two must not share a mistake",
     ),
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing http.asking missing broadcast rebuild written export plots publishing",
+        "filling finishing http.asking missing broadcast rebuild written export plots publishing "
+        "bundle doctor",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

@@ -38,6 +38,8 @@ def test_it_says_what_the_map_says(tmp_path):
 def test_of_nothing_it_is_empty(tmp_path):
     found = json.loads(read_hours(tmp_path, AskedHours(None, None, 0, HOUR_NS)))
     assert (found["products"], found["hours"]) == ([], [])
+    asked = AskedHours("NONE-USD", None, 0, HOUR_NS)
+    assert json.loads(read_hours(tmp_path, asked))["products"] == []
 
 
 async def test_it_is_served_for_the_last_day(tmp_path):
