@@ -8,8 +8,9 @@ from itertools import accumulate
 class Histogram:
     """Counts of values by the first bound that is not below them, and their sum.
 
-    ``bounds`` go up; ``counts`` has one more entry, for what is above the last. One thread
-    observes; whoever reads may see a value that is counted and not yet in the sum.
+    ``bounds`` go up; ``counts`` has one more entry, for what is above the last. Values are in the
+    unit of the bounds, whole numbers where these are. One thread observes; whoever reads may see a
+    value that is counted and not yet in the sum.
     """
 
     __slots__ = ("bounds", "counts", "sum")
@@ -17,16 +18,19 @@ class Histogram:
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = tuple(bounds)
         self.counts = [0] * (len(self.bounds) + 1)
-        self.sum = 0.0
+        self.sum: float = 0
 
     def observe(self, value: float) -> None:
         """Count a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
-    def cumulated(self) -> list[tuple[str, float]]:
-        """(bound, values up to it), as Prometheus has them: the last bound is ``+Inf``."""
-        names = [*map(repr, map(float, self.bounds)), "+Inf"]
+    def cumulated(self, unit: float = 1) -> list[tuple[str, float]]:
+        """(bound, values up to it), as Prometheus has them: the last bound is ``+Inf``.
+
+        There are so many of the bounds' units in one of those that are shown.
+        """
+        names = [*(repr(float(bound / unit)) for bound in self.bounds), "+Inf"]
         return list(zip(names, map(float, accumulate(self.counts)), strict=True))
 
     def quantile(self, share: float) -> float | None:

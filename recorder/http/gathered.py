@@ -27,6 +27,7 @@ QUARANTINED = (
 DROPPED = ("frame_too_large", "slow_consumer")
 # Close codes that have a meaning (RFC 6455); others are counted together, the venue chooses them.
 CODES = frozenset({1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1011, 1012, 1013})
+NS = 1e9
 _PAGE_BYTES = resource.getpagesize()
 
 
@@ -71,7 +72,8 @@ class Gatherer:
         for channel, histogram in meter.travel.items():
             if any(histogram.counts):
                 values.observed("exchange_to_receive_seconds", [histogram], channel)
-        values.observed("receive_to_applied_seconds", [meter.applied])
+        applied = self._watch.recorder.latency.applied
+        values.observed("receive_to_applied_seconds", [applied], unit=NS)
         if inside.clock.ahead_s is not None:
             values.put("clock_offset_seconds", inside.clock.ahead_s)
 
@@ -168,7 +170,7 @@ class Gatherer:
         values.put("queue_capacity", PENDING_ROWS_MAX, "rows")
 
     def _process(self, values: Values, inside: Inside) -> None:
-        values.observed("event_loop_lag_seconds", [self._watch.meter.lag])
+        values.observed("event_loop_lag_seconds", [self._watch.recorder.latency.lag], unit=NS)
         values.observed("gc_pause_seconds", [self._watch.meter.pauses])
         values.put("ready", not self._watch.not_ready())
         values.put("config_reload_success_timestamp_seconds", inside.configured_ns / 1e9)

@@ -145,13 +145,18 @@ class Values:
         assert isinstance(before, float)
         self.found[name][labels] = before + value
 
-    def observed(self, name: str, histograms: Sequence[Histogram], *labels: str) -> None:
-        """Give what was observed; of several with the same bounds, all of it."""
+    def observed(
+        self, name: str, histograms: Sequence[Histogram], *labels: str, unit: float = 1
+    ) -> None:
+        """Give what was observed; of several with the same bounds, all of it.
+
+        There are so many of their units in that of the metric.
+        """
         whole = Histogram(histograms[0].bounds)
         for each in histograms:
             whole.counts = [a + b for a, b in zip(whole.counts, each.counts, strict=True)]
             whole.sum += each.sum
-        self.found[name][labels] = (whole.cumulated(), whole.sum)
+        self.found[name][labels] = (whole.cumulated(unit), whole.sum / unit)
 
     def not_below(self, before: Mapping[tuple[str, ...], float], name: str) -> None:
         """Keep counters from going back, or away: what went on may have ended elsewhere."""

@@ -14,6 +14,7 @@ from recorder.core.messages import ASK, BID, LEVEL2
 from recorder.core.tallies import DAY_NS
 from recorder.feed.connection import Connection
 from recorder.feed.plan import CANONICAL
+from recorder.histogram import Histogram
 from recorder.http.answers import moment, seconds
 from recorder.http.look import Sight, missing_of, sight, sights
 from recorder.http.watch import Watch
@@ -187,15 +188,21 @@ def status_view(watch: Watch) -> dict[str, Any]:
             "next_s": round((HOUR_NS - now_ns % HOUR_NS) / 1e9, 3),
         },
         "lag": {
-            "loop_p50_s": watch.meter.lag.quantile(0.5),
-            "loop_p99_s": watch.meter.lag.quantile(0.99),
-            "applied_p50_s": watch.meter.applied.quantile(0.5),
-            "applied_p99_s": watch.meter.applied.quantile(0.99),
+            "loop_p50_s": _quantile(watch.recorder.latency.lag, 0.5),
+            "loop_p99_s": _quantile(watch.recorder.latency.lag, 0.99),
+            "applied_p50_s": _quantile(watch.recorder.latency.applied, 0.5),
+            "applied_p99_s": _quantile(watch.recorder.latency.applied, 0.99),
             "travel_p50_s": watch.meter.travel[LEVEL2].quantile(0.5),
             "travel_p99_s": watch.meter.travel[LEVEL2].quantile(0.99),
             "clock_ahead_s": inside.clock.ahead_s,
         },
     }
+
+
+def _quantile(histogram: Histogram, share: float) -> float | None:
+    """A quantile of nanoseconds in seconds."""
+    found = histogram.quantile(share)
+    return None if found is None else found / 1e9
 
 
 def _connection(each: Connection, inside: Inside, now_ns: int) -> dict[str, Any]:
