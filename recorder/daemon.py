@@ -45,10 +45,13 @@ from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, iso
 from recorder.store.publish import empty
+from recorder.store.verified import prepare
 
 WATCH_S = 1.0
 TURN_CHECK_S = 0.25
 SILENCE_CHECK_S = 0.25
+FIRST_FRAME_CHECK_S = 0.05
+FIRST_FRAME_LOOKS = 100  # so often: recovery waits 5 s at most for the first frame of a start
 TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
 
 
@@ -71,17 +74,23 @@ class Recorder:
         trades: TradesService | None = None,
         signings: Signings | None = None,
         unit: Unit | None = None,
+        leave: Callable[[], None] | None = None,
     ) -> None:
-        """``trades``: of whom missing trades are asked; None: of nobody. ``unit``: who is told."""
+        """``trades``: of whom missing trades are asked; None: of nobody. ``unit``: who is told.
+
+        ``leave`` ends the process, once everything is on disk and it was asked twice to stop.
+        """
         empty(root.staging)
         tidy(root)
         write_empty_parts(root)
+        prepare(root)
         aside = set_aside_unreadable(root)
         self._root = root
         self._watch = watch
         self._stop_after_s = stop_after_s
         self._reads = read is not None
         self._unit = unit or Unit()
+        self._leave = leave or (lambda: None)
         self._log = logs.log()
         feed = config.feed
         signings = signings or Signings()
@@ -120,7 +129,7 @@ class Recorder:
         self._configured_ns = self._clock.now_ns()
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
-        self._hurried = False
+        self._hurried = self._ended = False
         self._tries: Counter[str] = Counter()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
         store = config.store
@@ -155,7 +164,7 @@ class Recorder:
                 for service in (
                     self._watch_silence,
                     self._turn_hours,
-                    self._hours.run,
+                    self._finish_hours,
                     self._disk.watch,
                     self.latency.watch,
                     self._report,
@@ -172,8 +181,16 @@ class Recorder:
             await self._disk.end()
             for service in services:
                 service.cancel()
-        self._end()
+        await self._end()
         return self._summary
+
+    async def _finish_hours(self) -> None:
+        """Recover and seal, once frames come: until then the processor is for the connections."""
+        for _ in range(FIRST_FRAME_LOOKS):
+            if self._frames:
+                break
+            await asyncio.sleep(FIRST_FRAME_CHECK_S)
+        await self._hours.run()
 
     def stop(self) -> None:
         """Ask `run` to end in order."""
@@ -187,8 +204,11 @@ class Recorder:
         """
         if self._stop.is_set():
             self._hurried = True
+            self._unit.hurrying()
             for connection in self._connections:
                 connection.reconnect("recorder stopped")
+            if self._ended:
+                self._leave()
         self.stop()
 
     def _reload(self) -> None:
@@ -224,12 +244,15 @@ class Recorder:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), self._stop_after_s)
 
-    def _end(self) -> None:
-        """Everything received is on disk, and the ledger says that we stopped."""
+    async def _end(self) -> None:
+        """Everything received is on disk, and the ledger says that we stopped.
+
+        It is written in a thread, so that another signal is heard meanwhile.
+        """
         recording = self._recording
         step = recording.stop(recording.last_ns)
         self._count(step.rows)
-        recording.flush(self._may_publish)
+        await asyncio.to_thread(recording.flush, self._may_publish)
         recording.capture.close()
         pipeline = recording.pipeline
         self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
@@ -243,9 +266,12 @@ class Recorder:
             faults=pipeline.faults,
             duration_s=round(time.monotonic() - self._started_s, 3),
         )
+        self._ended = True
+        if self._hurried:
+            self._leave()
 
     def _may_publish(self) -> bool:
-        """Before each part at the end: whether there is time for it."""
+        """Before each file at the end: whether there is time for it."""
         self._unit.flushing()
         return not self._hurried
 
@@ -395,6 +421,8 @@ class Recorder:
             self._frames,
             self._configured_ns,
             self._stop.is_set(),
+            self._unit.pings,
+            self._backfill is not None and self._backfill.failing,
         )
 
     def progress(self) -> Progress:

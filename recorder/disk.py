@@ -42,7 +42,8 @@ class Disk:
 
     ``room`` is set while more may be read. ``note(kind, detail)`` writes a fault down. For whoever
     looks on: ``free`` is how many bytes may still be written, None while that is not known,
-    ``errors`` counts what the disk refused, by errno, ``rows`` those that were published, by table;
+    ``errors`` counts what the disk refused, by errno, ``rows`` those that were published, by table,
+    and ``bytes`` those of their parts;
     ``syncs`` is how long syncs took, ``synced_s`` when the last one ended.
     """
 
@@ -72,6 +73,7 @@ class Disk:
         self.free: int | None = None
         self.errors: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
         self.syncs = Histogram(SYNCS_S)
         self.synced_s = time.monotonic()
         self.room = asyncio.Event()
@@ -210,11 +212,16 @@ class Disk:
             if time.monotonic() >= due_s and "parts" not in self._refused:
                 due_s = time.monotonic() + self._part_seconds
                 recording.cut()
-            while recording.ready and await self._publish_first():
+            # What is ready at the end, the end publishes: there may be no time for it.
+            while self._may_publish and await self._publish_first():
                 pending = recording.ready.pop(0)
                 if pending.hour != hour:  # the books that it begins with are published, too
                     self._hours.ended([hour])
                     hour = pending.hour
+
+    @property
+    def _may_publish(self) -> bool:
+        return bool(self._recording.ready) and not self._ending.is_set()
 
     async def _publish_first(self) -> bool:
         """Publish what is ready first; False where the disk refused, or the end has come."""
@@ -234,6 +241,7 @@ class Disk:
             return False
         self._accept("parts")
         self.rows.update(rows)
+        self.bytes.update(pending.sizes)
         self._tell_part(pending, rows, time.monotonic() - began_s)
         return True
 

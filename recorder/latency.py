@@ -7,7 +7,7 @@ import asyncio
 
 from recorder.histogram import Histogram
 
-US, MS = 1_000, 1_000_000  # nanoseconds
+US, MS, NS = 1_000, 1_000_000, 1_000_000_000  # nanoseconds; of them in a second
 
 APPLIED_NS = (
     *(5 * US, 10 * US, 15 * US, 20 * US, 30 * US, 40 * US, 50 * US, 75 * US),
@@ -25,12 +25,12 @@ LAG_EVERY_S = 0.05
 class Latency:
     """``applied``: from when a frame came out of its socket until it was kept and understood.
 
-    ``lag``: how much later than wanted the loop turns. Both in nanoseconds.
+    ``lag``: how much later than wanted the loop turns. Both in nanoseconds, shown in seconds.
     """
 
     def __init__(self) -> None:
-        self.applied = Histogram(APPLIED_NS)
-        self.lag = Histogram(LAG_NS)
+        self.applied = Histogram(APPLIED_NS, NS)
+        self.lag = Histogram(LAG_NS, NS)
 
     async def watch(self) -> None:
         """Sample the lag; until cancelled."""
@@ -38,4 +38,4 @@ class Latency:
         while True:
             due_s = loop.time() + LAG_EVERY_S
             await asyncio.sleep(LAG_EVERY_S)
-            self.lag.observe(max(0, int((loop.time() - due_s) * 1e9)))
+            self.lag.observe(max(0, int((loop.time() - due_s) * NS)))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from recorder.core.frames import Arrival, Frame
 from recorder.core.messages import LEVEL2, TRADES, USER, Resubscribe
 from recorder.core.pipeline import Step
+from recorder.core.rows import Rows
 from recorder.core.tables import TABLES
 from recorder.histogram import Histogram
 
@@ -30,6 +31,8 @@ _PLACES = {
 }
 CHANNELS = tuple(channel for channel, _, _ in _PLACES.values())
 
+_TRADE_ID = TABLES["trades"].stored().index("trade_id")
+
 Follower = Callable[[Step], None]
 
 
@@ -39,7 +42,8 @@ class Meter:
     ``messages`` are by (channel, product or None), ``heard_ns`` is when a channel's last one came;
     ``travel`` is how long frames of a channel took from the venue to us, by both clocks, at least
     0. ``pauses`` are those of the garbage collector. ``resyncs`` counts books that were asked for
-    again. Each of ``followers`` is given every step.
+    again, ``backfilled`` trades that came by REST, by product. ``trades`` has, by product, the rows
+    whose last one is its newest trade. Each of ``followers`` is given every step.
     """
 
     def __init__(self) -> None:
@@ -48,6 +52,8 @@ class Meter:
         self.travel = {channel: Histogram(TRAVEL_S) for channel in CHANNELS}
         self.pauses = Histogram(PAUSES_S)
         self.resyncs: Counter[tuple[str, str]] = Counter()
+        self.trades: dict[str, Rows] = {}
+        self.backfilled: Counter[str] = Counter()
         self.followers: list[Follower] = []
 
     def took(self, arrival: Arrival, step: Step) -> None:
@@ -58,6 +64,9 @@ class Meter:
             if isinstance(request, Resubscribe) and request.channel == LEVEL2:
                 for product_id in request.product_ids:
                     self.resyncs[product_id, request.reason] += 1
+        for fact in step.facts:
+            if fact.event == "trades_backfilled":
+                self.backfilled[fact.fields["product_id"]] += fact.fields["trades"]
         for follow in self.followers:
             follow(step)
 
@@ -69,6 +78,8 @@ class Meter:
                 continue
             channel, product_at, exchange_at = place
             self.messages[channel, block.values[product_at]] += 1
+            if channel == TRADES:
+                self._traded(block.values[product_at], block)
             if channel is before:
                 continue  # messages of one frame travelled together
             before = channel
@@ -76,3 +87,9 @@ class Meter:
             exchange_ns = block.values[exchange_at]
             if exchange_ns is not None:
                 self.travel[channel].observe(max(0, recv_ns - exchange_ns) * 1e-9)
+
+    def _traded(self, product_id: str, block: Rows) -> None:
+        """Keep the newest trade; those that were fetched later are older."""
+        before = self.trades.get(product_id)
+        if before is None or block.values[_TRADE_ID][-1] > before.values[_TRADE_ID][-1]:
+            self.trades[product_id] = block

@@ -39,7 +39,10 @@ Wanted = Sequence[tuple[str, str | None]]
 
 @dataclass(slots=True)
 class Pending:
-    """Rows that wait for their part: those of the frames at offsets [first, end) of an hour."""
+    """Rows that wait for their part: those of the frames at offsets [first, end) of an hour.
+
+    ``sizes`` are the bytes of the files that were written, by table.
+    """
 
     hour: int
     first: int
@@ -49,6 +52,7 @@ class Pending:
     trades: bytes = b"{}"
     last_ns: int = 0
     tracks: list[dict[str, Any]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def add(self, rows: Sequence[Rows]) -> None:
         """Append the rows of one step."""
@@ -62,13 +66,18 @@ class Pending:
         """The ``ingest_seq`` up to which the capture must be durable before this is published."""
         return hour_base(self.hour) + self.end
 
-    def publish(self, root: Root) -> dict[str, int]:
-        """Write the parts, then the record of the cut (blocking); returns rows by table."""
-        rows, parts = {}, []
+    def publish(self, root: Root, may_go_on: Callable[[], bool] = lambda: True) -> dict[str, int]:
+        """Write the parts, then the record of the cut (blocking); returns rows by table.
+
+        ``may_go_on`` is asked before each file; without the record nobody reads them.
+        """
+        rows, parts = dict[str, int](), []
         for name, blocks in sorted(self.rows.items()):
+            if not may_go_on():
+                return rows
             arrow = to_arrow(TABLES[name], blocks)
             parts.append(write_part(root, TABLES[name], arrow, self.hour, self.first, self.end))
-            rows[name] = arrow.num_rows
+            rows[name], self.sizes[name] = arrow.num_rows, parts[-1].stat().st_size
         write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns, parts)
         write_open(root, self.hour, self.end, self.last_ns, self.tracks)
         return rows
@@ -280,14 +289,14 @@ class Recording:
     def flush(self, may_publish: Callable[[], bool] = lambda: True) -> None:
         """Make everything durable and publish it, here and now (blocking).
 
-        ``may_publish`` is asked before each part; what it refuses, recovery publishes.
+        ``may_publish`` is asked before each file; what it refuses, recovery publishes.
         """
         self.cut()
         self.capture.flush()
         for pending in self.take_ready():
             if not may_publish():
                 break
-            pending.publish(self.root)
+            pending.publish(self.root, may_publish)
 
 
 def open_tracks(coverage: Coverage) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 from recorder.daemon import Recorder
 from recorder.inside import Inside
 from recorder.meter import Meter
+from recorder.store.verified import Outcome, last
 
 LOOK_EVERY_S = 0.1  # until something is known
 RATES_EVERY_S = 2.0
@@ -24,13 +25,16 @@ SPACE_S_MIN = 60.0
 class Watch:
     """Samples a recorder; ``meter`` is what it measures into.
 
-    ``seen_missing``: no more gaps are open than were ever counted, so that counters do not go back.
+    ``verified`` is the note of the last check of the directory, as it was some seconds ago;
+    ``certificate_s`` until when the certificate of HTTP holds, None without one.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.meter = Meter()
         self.started_s = time.time()
+        self.verified: Outcome | None = None
+        self.certificate_s: float | None = None
         self._began_s = time.monotonic()
         self._rates: deque[tuple[float, Counter[tuple[str, str | None]]]] = deque(maxlen=RATES_OVER)
         self._space: deque[tuple[float, int]] = deque(maxlen=SPACE_OVER)
@@ -63,7 +67,9 @@ class Watch:
 
     async def _watch_space(self) -> None:
         while True:
-            free = self.recorder.inside().disk.free
+            inside = self.recorder.inside()
+            self.verified = await asyncio.to_thread(last, inside.recording.root)
+            free = inside.disk.free
             if free is not None:
                 self._space.append((time.monotonic(), free))
             await asyncio.sleep(SPACE_EVERY_S if free is not None else LOOK_EVERY_S)
