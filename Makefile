@@ -48,8 +48,19 @@ fmt: setup       ## put the code into shape
 types: setup     ## mypy, strict
 	$(BIN)/mypy
 
-bench: setup     ## figures of speed and size: ONLY=store for those of the store, ROWS=n for read
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS))
+bench: setup     ## figures of speed and size: ONLY=store for those of the store, ROWS=n for read, PEERS=1 beside others, JSON=file
+ifndef PEERS
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(JSON),--json-lines $(JSON))
+else
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in cryptofeed:cryptofeed ccxt_pro:ccxt==4.5.90 nautilus:nautilus_trader==1.221.0 advanced_py:coinbase-advanced-py==1.8.4; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check "$${each#*:}" || exit 1; \
+	done && \
+	if command -v npm >/dev/null; then npm install --silent --prefix "$$folder/tardis" tardis-dev@13.35.3 || exit 1; \
+	else echo "no npm: tardis-dev is left out"; fi && \
+	$(BIN)/python -m tests.bench --peers "$$folder" $(if $(JSON),--json-lines $(JSON))
+endif
 
 sim: setup       ## the recorder in a world of faults, on simulated time: SEEDS=n, SEED=n to play one again
 	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),500) $(if $(SEED),--seed $(SEED) --verbose)

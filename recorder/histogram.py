@@ -9,8 +9,8 @@ class Histogram:
     """Counts of values by the first bound that is not below them, and their sum.
 
     ``bounds`` go up; ``counts`` has one more entry, for what is above the last. Values are in the
-    unit of the bounds; there are ``unit`` of it in the one that is shown. One thread observes; whoever reads may see a
-    value that is counted and not yet in the sum.
+    unit of the bounds; there are ``unit`` of it in the one that is shown. One thread observes;
+    whoever reads may see a value that is counted and not yet in the sum.
     """
 
     __slots__ = ("bounds", "counts", "sum", "unit")

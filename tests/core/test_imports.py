@@ -28,8 +28,8 @@ ROOMS = [
     Room("histogram", "", "", "counts in buckets; pure"),
     Room("latency", "histogram", "", "how long frames take and how late the loop turns"),
     Room("times", "errors", "numpy", "times as people write them, in every spelling; pure"),
-    Room("core.frames", "", "", "vocabulary in"),
-    Room("core.messages", "", "", "vocabulary out"),
+    Room("core.frames", "", "msgspec", "vocabulary in"),
+    Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
     Room("core.times", "", "", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
@@ -48,11 +48,12 @@ ROOMS = [
         "",
         "order is checked without knowing what is in a frame",
     ),
-    Room("core.book", "core.messages", "sortedcontainers", "levels, and nothing else"),
+    Room("core.levels", "", "numpy", "pure: one side of a book"),
+    Room("core.book", "core.levels core.messages", "numpy", "levels, and nothing else"),
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
-        "",
+        "msgspec",
         "messages and intervals as rows",
     ),
     Room(
@@ -67,7 +68,7 @@ ROOMS = [
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
-    Room("core.knowledge", "core", "", "all that is known, and how a doubt is written down"),
+    Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
     Room("core.backfill", "core", "msgspec", "trades that were fetched, as rows"),
@@ -377,7 +378,7 @@ ROOMS = [
     Room(
         "venue",
         "store.capture store.ndjson store.paths errors",
-        "websockets aiohttp sortedcontainers msgspec cryptography",
+        "websockets aiohttp msgspec cryptography",
         "nothing of core: the two must not share a mistake",
     ),
     Room(
