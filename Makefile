@@ -171,7 +171,7 @@ image: wheel     ## the OCI image, by buildah: TAG=recorder, BASE=image@sha256:â
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --extra pandas --extra polars --extra plots --extra s3 --extra fast --group dev pyproject.toml -o requirements-dev.lock
+	  --custom-compile-command "make lock" --extra pandas --extra polars --extra picows --extra plots --extra s3 --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" -c requirements-dev.lock pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

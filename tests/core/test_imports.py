@@ -26,6 +26,7 @@ ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("histogram", "", "", "counts in buckets; pure"),
+    Room("latency", "histogram", "", "how long frames take and how late the loop turns"),
     Room("times", "errors", "numpy", "times as people write them, in every spelling; pure"),
     Room("core.frames", "", "msgspec", "vocabulary in"),
     Room("core.messages", "", "msgspec", "vocabulary out"),
@@ -98,18 +99,22 @@ ROOMS = [
     Room(
         "feed",
         "core.frames core.wire credentials errors histogram",
-        "websockets picows",
+        "",
         "how frames arrive; what is signed is carried as a secret",
     ),
     Room("feed.selection", "", "", "pure: what to record, of what there is"),
     Room("feed.plan", "", "", "which connection carries what, and how fast we speak"),
     Room(
         "feed.switchboard",
-        "core.frames core.messages core.wire feed.connection feed.plan feed.shell feed.signing",
+        "core.frames core.messages core.wire feed.connection feed.dial feed.plan feed.shell "
+        "feed.signing",
         "",
         "all connections: does what the core and the lineup want",
     ),
     Room("feed.tally", "histogram", "", "counts of one line"),
+    Room("feed.sockets", "", "", "what both transports are for a connection: neither library"),
+    Room("feed.by_websockets", "feed.sockets", "websockets", "the one place that knows it"),
+    Room("feed.by_picows", "feed.sockets", "picows", "the one place that knows it"),
     Room(
         "feed.auth",
         "credentials errors feed.auth_keys feed.products",
@@ -154,8 +159,8 @@ ROOMS = [
     Room(
         "doctor",
         "api config credentials errors feed.dial feed.products feed.rest feed.rest_errors "
-        "http.asking http.door keycheck listing machine store.commits store.paths",
-        "websockets",
+        "feed.sockets http.asking http.door keycheck listing machine store.commits store.paths",
+        "",
         "looks into every room by the door that a recording takes, and changes nothing",
     ),
     Room(
@@ -258,7 +263,7 @@ ROOMS = [
     Room(
         "daemon",
         "backfill before core feed store recording recovery hours disk worker clock config "
-        "inside keycheck logs lineup listing meter progress service",
+        "inside keycheck latency logs lineup listing meter progress service",
         "",
         "it joins all rooms, and nothing of replay",
     ),
@@ -380,7 +385,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle doctor",
+        "bundle doctor worker",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

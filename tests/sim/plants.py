@@ -305,9 +305,9 @@ def _subscribe_only() -> None:
 def _take_1000_for_final() -> None:
     closed = Connection._closed
 
-    def final(self: Connection, error: Any) -> None:
-        closed(self, error)
-        if error.rcvd is not None and error.rcvd.code == 1000:
+    def final(self: Connection, end: Any) -> None:
+        closed(self, end)
+        if not end.ours and end.code == 1000:
             self._stopping = True
 
     Connection._closed = final
