@@ -79,6 +79,12 @@ def _forms(secret: Secret[str]) -> Iterator[bytes]:
         yield from (form for form in found if len(form) >= FORM_CHARACTERS_MIN)
 
 
+def refuse_existing(path: Path) -> None:
+    """Raise UsageError where there is something of that name."""
+    if os.path.lexists(path):
+        raise UsageError(f"{path} is there already, and is left as it is; name another")
+
+
 def write(path: Path, members: Sequence[Member]) -> int:
     """Write the file, mode 0600; returns its bytes.
 
@@ -91,7 +97,8 @@ def write(path: Path, members: Sequence[Member]) -> int:
         # O_EXCL follows no link, so nobody else chooses where this goes.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise UsageError(f"{path} is there already, and is left as it is; name another") from None
+        refuse_existing(path)
+        raise UsageError(f"{path} came and went; try again") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
     try:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from recorder import config as settings
+from recorder import doctor
 from recorder.bundle import archive, held, machine, running, said
 from recorder.bundle.archive import Member
 from recorder.bundle.shown import Shown, mistakes, of_config
@@ -27,7 +28,8 @@ path of yours, no name of a user or a machine, no frame. Look for yourself; all 
 class Asked:
     """What a bundle is asked to be. ``log`` is a file with the log; None: systemd's journal.
 
-    ``days``: how far back faults, coverage and hours go; ``lines``: how many of the log.
+    ``days``: how far back faults, coverage and hours go; ``lines``: how many of the log;
+    ``offline``: whether the checks of `recorder.doctor` leave the network alone.
     """
 
     out: Path | None = None
@@ -36,6 +38,7 @@ class Asked:
     log: Path | None = None
     days: int = 7
     lines: int = 2_000
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class _Course:
         self._add("faults.json", f"faults of {days}, without frames", looked.faults)
         self._add("coverage.json", f"conditions of days and gaps of {days}", looked.coverage)
         self._add("whole.json", "whether the files are there that are named", looked.whole)
+        self._add("doctor.json", "what `recorder doctor` finds", self._doctor)
         return [self._contents(), *self._members]
 
     def _add(self, name: str, what: str, look: Callable[[], Any]) -> None:
@@ -137,6 +141,14 @@ class _Course:
     def _metrics(self) -> str:
         return running.metrics(self._data, self._http, self._shown)
 
+    def _doctor(self) -> dict[str, Any]:
+        asked = doctor.Asked(self._asked.config, self._data, self._asked.offline)
+        found = doctor.examine(asked)
+        return {
+            "ok": found.ok,
+            "findings": [self._shown.value(asdict(each)) for each in found.findings],
+        }
+
     def _log(self) -> str:
         if self._asked.log is not None:
             lines = said.of_file(self._asked.log, self._asked.lines, self._shown)
@@ -160,6 +172,7 @@ def make(asked: Asked) -> Made:
     path = asked.out or Path(name)
     if path.is_dir():
         path /= name
+    archive.refuse_existing(path)  # before anybody waits for what goes in
     course = _Course(asked)
     size = archive.write(path, course.collect())
     return Made(str(path.absolute()), size, course.parts)

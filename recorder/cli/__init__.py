@@ -23,6 +23,7 @@ from recorder.cli import backfill as backfilling
 from recorder.cli import bundle as bundling
 from recorder.cli import coverage as covering
 from recorder.cli import describe as describing
+from recorder.cli import doctor as doctoring
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
 from recorder.cli import publish as publishing
@@ -83,6 +84,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         "Look",
         {
             "status": running.status,
+            "doctor": doctoring.doctor,
             "top": watching.top,
             "book": look.book,
             "coverage": covering.coverage,

@@ -33,13 +33,17 @@ def support_bundle(
     ] = None,
     days: Annotated[int, typer.Option(help="How far back faults, gaps and hours go.")] = 7,
     lines: Annotated[int, typer.Option(help="How many lines of the log.")] = 2_000,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nothing of the network for the doctor's part.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make one file that says how a recorder does, to send along with a report.
 
-    Versions, settings, state, metrics, the log, faults, gaps, sizes. No market data, no paths and
-    names of yours, and no key: only words that are known to be harmless are in it, all else is
-    "…". It is for you to read before you send it: all of it is text. It has mode 0600.
+    Versions, settings, state, metrics, the log, faults, gaps, sizes, what `recorder doctor` finds.
+    No market data, no paths and names of yours, and no key: only words that are known to be
+    harmless are in it, all else is "…". It is for you to read before you send it: all of it is
+    text. It has mode 0600.
 
     Examples:
         recorder support-bundle --config /etc/recorder/recorder.toml
@@ -49,7 +53,7 @@ def support_bundle(
         raise UsageError(f"--days is 1 to {_DAYS_MAX}, --lines 1 to {_LINES_MAX:,}")
     from recorder import bundle  # noqa: PLC0415  heavy
 
-    made = bundle.make(bundle.Asked(out, data, config, log, days, lines))
+    made = bundle.make(bundle.Asked(out, data, config, log, days, lines, offline))
     if as_json:
         terminal.print_json(made)
         return

@@ -17,6 +17,7 @@ SAMPLE = Path("data/sample").absolute()
 PARTS = {
     *("about.json", "config.json", "status.json", "metrics.txt", "log.ndjson", "disk.json"),
     *("sizes.json", "hours.json", "faults.json", "coverage.json", "whole.json"),
+    "doctor.json",
 }
 
 
@@ -35,7 +36,7 @@ async def test_of_a_recorder_that_runs_it_has_everything(tmp_path):
         there.venue.skip(3)
         await wait_for(lambda: live_rows(data, "faults"), "a fault")
         await wait_for(lambda: live_rows(data, "level2"), "books")
-        made = await asyncio.to_thread(make, Asked(tmp_path, data, log=log, days=1))
+        made = await asyncio.to_thread(make, Asked(tmp_path, data, log=log, days=1, offline=True))
         told = {row[0] for row in live_rows(data, "level2", "price")}
     assert {each.name for each in made.parts if each.left_out is None} == PARTS
     assert Path(made.path).parent == tmp_path
@@ -68,13 +69,15 @@ def test_of_a_directory_alone_it_says_what_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no journalctl
     first_ns = 1_795_280_400 * 10**9  # the sample's
     monkeypatch.setattr("recorder.bundle.held.time.time_ns", lambda: first_ns + 24 * HOUR_NS)
-    made = make(Asked(tmp_path / "made.tar.gz", SAMPLE, days=2))
+    made = make(Asked(tmp_path / "made.tar.gz", SAMPLE, days=2, offline=True))
     left = {each.name for each in made.parts if each.left_out is not None}
     assert left == {"metrics.txt", "log.ndjson"}
     found = members(tmp_path / "made.tar.gz")
     assert json.loads(found["whole.json"])["there"]
     assert len(json.loads(found["hours.json"])) == 3
     assert "NOT THERE" in found["README.txt"].decode()
+    checks = json.loads(found["doctor.json"])["findings"]
+    assert {"check": "rights", "state": "ok"}.items() <= checks[8].items()
     assert json.loads(found["sizes.json"])["folders"]["level2"]["files"] > 3
 
 
@@ -83,7 +86,7 @@ def test_without_anything_there_is_still_a_bundle(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     wrong = tmp_path / "wrong.toml"
     wrong.write_text('[feed]\nproducts = "x"\n')
-    made = make(Asked(tmp_path / "made.tar.gz", tmp_path / "no", wrong))
+    made = make(Asked(tmp_path / "made.tar.gz", tmp_path / "no", wrong, offline=True))
     found = members(Path(made.path))
     assert json.loads(found["config.json"]) == {
         "is_right": False, "mistakes": [{"line": 2, "key": "feed.products"}],
@@ -118,7 +121,7 @@ def test_a_part_that_holds_a_key_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setenv("COINBASE_API_KEY", "name")
     monkeypatch.setenv("COINBASE_API_SECRET", "a secret that got in")
     monkeypatch.setattr(course.machine, "about", lambda: {"x": "a secret that got in"})
-    made = make(Asked(tmp_path / "made.tar.gz", SAMPLE))
+    made = make(Asked(tmp_path / "made.tar.gz", SAMPLE, offline=True))
     (part,) = (each for each in made.parts if each.name == "about.json")
     assert "held a key" in (part.left_out or "")
     assert b"got in" not in b"".join(members(tmp_path / "made.tar.gz").values())

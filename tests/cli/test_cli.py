@@ -23,6 +23,7 @@ COMMANDS = (
     "coverage",
     "demo",
     "describe",
+    "doctor",
     "export",
     "import",
     "pack",
