@@ -3,11 +3,13 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+TOOLS  := $(VENV)/release/bin
 EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside observe
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside \
+  observe wheel licences sbom manifests packages image
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -27,6 +29,7 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q recorder  # as an installed one is: it starts a third faster
 	@touch $@
 
 test: setup      ## all tests, on every core (JOBS=1: one after the other)
@@ -69,8 +72,8 @@ order: setup     ## is everything synced before it is renamed? (strace)
 hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 	$(BIN)/python -m tests.hostile $(if $(FRAMES),--frames $(FRAMES))
 
-service: setup   ## the units in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
-	$(BIN)/python -m tests.systemd $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
+service: $(VENV)/release/.ready  ## units and packages in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
+	$(BIN)/python -m tests.systemd --nfpm $(abspath $(TOOLS))/nfpm $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
 
 observe: setup   ## every expression of rules and dashboard, asked of a real Prometheus (Debian: prometheus)
 	$(BIN)/python -m tests.observe
@@ -116,11 +119,40 @@ beside: setup    ## exports and replay beside hftbacktest, NautilusTrader and po
 	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: $${each#*:} || exit 1; \
 	done && RECORDER_BESIDE="$$folder" $(BIN)/python -m tests.bench --only export $(if $(ROWS),--rows $(ROWS))
 
+# The tools that only a release needs are beside the environment, not in it.
+$(VENV)/release/.ready: $(VENV)/.ready requirements-release.lock
+	rm -rf $(VENV)/release
+	$(PYTHON) -m venv $(VENV)/release
+	$(TOOLS)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-release.lock
+	@touch $@
+
+wheel: setup     ## the wheel into dist/, built twice: the bytes must be the same
+	$(BIN)/python -m release.wheel
+
+licences: setup  ## what is locked, by which licence; fails at one that nobody reviewed
+	$(BIN)/python -m release.licences
+
+sbom: $(VENV)/release/.ready  ## the bill of materials into dist/, held against CycloneDX's schema
+	$(BIN)/python -m release.sbom
+	$(TOOLS)/python -m release.sbom --check dist/recorder-*.cdx.json
+
+manifests: $(VENV)/release/.ready  ## lint the image's description, the packages' scripts, the Kubernetes manifests
+	$(TOOLS)/python -m release.manifests --tools $(TOOLS)
+
+# A wheel is unpacked and not run, so that packages for every Python can be made by any.
+packages: wheel $(VENV)/release/.ready  ## .deb and .rpm into dist/: TARGET="debian-12 debian-13 el"
+	$(BIN)/python -m release.packages --nfpm $(abspath $(TOOLS))/nfpm $(if $(TARGET),--target $(TARGET))
+
+image: wheel     ## the OCI image, by buildah: TAG=recorder, BASE=image@sha256:…
+	buildah build --format docker --layers=false $(if $(BASE),--build-arg BASE=$(BASE)) --file deploy/Containerfile --tag $(or $(TAG),recorder) .
+
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" --extra pandas --extra polars --extra plots --extra s3 --extra fast --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" -c requirements-dev.lock pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --group release -o requirements-release.lock
 
 clean:           ## remove the environment and what tools left; never the data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -49,6 +49,8 @@ from recorder.store.verified import prepare
 WATCH_S = 1.0
 TURN_CHECK_S = 0.25
 SILENCE_CHECK_S = 0.25
+FIRST_FRAME_CHECK_S = 0.05
+FIRST_FRAME_LOOKS = 100  # so often: recovery waits 5 s at most for the first frame of a start
 TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
 
 
@@ -159,7 +161,7 @@ class Recorder:
                 for service in (
                     self._watch_silence,
                     self._turn_hours,
-                    self._hours.run,
+                    self._finish_hours,
                     self._disk.watch,
                     self._report,
                 )
@@ -177,6 +179,14 @@ class Recorder:
                 service.cancel()
         await self._end()
         return self._summary
+
+    async def _finish_hours(self) -> None:
+        """Recover and seal, once frames come: until then the processor is for the connections."""
+        for _ in range(FIRST_FRAME_LOOKS):
+            if self._frames:
+                break
+            await asyncio.sleep(FIRST_FRAME_CHECK_S)
+        await self._hours.run()
 
     def stop(self) -> None:
         """Ask `run` to end in order."""

@@ -127,6 +127,7 @@ def settle() -> None:
     looks at all rows that wait for their part. Young garbage goes as ever, old cycles (connections
     that were closed) are few, and can wait.
     """
+    gc.enable()  # `recorder run` has it off while it imports
     gc.collect()
     gc.freeze()
     young, middle, _ = gc.get_threshold()

@@ -176,6 +176,11 @@ def redact(text: str) -> str:
     return text
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a key is named like one of a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def check_catalogued(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
     """Assert that the event is in `EVENTS`: its name is a constant, upstream text is a value."""
     assert event_dict["event"] in EVENTS, f"not in recorder.logs.EVENTS: {event_dict['event']!r}"

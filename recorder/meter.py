@@ -9,6 +9,7 @@ from collections.abc import Callable
 from recorder.core.frames import Arrival, Frame
 from recorder.core.messages import LEVEL2, TRADES, USER, Resubscribe
 from recorder.core.pipeline import Step
+from recorder.core.rows import Rows
 from recorder.core.tables import TABLES
 from recorder.histogram import Histogram
 
@@ -32,6 +33,8 @@ _PLACES = {
 }
 CHANNELS = tuple(channel for channel, _, _ in _PLACES.values())
 
+_TRADE_ID = TABLES["trades"].stored().index("trade_id")
+
 Follower = Callable[[Step], None]
 
 
@@ -44,7 +47,8 @@ class Meter:
     ``applied`` how long it took from the receipt of a frame until it was kept and understood.
     ``lag`` and ``pauses`` are those of the event loop and of the garbage collector. ``resyncs``
     counts books that were asked for again, ``backfilled`` trades that came by REST, by product.
-    Each of ``followers`` is given every step.
+    ``trades`` has, by product, the rows whose last one is its newest trade. Each of ``followers``
+    is given every step.
     """
 
     def __init__(self) -> None:
@@ -55,6 +59,7 @@ class Meter:
         self.lag = Histogram(LAG_S)
         self.pauses = Histogram(LAG_S)
         self.resyncs: Counter[tuple[str, str]] = Counter()
+        self.trades: dict[str, Rows] = {}
         self.backfilled: Counter[str] = Counter()
         self.followers: list[Follower] = []
 
@@ -81,6 +86,8 @@ class Meter:
                 continue
             channel, product_at, exchange_at = place
             self.messages[channel, block.values[product_at]] += 1
+            if channel == TRADES:
+                self._traded(block.values[product_at], block)
             if channel is before:
                 continue  # messages of one frame travelled together
             before = channel
@@ -88,3 +95,9 @@ class Meter:
             exchange_ns = block.values[exchange_at]
             if exchange_ns is not None:
                 self.travel[channel].observe(max(0, recv_ns - exchange_ns) * 1e-9)
+
+    def _traded(self, product_id: str, block: Rows) -> None:
+        """Keep the newest trade; those that were fetched later are older."""
+        before = self.trades.get(product_id)
+        if before is None or block.values[_TRADE_ID][-1] > before.values[_TRADE_ID][-1]:
+            self.trades[product_id] = block

@@ -27,6 +27,7 @@ from recorder import errors, hours
 from recorder.cli import app
 from recorder.core.frames import HOUR_NS
 from recorder.core.tables import TABLES, Kind
+from recorder.doctor.course import CHECKS
 from recorder.http.metrics import METRICS
 from recorder.store.capture import read_blocks
 from recorder.store.paths import CUTS, Root
@@ -281,6 +282,11 @@ def test_every_command_and_option_is_documented():
         assert set(names(table(section(OPERATING, f"recorder {name}"), "option"))) == options, name
 
 
+def test_every_check_of_the_doctor_is_documented():
+    rows = table(section(OPERATING, "What doctor looks at"), "check", "what", "warn", "fail")
+    assert names(rows) == list(CHECKS)
+
+
 def test_every_exit_code_is_documented():
     tree = [errors.RecorderError]
     for each in tree:
@@ -303,7 +309,7 @@ def test_every_path_is_documented():
     """What the server answers, and nothing else."""
     documented = set(names(table(section(OPERATING, "HTTP"), "path", "what")))
     served = set(re.findall(r'"(/[a-z0-9/]*)"', (SOURCE / "http/site.py").read_text()))
-    assert documented == (served - {"/v1/books"}) | {"/v1/books/{product}", "/"}
+    assert documented == (served - {"/v1/books"}) | {"/v1/books/{product}", "/", "/endpoints"}
 
 
 # --- events, faults, reasons ---------------------------------------------------------------------
@@ -451,27 +457,36 @@ def test_the_reader_in_the_format_reads_what_ours_reads(data, monkeypatch):
 # --- snippets ------------------------------------------------------------------------------------
 
 
-def run(path: Path) -> dict[str, Any]:
-    """Run the blocks of Python and SQL of a document in order; returns the Python namespace."""
+def run(path: Path, place: str = "data") -> dict[str, Any]:
+    """Run the blocks of Python and SQL of a document in order; returns the Python namespace.
+
+    ``place`` is the directory that is put for `data`.
+    """
     blocks = sorted([*fences(path, "python"), *fences(path, "sql")], key=lambda each: each.line)
     # What is marked for an engine of others is run with it: tests/test_engines.py.
     blocks = [fence for fence in blocks if not fence.words[1:]]
     namespace: dict[str, Any] = {"__name__": path.stem}
     with duckdb.connect() as con:
         if path == READING:
-            con.execute(Path("data/recorder.sql").read_text(encoding="utf-8"))
+            con.execute(Path(f"{place}/recorder.sql").read_text(encoding="utf-8"))
         for fence in blocks:
             where = f"{path.name}:{fence.line}"
+            text = put_for_data(place, fence.text)
             if fence.words[0] == "python":
-                code = "\n" * (fence.line - 1) + fence.text
+                code = "\n" * (fence.line - 1) + text
                 exec(compile(code, str(path), "exec"), namespace)
                 continue
-            answer = con.execute(fence.text)
+            answer = con.execute(text)
             if re.match(r"(--.*\n)*(SELECT|WITH|FROM)\b", fence.text):
                 assert answer.fetchall(), f"{where} finds nothing"
         if path == RECIPES:
             check_recipes(con, namespace)
     return namespace
+
+
+def put_for_data(place: str, text: str) -> str:
+    """Name another directory wherever a text names `data`."""
+    return re.sub(r"""(?<=["' ])data(?=["'/ ]|$)""", place, text, flags=re.MULTILINE)
 
 
 def check_recipes(con: duckdb.DuckDBPyConnection, namespace: dict[str, Any]) -> None:
@@ -519,6 +534,7 @@ def test_the_recipes_have_snippets():
 # --- commands in fences --------------------------------------------------------------------------
 
 TOOLS = {"cd", "git", "make", "recorder", "zstdcat", "less", "grep", "duckdb", "python3", "."}
+TOOLS |= {"apt", "podman", "kubectl"}
 AS_ROOT = {
     "install",
     "systemctl",
@@ -575,7 +591,8 @@ def test_shell_commands_exist(path, data, monkeypatch):
         for command in shell_commands(fence):
             where = f"{path.name}:{fence.line}: {shlex.join(command)}"
             tool, arguments = Path(command[0]).name, command[1:]
-            allowed = TOOLS | (AS_ROOT if path.parent.name == "systemd" else set())
+            for_root = path.parent.name == "systemd" or path == OPERATING
+            allowed = TOOLS | (AS_ROOT if for_root else set())
             if tool == "python" and "venv/bin" in command[0]:
                 assert arguments[:1] == ["-m"], where
                 continue

@@ -20,13 +20,16 @@ from rich.markup import escape
 
 from recorder.cli import api, auth, care, demo, look, record, running, venue
 from recorder.cli import backfill as backfilling
+from recorder.cli import bundle as bundling
 from recorder.cli import coverage as covering
 from recorder.cli import describe as describing
+from recorder.cli import doctor as doctoring
 from recorder.cli import export as exporting
 from recorder.cli import plan as planning
 from recorder.cli import publish as publishing
 from recorder.cli import replay as replaying
 from recorder.cli import sql as querying
+from recorder.cli import top as watching
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
 
@@ -81,6 +84,8 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         "Look",
         {
             "status": running.status,
+            "top": watching.top,
+            "doctor": doctoring.doctor,
             "book": look.book,
             "coverage": covering.coverage,
             "describe": describing.describe,
@@ -99,6 +104,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
             "prune": care.prune,
             "pack": care.pack,
             "publish": publishing.publish,
+            "support-bundle": bundling.support_bundle,
         },
     ),
     ("Ask", {"api": api.api}),

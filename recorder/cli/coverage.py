@@ -172,7 +172,7 @@ def show_days(days: "list[DayCondition]") -> None:
             terminal.plain(day.product_id),
             f"{day.day}",
             Text(day.condition, heatmap.CONDITION_STYLES[day.condition]),
-            heatmap.percent(day.share.part),
+            day.share.percent,
             f"{day.share.gaps:,}",
             why(day.reasons),
         )
@@ -182,7 +182,7 @@ def show_days(days: "list[DayCondition]") -> None:
 
 
 def why(reasons: dict[str, float]) -> str:
-    """Give reasons with their times, of all channels together."""
+    """Give reasons with their times; what several channels miss at once counts once."""
     return ", ".join(f"{terminal.plain(name)} {lasted(s)}" for name, s in reasons.items())
 
 

@@ -62,25 +62,18 @@ def legend(width: int) -> Text:
             Text("hours in UTC:"),
             Text.assemble((WHOLE * width, _STYLES["recorded"]), " recorded"),
             Text.assemble((UNVERIFIED * width, _STYLES["unverified"]), " recorded, unverified"),
-            Text.assemble((part, _MOST), f" {what}, the rest lost"),
+            Text.assemble((part, _MOST), f" {what}, the rest missing"),
             Text.assemble((MISSING * width, _STYLES["missing"]), " nothing recorded"),
             Text("blank: not told of yet"),
         ]
     )
 
 
-def percent(part: float | None) -> str:
-    """Give a part for reading, rounded down, so that 100 % means all of it."""
-    if part is None:
-        return ""
-    return "100 %" if part >= 1 else f"{int(part * 100_000) / 1000:.3f} %"
-
-
 def cell(hour: "HourCoverage", width: int) -> Text:
     """Give an hour as its characters.
 
-    Where something is lost, the percent that is recorded, rounded down, or the tenths where there
-    is room for one character only.
+    Where something is missing, the percent that is recorded, rounded down, or the tenths where
+    there is room for one character only.
     """
     plain = {"recorded": WHOLE, "unverified": UNVERIFIED, "missing": MISSING, "ahead": AHEAD}
     if hour.state in plain:
@@ -110,4 +103,4 @@ def _margin(day: "DayCondition | None") -> tuple[Text, str]:
     if day is None:
         return Text(""), ""
     share: Share = day.share
-    return Text(day.condition, CONDITION_STYLES[day.condition]), percent(share.part)
+    return Text(day.condition, CONDITION_STYLES[day.condition]), share.percent

@@ -1,5 +1,6 @@
 """Commands that write: run, check-config, import, seal."""
 
+import gc
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,6 +73,7 @@ def run(
         recorder run --product '*-USD'                 all that are traded in dollars
         recorder run --config /etc/recorder.toml       everything from a file
     """
+    gc.disable()  # a tenth of the time to the first frame; `live.settle` has it on again
     from recorder import live, logs  # noqa: PLC0415  heavy
 
     interactive = terminal.on_terminal()

@@ -96,7 +96,8 @@ def parse(text: str, source: Path | None) -> Config:
     if not any(one.key in checked for one in found):
         found += _check_together(settings, lines)
     if found:
-        raise ConfigError(_report(found, source))
+        places = sorted((one.line, one.key) for one in found)
+        raise ConfigError(_report(found, source), places)
     return _config(settings, source)
 
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from recorder.dataset import inventory
 from recorder.dataset.bars import bars_in, length_ns
-from recorder.dataset.books import NEWEST_NS, BookView, book_in
+from recorder.dataset.books import NEWEST_NS, BookView, book_in, levels_of
 from recorder.dataset.describe import Description, ProductDescription
 from recorder.dataset.distributions import Distribution
 from recorder.dataset.events import (
@@ -41,10 +41,10 @@ from recorder.dataset.readable import Answer, Readable
 from recorder.dataset.replay import Replay, replay_in, tables_of
 from recorder.dataset.selection import Options, Selection, query_of
 from recorder.dataset.shares import Share
-from recorder.dataset.times import Time, bounds, to_ns
 from recorder.dataset.tops import tops_in
 from recorder.dataset.trusted import Trusted
-from recorder.errors import IncompleteData, UsageError
+from recorder.errors import IncompleteData
+from recorder.times import Time, bounds, to_ns
 
 __all__ = [
     "Answer",
@@ -258,10 +258,8 @@ class Dataset(Trusted):
         (True, [('65000', '0.5')], [('65001', '0.25')])
         """
         inventory.is_product(product_id)
-        at_ns = NEWEST_NS if at is None else to_ns(at)
-        if depth is not None and depth < 1:
-            raise UsageError(f"depth is {depth}; give a number from 1 on, or None for every level")
-        return self._files.consistently(lambda view: book_in(view, product_id, at_ns, depth))
+        at_ns, levels = NEWEST_NS if at is None else to_ns(at), levels_of(depth)
+        return self._files.consistently(lambda view: book_in(view, product_id, at_ns, levels))
 
     def top_of_book(
         self,
@@ -354,7 +352,7 @@ class Dataset(Trusted):
         """
         return replay_in(
             self._files,
-            None if products is None else [products] if isinstance(products, str) else products,
+            inventory.products_or_all(products),
             bounds(start, end),
             tables_of(channels),
             books=books,

@@ -75,6 +75,8 @@ def bars_in(
     found = complete_range(view, TRADES, product_id, start_ns, end_ns, allow_gaps=allow_gaps)
     assert found.start_ns is not None
     assert found.end_ns is not None
+    if found.start_ns == found.end_ns:
+        return SCHEMA.empty_table()
     first_ns, last_ns = grid(found.start_ns, found.end_ns, width_ns)
     # Both clocks differ a little, and a trade takes its time to come.
     around = first_ns - FLIGHT_NS, last_ns + FLIGHT_NS

@@ -14,8 +14,8 @@ from recorder.dataset.gaps import CHANNELS, Interval, intervals
 from recorder.dataset.inventory import known_products, refuse_unknown
 from recorder.dataset.lines import lines_at, spans_of
 from recorder.dataset.reading import Span, join, read_span
-from recorder.dataset.times import to_datetime, to_text
-from recorder.errors import NoInputError
+from recorder.errors import NoInputError, UsageError
+from recorder.times import to_datetime, to_text
 
 COLUMNS = (
     "side", "price", "size", "book_epoch", "ingest_seq", "connection_id", "recv_ns", "price_text",
@@ -56,6 +56,15 @@ class Held:
     recv_ns: int
     connection_id: str
     reason: str | None
+
+
+def levels_of(depth: object) -> int | None:
+    """How many levels of each side are wanted; None for all. Raises UsageError for no number."""
+    if depth is None:
+        return None
+    if isinstance(depth, int | np.integer) and not isinstance(depth, bool) and depth >= 1:
+        return int(depth)
+    raise UsageError(f"depth is {depth!r}; give a number from 1 on, or None for every level")
 
 
 def book_in(view: View, product_id: str, at_ns: int, depth: int | None) -> BookView:

@@ -77,6 +77,8 @@ def _touches(rows: pa.Table, start_ns: int | None, end_ns: int | None) -> pa.Arr
     """Whether intervals touch a range; those without length count at their moment."""
     starts, ends = (rows.column(name).cast(pa.int64()).to_numpy() for name in _TIMES)
     found = starts <= ends
+    if start_ns is not None and start_ns == end_ns:
+        found[:] = False
     if start_ns is not None:
         found &= (ends > start_ns // 1000) | ((starts == ends) & (starts >= start_ns // 1000))
     if end_ns is not None:

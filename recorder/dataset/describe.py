@@ -18,14 +18,14 @@ from recorder.core.tables import CANDLES, LEVEL2, TICKER, TRADES, Table
 from recorder.dataset.distributions import Counted, Distribution, Gathered, short
 from recorder.dataset.files import View
 from recorder.dataset.gaps import Gap
-from recorder.dataset.ranges import Range, examine
+from recorder.dataset.ranges import Range, examine, recorded_anywhere
 from recorder.dataset.readable import BATCH_ROWS
 from recorder.dataset.selection import Query, stream
 from recorder.dataset.shares import DAY_NS
 from recorder.dataset.spreads import Spread, spread_in
-from recorder.dataset.times import to_datetime
 from recorder.errors import NoInputError, UsageError
 from recorder.store.parts import SCHEMAS
+from recorder.times import to_datetime
 
 _TABLES: tuple[Table, ...] = (LEVEL2, TRADES, TICKER, CANDLES)
 _SECOND_NS = 1_000_000_000
@@ -124,6 +124,8 @@ def _product(
 ) -> ProductDescription:
     found = [examine(view, table, product_id, start_ns, end_ns) for table in _TABLES]
     told = [each for each in found if each.told]
+    # A channel that was never subscribed to is not missing.
+    known = told or [each for each in found if recorded_anywhere(view, each)] or found
     asked = start_ns, end_ns
     starts = [each.start_ns for each in told if each.start_ns is not None]
     ends = [each.end_ns for each in told if each.end_ns is not None]
@@ -149,7 +151,7 @@ def _product(
         product_id,
         to_datetime(span[0]),
         to_datetime(span[1]),
-        tuple(gap for each in found for gap in each.gaps if each.told or not told),
+        tuple(gap for each in known for gap in each.gaps),
         tuple(each for each in tables if each.rows),
         spread_in(view, product_id, *span),
         totals.told(),

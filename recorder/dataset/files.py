@@ -22,6 +22,7 @@ from recorder.core.tables import TABLES, Table
 from recorder.dataset.reading import join, read_file
 from recorder.errors import DataError
 from recorder.store.days import Day, read_day
+from recorder.store.orphans import refuse_any_unrecorded, refuse_unrecorded
 from recorder.store.parts import read_cut
 from recorder.store.paths import (
     CUTS,
@@ -166,6 +167,8 @@ class View:
 
     def hours(self, start_ns: int | None = None, end_ns: int | None = None) -> list[int]:
         """The hours with anything recorded that [start, end) touches, oldest first."""
+        if start_ns is not None and start_ns == end_ns:
+            return []
         first = 0 if start_ns is None else start_ns // HOUR_NS
         last = HOUR_MAX if end_ns is None else (end_ns - 1) // HOUR_NS
         return [*self._sealed_hours(first, last), *self.live_hours(first, last)]
@@ -179,6 +182,7 @@ class View:
         if last - first < _HOURS_ASKED_FOR:
             return [hour for hour in range(first, last + 1) if self._is_committed(hour)]
         if self._every is None:  # names are read once: that is slow
+            refuse_any_unrecorded(self.root, self.switched)
             self._every = self.root.committed_hours()
         return [hour for hour in self._every if first <= hour <= last]
 
@@ -187,9 +191,14 @@ class View:
         return hour in self._cuts or (hour < self.switched and self._is_committed(hour))
 
     def _is_committed(self, hour: int) -> bool:
-        """Whether there is a record, looked for once: behind the switch none is added."""
+        """Whether there is a record, looked for once: behind the switch none is added.
+
+        Raises DataError where there is none and ought to be.
+        """
         if hour not in self._committed:
             self._committed[hour] = self.root.commit(hour).exists()
+            if not self._committed[hour]:
+                refuse_unrecorded(self.root, hour)
         return self._committed[hour]
 
     def hours_back(self, hour: int) -> Iterator[int]:

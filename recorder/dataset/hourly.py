@@ -21,9 +21,9 @@ from recorder.dataset.fills import Fetched, fill
 from recorder.dataset.gaps import CHANNELS, NOT_RECORDED, Gap, Interval, look_at, merged
 from recorder.dataset.inventory import refuse_unknown
 from recorder.dataset.ranges import channels_named
-from recorder.dataset.shares import DAY_NS, NS, Piece, Seen, Share, added, by_hour
-from recorder.dataset.times import to_datetime
+from recorder.dataset.shares import DAY_NS, NS, Piece, Seen, Share, added, by_hour, length_ns
 from recorder.errors import UsageError
+from recorder.times import to_datetime
 
 CELLS_MAX = 2_000_000  # each a few hundred bytes
 
@@ -45,7 +45,8 @@ class DayCondition:
     ``available``: closed, and recorded from its first moment to its last, on every channel.
     ``degraded``: closed, and something of it is missing: ``reasons`` says what, in seconds.
     ``missing``: closed, and nothing of it was recorded. ``pending``: not closed yet, that is, not
-    over, or an hour of it is not sealed.
+    over, or an hour of it is not sealed. A second that is missing of several channels for the same
+    reason counts once.
     """
 
     product_id: str
@@ -320,14 +321,15 @@ def _condition(
 
 
 def _reasons(days: _Days, tracks: Sequence[_Track], day: int) -> dict[str, float]:
-    """Why something is missing, in seconds of all channels together, the longest first."""
+    """Why something is missing, the longest first: seconds at which it was so of any channel."""
     told_ns = days.told_ns(day)
     if not tracks and told_ns > day * DAY_NS:
         return {NOT_RECORDED: (told_ns - day * DAY_NS) / NS}
-    found: dict[str, float] = {}
+    spans: dict[str, list[tuple[int, int]]] = {}
     for track in tracks:
         for piece in track.pieces.get(day, ()):
             if piece.reason is not None and piece.start_ns < told_ns:
-                length_s = (min(piece.end_ns, told_ns) - piece.start_ns) / NS
-                found[piece.reason] = found.get(piece.reason, 0.0) + length_s
+                span = piece.start_ns, min(piece.end_ns, told_ns)
+                spans.setdefault(piece.reason, []).append(span)
+    found = {reason: length_ns(each) / NS for reason, each in spans.items()}
     return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from recorder.core.tables import TABLES
 from recorder.dataset.files import HOUR_NS, View
 from recorder.dataset.reading import distinct, groups_in, opened
-from recorder.dataset.times import to_datetime
 from recorder.errors import DataError, NoInputError, UsageError
 from recorder.store.paths import File
+from recorder.times import to_datetime
 
 PER_PRODUCT = tuple(name for name, table in TABLES.items() if table.per_product)
 _SHOWN = 20
@@ -81,8 +81,10 @@ def known_products(view: View) -> set[str]:
 
 def is_product(product_id: object) -> str:
     """A product's id. Raises UsageError for what can be none."""
-    if isinstance(product_id, str) and len(product_id) <= _NAME_MAX and product_id.isprintable():
-        return product_id
+    if isinstance(product_id, str) and product_id.isprintable():
+        letters = len(product_id.strip())
+        if letters and len(product_id) <= _NAME_MAX:
+            return product_id
     raise UsageError(
         f"{product_id!r} is no product. Give one id as text, such as BTC-USD; `product_ids()` "
         "lists them."
@@ -92,6 +94,23 @@ def is_product(product_id: object) -> str:
 def product_or_all(product_id: str | None) -> str | None:
     """A product's id, or None for all of them."""
     return None if product_id is None else is_product(product_id)
+
+
+def products_or_all(products: object) -> tuple[str, ...] | None:
+    """The ids of one product or of several, each once; None for all of them."""
+    if products is None:
+        return None
+    each = texts(products, "products: one id as text, such as BTC-USD, or a list of them")
+    return tuple(dict.fromkeys(map(is_product, each)))
+
+
+def texts(given: object, what: str) -> list[Any]:
+    """One word, or what gives several, as a list. Raises UsageError for what is neither."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, Iterable):
+        return list(given)
+    raise UsageError(f"{given!r} cannot be taken for {what}.")
 
 
 def refuse_unknown(view: View, product_id: str) -> None:

@@ -10,8 +10,8 @@ from recorder.dataset.files import View
 from recorder.dataset.fills import fill, late_gaps
 from recorder.dataset.gaps import CHANNELS, Gap, Interval, incomplete, intervals, look
 from recorder.dataset.inventory import refuse_unknown
-from recorder.dataset.times import to_text
 from recorder.errors import IncompleteData, NoInputError, UsageError
+from recorder.times import to_text
 
 # Channels go by the name of their table or by that under which they are subscribed.
 TABLE_OF = {name: table for table, names in CHANNELS.items() for name in (table, *names)}
@@ -39,6 +39,11 @@ class Range:
     later: tuple[int, ...] = ()
     filled: tuple[tuple[Gap, int], ...] = ()
 
+    @property
+    def empty(self) -> bool:
+        """Whether it has no moment: half-open, and its end is its begin."""
+        return self.start_ns is not None and self.start_ns == self.end_ns
+
     def __str__(self) -> str:
         of = "" if self.product_id is None else f" of {self.product_id}"
         since = "" if self.start_ns is None else f" from {to_text(self.start_ns)}"
@@ -49,10 +54,14 @@ class Range:
 def examine(
     view: View, table: Table, product_id: str | None, start_ns: int | None, end_ns: int | None
 ) -> Range:
-    """Look at a range of a table that has coverage.
+    """Look at a range of a table that has coverage. One without length lacks nothing.
 
     Raises NoInputError where nothing of the product is recorded at any time.
     """
+    if start_ns is not None and start_ns == end_ns:
+        if product_id is not None:
+            refuse_unknown(view, product_id)
+        return Range(table, product_id, (), (), start_ns, end_ns)
     found = look(view, product_id, CHANNELS[table.name], start_ns, end_ns)
     if not found.intervals and product_id is not None:
         refuse_unknown(view, product_id)
@@ -90,15 +99,15 @@ def require(view: View, found: Range) -> None:
     """Raise IncompleteData where a range has gaps, or nothing of it is recorded at any time."""
     if found.gaps:
         raise incomplete(f"{found}", found.gaps, _told(view, found))
-    if not found.told:
+    if not found.told and not found.empty:
         told = _told(view, found)
-        advice = _WITHIN if _anywhere(view, found) else _ADD
+        advice = _WITHIN if recorded_anywhere(view, found) else _ADD
         raise IncompleteData(
             f"{found} is not recorded. {told} {advice}, or `allow_gaps=True` to take no rows."
         )
 
 
-def _anywhere(view: View, found: Range) -> list[Interval]:
+def recorded_anywhere(view: View, found: Range) -> list[Interval]:
     """What was recorded of a table and product at any time."""
     channels = CHANNELS[found.table.name]
     return [each for each in intervals(view, found.product_id, channels) if each.state != GAP]
@@ -107,7 +116,7 @@ def _anywhere(view: View, found: Range) -> list[Interval]:
 def _told(view: View, found: Range) -> str:
     """What there is, for the error that says what there is not."""
     here = [each for each in found.told if each.state != GAP]
-    told = here or _anywhere(view, found)
+    told = here or recorded_anywhere(view, found)
     if not told:
         return "Nothing of it is recorded."
     first, last = min(each.start_ns for each in told), max(each.end_ns for each in told)
@@ -122,9 +131,20 @@ def channels_named(channel: str | None) -> tuple[str, ...]:
     """
     if channel is None:
         return tuple(name for names in CHANNELS.values() for name in names)
-    if channel not in TABLE_OF:
+    if not isinstance(channel, str) or channel not in TABLE_OF:
         raise UsageError(f"{channel!r} is no channel. The channels are {', '.join(CHANNELS)}.")
     return CHANNELS.get(channel, (channel,))
+
+
+def channel_told(channel: str | None) -> str | None:
+    """The channel that a word means in `coverage`: that of a table, or one itself; None for all.
+
+    Raises UsageError where it means none.
+    """
+    if channel is None:
+        return None
+    names = channels_named(channel)
+    return channel if channel in names else names[0]
 
 
 def all_gaps(
@@ -176,7 +196,7 @@ def complete_range(
         require(view, found)
     if found.start_ns is not None and found.end_ns is not None:
         return found
-    if not _anywhere(view, found):
+    if not recorded_anywhere(view, found):
         raise NoInputError(
             f"No {table.name} of {product_id} is recorded. {_ADD}, or take another product."
         )

@@ -75,10 +75,10 @@ class Answer(Readable):
         return self._files.consistently(self._compute, live=self._live)
 
 
-def at_once(rows: int) -> int:
+def at_once(rows: object) -> int:
     """Rows of a batch. Raises UsageError where that is none."""
-    if rows < 1:
-        raise UsageError(f"a batch has at least one row, not {rows}")
+    if not isinstance(rows, int) or rows < 1:
+        raise UsageError(f"a batch has a number of rows, at least one, not {rows!r}")
     return rows
 
 

@@ -31,7 +31,7 @@ from recorder.dataset.events import (
 from recorder.dataset.files import HOUR_NS, Files, View
 from recorder.dataset.following import Books, End, ends_of
 from recorder.dataset.gaps import CHANNELS, Gap, intervals
-from recorder.dataset.inventory import is_product
+from recorder.dataset.inventory import texts
 from recorder.dataset.lines import lines_at, spans_of
 from recorder.dataset.ranges import TABLE_OF, Range, examine, require
 from recorder.dataset.reading import Span, read_span, stream_span
@@ -217,7 +217,8 @@ def _books_before(view: View, plan: Plan) -> list[Made]:
     An hour that is recorded begins with them by itself.
     """
     at_ns = plan.start_ns - 1
-    if LEVEL2 not in plan.tables or (at_ns + 1) % HOUR_NS == 0:
+    empty = plan.start_ns >= plan.end_ns
+    if empty or LEVEL2 not in plan.tables or (at_ns + 1) % HOUR_NS == 0:
         return []
     found: list[LevelChanges] = []
     for product_id in (None,) if plan.products is None else plan.products:
@@ -349,16 +350,16 @@ def _with_gaps(events: Iterable[Made], gaps: Sequence[Gap]) -> Iterator[Sequence
 
 def tables_of(channels: Iterable[str]) -> tuple[Table, ...]:
     """The tables of channels, which go by either name; each once."""
-    chosen = [channels] if isinstance(channels, str) else list(channels)
+    chosen = texts(channels, f"channels: some of {', '.join(REPLAYED)}")
     for each in chosen:
-        if TABLE_OF.get(each) not in REPLAYED:
+        if not isinstance(each, str) or TABLE_OF.get(each) not in REPLAYED:
             raise UsageError(f"{each!r} cannot be replayed. Choose of {', '.join(REPLAYED)}.")
     return tuple(TABLES[name] for name in dict.fromkeys(TABLE_OF[each] for each in chosen))
 
 
 def replay_in(
     files: Files,
-    products: Iterable[str] | None,
+    chosen: tuple[str, ...] | None,
     span: tuple[int | None, int | None],
     tables: tuple[Table, ...],
     *,
@@ -367,9 +368,8 @@ def replay_in(
     allow_gaps: bool,
 ) -> Replay:
     """A run through a range. Raises IncompleteData where it has gaps that are not allowed."""
-    chosen = None if products is None else tuple(dict.fromkeys(map(is_product, products)))
     if chosen == () or not tables:
-        raise UsageError(f"No {'channel' if chosen else 'product'} to replay. Name at least one.")
+        raise UsageError(f"No {'product' if tables else 'channel'} to replay. Name at least one.")
 
     def plan(view: View) -> Plan:
         of_all = chosen if chosen is not None else (None,)

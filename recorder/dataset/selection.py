@@ -16,14 +16,14 @@ from recorder.dataset.exact import text_columns, to_decimals, to_objects
 from recorder.dataset.files import HOUR_NS, Files, View
 from recorder.dataset.fills import FLIGHT_NS
 from recorder.dataset.gaps import CHANNELS
-from recorder.dataset.inventory import refuse_unknown
+from recorder.dataset.inventory import refuse_unknown, texts
 from recorder.dataset.ranges import examine, require
 from recorder.dataset.readable import BATCH_ROWS, Readable, at_once
 from recorder.dataset.reading import Span, join, read_span, stream_span
-from recorder.dataset.times import to_text
 from recorder.errors import UsageError
 from recorder.store.parts import SCHEMAS
 from recorder.store.paths import File, path_of
+from recorder.times import to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,7 @@ def query_of(
     options: Options,
 ) -> Query:
     """A query, its words checked. Raises UsageError for a table or a column that there is not."""
-    if table not in TABLES:
+    if not isinstance(table, str) or table not in TABLES:
         raise UsageError(f"{table!r} is no table. The tables are {', '.join(TABLES)}.")
     query = Query(TABLES[table], product_id, *span)
     unknown = [name for name in options if name not in Options.__annotations__]
@@ -162,13 +162,13 @@ def query_of(
         raise TypeError(f"{', '.join(map(repr, unknown))} is no option. The options are {known}.")
     columns = options.get("columns")
     if columns is not None:
-        columns = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+        columns = texts(columns, "columns: a list of their names")
         names = SCHEMAS[table].names
         wrong = [name for name in columns if name not in names]
         if wrong or not columns:
             what = f"{', '.join(map(repr, wrong))} is no column" if wrong else "No column"
             raise UsageError(f"{what} of {table}. The columns are {', '.join(names)}.")
-        query = replace(query, columns=tuple(columns))
+        query = replace(query, columns=tuple(dict.fromkeys(columns)))
     return replace(
         query,
         live=options.get("live", True),

@@ -47,6 +47,14 @@ class Share:
         return have_s / told_s if told_s else None
 
     @property
+    def percent(self) -> str:
+        """The part for reading, to a thousandth: rounded down, so that 100 % means all of it."""
+        part = self.part
+        if part is None:
+            return ""
+        return "100 %" if part >= 1 else f"{int(part * 100_000) / 1000:.3f} %"
+
+    @property
     def state(self) -> str:
         """In a word: ``recorded``, ``unverified``, ``gap``, ``missing`` or ``ahead``.
 
@@ -125,6 +133,16 @@ def _worst(pieces: Iterable[Piece], begin_ns: int, end_ns: int) -> Iterator[tupl
         worst = max((seen for seen in Seen if open_ones[seen]), default=Seen.RECORDED)
     if at_ns < end_ns:
         yield at_ns, end_ns, worst
+
+
+def length_ns(spans: Iterable[tuple[int, int]]) -> int:
+    """How long stretches are together; where they overlap it counts once."""
+    found, reached = 0, None
+    for start_ns, end_ns in sorted(spans):
+        begin_ns = start_ns if reached is None else max(start_ns, reached)
+        found += max(0, end_ns - begin_ns)
+        reached = max(end_ns, begin_ns)
+    return found
 
 
 def added(shares: Iterable[Share]) -> Share:

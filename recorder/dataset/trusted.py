@@ -11,11 +11,11 @@ import pyarrow as pa
 from recorder.dataset import inventory
 from recorder.dataset.coverage import coverage_rows
 from recorder.dataset.describe import Description, describe_in
-from recorder.dataset.files import Files
+from recorder.dataset.files import Files, View
 from recorder.dataset.gaps import Gap
 from recorder.dataset.hourly import CoverageMap, DayCondition, coverage_map
-from recorder.dataset.ranges import all_gaps
-from recorder.dataset.times import Time, bounds
+from recorder.dataset.ranges import all_gaps, channel_told
+from recorder.times import Time, bounds
 
 
 class Trusted:
@@ -39,9 +39,15 @@ class Trusted:
         ['recorded', 'gap', 'recorded']
         """
         product_id, span = inventory.product_or_all(product_id), bounds(start, end)
-        return self._files.consistently(
-            lambda view: coverage_rows(view, product_id, channel, *span)
-        )
+        named = channel_told(channel)
+
+        def answer(view: View) -> pa.Table:
+            rows = coverage_rows(view, product_id, named, *span)
+            if product_id is not None and not rows.num_rows:
+                inventory.refuse_unknown(view, product_id)
+            return rows
+
+        return self._files.consistently(answer)
 
     def gaps(
         self,
@@ -80,7 +86,7 @@ class Trusted:
         >>> hour.start.hour, hour.state, hour.share.gaps, sorted(hour.channels)
         (19, 'gap', 2, ['level2', 'market_trades', 'ticker'])
         """
-        wanted, span = _products(products), bounds(start, end)
+        wanted, span = inventory.products_or_all(products), bounds(start, end)
         return self._files.consistently(
             lambda view: coverage_map(view, wanted, channel, *span, now_ns=time.time_ns())
         )
@@ -120,14 +126,7 @@ class Trusted:
         >>> round(found.products[0].spread.basis_points.max, 3)
         0.154
         """
-        wanted, span = _products(products), bounds(start, end)
+        wanted, span = inventory.products_or_all(products), bounds(start, end)
         return self._files.consistently(
             lambda view: describe_in(view, wanted or (), *span), live=live
         )
-
-
-def _products(products: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    if products is None:
-        return None
-    names = [products] if isinstance(products, str) else products
-    return tuple(dict.fromkeys(inventory.is_product(name) for name in names))

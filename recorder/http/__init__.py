@@ -38,7 +38,8 @@ async def serving(door: Door | None, recorder: Recorder) -> AsyncIterator[Server
     server = Server(site, door, lambda url: place.write(root, url, token=door.token is not None))
     server.listen()
     recorder.meter = watch.meter
-    services = [asyncio.create_task(_kept(each)) for each in (watch.run, server.run)]
+    running = (watch.run, site.history.run, server.run)
+    services = [asyncio.create_task(_kept(each)) for each in running]
     try:
         yield server
     finally:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROWS_MAX = 1_500
 # Okabe and Ito's, but for what is missing: light, and hatched.
 RECORDED, UNVERIFIED, MISSING, AHEAD = "#0072b2", "#8ec7e8", "#ececec", "#ffffff"
-LOST = ((1.0, "#f0e442"), (0.95, "#e69f00"), (0.5, "#d55e00"))  # of what part recorded, at most
+MISSED = ((1.0, "#f0e442"), (0.95, "#e69f00"), (0.5, "#d55e00"))  # of what part recorded, at most
 CONDITIONS = {
     "available": RECORDED,
     "degraded": "#b35c00",
@@ -85,7 +85,7 @@ def colour_of(hour: HourCoverage) -> str:
         case "ahead":
             return AHEAD
     part = hour.share.part or 0.0
-    return min((each for each in LOST if part <= each[0]), default=LOST[0])[1]
+    return min((each for each in MISSED if part <= each[0]), default=MISSED[0])[1]
 
 
 def _cells(axes: Any, rows: Sequence[Row]) -> None:
@@ -142,7 +142,7 @@ def _labels(axes: Any, rows: Sequence[Row]) -> None:
             word = row.condition.condition
             axes.text(1.015, middle, word, transform=across, va="center", color=CONDITIONS[word])
             axes.text(
-                1.31, middle, percent(row.condition.share.part), transform=across, va="center",
+                1.31, middle, row.condition.share.percent, transform=across, va="center",
                 ha="right", size=8,
             )  # fmt: skip
 
@@ -155,22 +155,17 @@ def name_of(product: ProductCoverage) -> str:
     return name if len(name) <= 16 else f"{name[:15]}…"
 
 
-def percent(part: float | None) -> str:
-    """A part, rounded down, so that 100 % means all of it."""
-    if part is None:
-        return ""
-    return "100 %" if part >= 1 else f"{int(part * 10_000) / 100:.2f} %"
-
-
 def _legend(figure: Any, height: float) -> None:
     patches = import_module("matplotlib.patches")
     entries = [
         patches.Patch(facecolor=RECORDED, label="recorded"),
         patches.Patch(facecolor=UNVERIFIED, label="recorded, unverified"),
-        patches.Patch(facecolor=LOST[0][1], label="less than 5 % lost"),
-        patches.Patch(facecolor=LOST[1][1], label="up to half lost"),
-        patches.Patch(facecolor=LOST[2][1], label="more lost"),
-        patches.Patch(facecolor=MISSING, hatch="////", edgecolor="#b0b0b0", label="nothing"),
+        patches.Patch(facecolor=MISSED[0][1], label="less than 5 % missing"),
+        patches.Patch(facecolor=MISSED[1][1], label="up to half missing"),
+        patches.Patch(facecolor=MISSED[2][1], label="more missing"),
+        patches.Patch(
+            facecolor=MISSING, hatch="////", edgecolor="#b0b0b0", label="nothing recorded"
+        ),
         patches.Patch(facecolor=AHEAD, edgecolor=PALE, label="not told of yet"),
     ]
     figure.legend(

@@ -1,9 +1,11 @@
 """Sealed files of an hour whose commit record cannot be read: they may hold what nothing else does.
 
-A capture that lost its end and parts that have gone look like an hour that ended early. Sealed
-again from those, the files would be replaced by shorter ones, and rows that are whole be gone.
+Readers go by records, so the rows of such an hour would be passed over without a word. And a
+capture that lost its end and parts that have gone look like an hour that ended early. Sealed again
+from those, the files would be replaced by shorter ones, and rows that are whole be gone.
 """
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,48 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recorder.core.frames import hour_base
-from recorder.core.tables import TABLES, Table
+from recorder.core.tables import COVERAGE, TABLES, Table
 from recorder.errors import DataError
+from recorder.store.days import is_removed, read_day
 from recorder.store.paths import Root, hour_text
+
+_GOING_S, _LOOK_S = 0.5, 0.02
+
+
+def refuse_unrecorded(root: Root, hour: int) -> None:
+    """Raise DataError where files of an hour are there, its own or its day's, and no record of it.
+
+    Every sealed hour has a file of `coverage`. A prune removes that right behind the record.
+    """
+    end_s = time.monotonic() + _GOING_S
+    while (path := _unrecorded(root, hour)) is not None:
+        if time.monotonic() > end_s:
+            raise DataError(
+                f"{root.commit(hour)} is gone, and {path} is there: the hour was recorded, and "
+                "nobody would read its rows. Run `recorder repair`; where no capture is kept, take "
+                "the record from a copy, or move the files of the hour away to do without it."
+            )
+        time.sleep(_LOOK_S)
+
+
+def refuse_any_unrecorded(root: Root, switched: int) -> None:
+    """The same of every hour before the readers' switch."""
+    committed = set(root.committed_hours())
+    days = (24 * day + at for day in root.packed_days() for at in range(24))
+    for hour in sorted({*days, *root.covered_hours()} - committed):
+        if hour < switched:
+            refuse_unrecorded(root, hour)
+
+
+def _unrecorded(root: Root, hour: int) -> Path | None:
+    """What is there of an hour that has no record; of a day that is being removed nothing is."""
+    found = root.sealed(COVERAGE, hour, None)
+    if not found.exists():
+        day = read_day(root, hour // 24)
+        if day is None or not day.holds(hour) or is_removed(root, hour // 24):
+            return None
+        found = root.day_record(hour // 24)
+    return None if root.commit(hour).exists() else found
 
 
 def refuse_shorter(root: Root, hour: int, end: int) -> None:

@@ -229,6 +229,17 @@ class Root:
         names = (path.stem for path in _children(self.commits) if path.suffix == ".json")
         return sorted(hour for name in names if (hour := hour_named(name)) is not None)
 
+    def covered_hours(self) -> list[int]:
+        """The hours that have a sealed file of `coverage` of their own, oldest first."""
+        found = []
+        for folder in _children(self.path / "coverage"):
+            for path in _children(folder) if folder.name.startswith("date=") else ():
+                stamp = f"{folder.name[5:]}{path.name[5:]}".replace("-", "")
+                hour = hour_named(stamp) if path.name.startswith("hour=") else None
+                if hour is not None:
+                    found.append(hour)
+        return sorted(found)
+
     def packed_days(self) -> list[int]:
         """The days that have a record, oldest first."""
         return _days_named(self.commits)

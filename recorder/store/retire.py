@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from recorder.core.tables import TABLES
+from recorder.core.tables import COVERAGE, TABLES
 from recorder.store.capture import end_of
 from recorder.store.days import REMOVING, note, remove_day
 from recorder.store.paths import CUTS, Root, day_iso, hour_text
@@ -111,7 +111,8 @@ def _remove_hour(root: Root, hour: int, *, dry_run: bool) -> str:
     assert commit is not None
     if not dry_run:
         remove(root.commit(hour))
-        for file in commit.files:
+        # That of coverage first: while it is there, the record is missed.
+        for file in sorted(commit.files, key=lambda file: file.table != COVERAGE.name):
             path = root.path / file.path
             remove(path)
             _remove_empty(path.parent, root.path)

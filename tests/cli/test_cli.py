@@ -23,6 +23,7 @@ COMMANDS = (
     "coverage",
     "demo",
     "describe",
+    "doctor",
     "export",
     "import",
     "pack",
@@ -34,8 +35,10 @@ COMMANDS = (
     "replay",
     "run",
     "status",
+    "top",
     "seal",
     "sql",
+    "support-bundle",
     "venue",
     "verify",
 )

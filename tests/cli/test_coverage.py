@@ -173,7 +173,7 @@ def test_a_day_of_a_real_directory(call: Callable[..., Any], tmp_path: Any) -> N
     found = call("coverage", "--data", told.path, "--days", "--json", "--to", "2026-11-11")
     (day,) = json.loads(found.out)
     assert (day["condition"], day["missing_s"], day["gap_s"]) == ("degraded", 14_400, 1800)
-    assert day["reasons"] == {"not_recorded": 43_200, "connection_closed": 1800}
+    assert day["reasons"] == {"not_recorded": 14_400, "connection_closed": 1800}
     rows = json.loads(
         call(
             *("coverage", "--data", told.path, "--intervals", "--json", "--channel", "trades"),

@@ -89,13 +89,3 @@ def test_nothing_recorded(monkeypatch):
     """Says so."""
     said = shown(monkeypatch, 80, colour=False, found=CoverageMap(None, None, ()))
     assert said == "Nothing was recorded.\n"
-
-
-def test_percents_are_rounded_down():
-    """100 % is all of it."""
-    assert [heatmap.percent(part) for part in (1.0, 0.999999, 0.0, None)] == [
-        "100 %",
-        "99.999 %",
-        "0.000 %",
-        "",
-    ]

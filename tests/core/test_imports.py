@@ -26,6 +26,7 @@ ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("histogram", "", "", "counts in buckets; pure"),
+    Room("times", "errors", "numpy", "times as people write them, in every spelling; pure"),
     Room("core.frames", "", "", "vocabulary in"),
     Room("core.messages", "", "", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
@@ -148,6 +149,23 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
+    Room("machine", "", "", "what the system, its limits and its disks are"),
+    Room(
+        "doctor",
+        "api config credentials errors feed.dial feed.products feed.rest feed.rest_errors "
+        "http.asking http.door keycheck listing machine store.commits store.paths",
+        "websockets",
+        "looks into every room by the door that a recording takes, and changes nothing",
+    ),
+    Room(
+        "bundle",
+        "config core.tables credentials dataset doctor errors http.asking http.metrics logs "
+        "machine store.paths verify.quick",
+        "",
+        "what is told of a recorder to others; it knows how everybody is asked, and of no key",
+    ),
+    Room("bundle.shown", "config logs", "", "what may be shown, by the words of the source"),
+    Room("verify.quick", "errors store", "", "records and lengths, nothing that is in a file"),
     Room("logs", "errors service.journal", "structlog", "only the shell logs"),
     Room("service", "", "", "what systemd is told, and how: its protocols and nothing of ours"),
     Room("service.vitals", "", "", "pure: what gets on, of signs that somebody took"),
@@ -253,7 +271,7 @@ ROOMS = [
     Room(
         "http",
         "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths store.verified worker",
+        "inside logs meter store.paths store.verified times worker",
         "aiohttp cryptography msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),
@@ -316,8 +334,8 @@ ROOMS = [
     ),
     Room(
         "dataset",
-        "bucket store.days store.paths store.parts store.records core.frames core.tables "
-        "core.numbers core.coverage core.book core.messages errors",
+        "bucket store.days store.orphans store.paths store.parts store.records core.frames "
+        "core.tables core.numbers core.coverage core.book core.messages errors times",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -335,7 +353,7 @@ ROOMS = [
     ),
     Room(
         "export",
-        "dataset core.tables core.book core.numbers errors",
+        "dataset core.tables core.book core.numbers errors times",
         "pyarrow numpy",
         "what readers have, in the formats of others, and none of their packages",
     ),
@@ -360,7 +378,8 @@ ROOMS = [
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing http.asking missing broadcast rebuild written export plots publishing",
+        "filling finishing http.asking missing broadcast rebuild written export plots publishing "
+        "bundle doctor",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

@@ -1,5 +1,6 @@
 """Books at a moment, against those that a plain loop over the rows keeps."""
 
+import numpy as np
 import pytest
 
 import recorder
@@ -126,3 +127,14 @@ def test_words_that_mean_nothing(hours):
         db.book("BTC-USD", at="2020-01-01")
     with pytest.raises(UsageError, match=r"None is no product. Give one id as text"):
         db.book(None)
+
+
+@pytest.mark.parametrize("depth", [0, -1, 2.5, "x", True, [1]])
+def test_a_depth_that_is_no_number(hours, depth):
+    """Is told with what to give."""
+    with pytest.raises(UsageError, match="give a number from 1 on, or None for every level"):
+        recorder.open(hours).book("BTC-USD", depth=depth)
+
+
+def test_a_depth_of_numpy(hours):
+    assert len(recorder.open(hours).book("BTC-USD", depth=np.int64(1)).bids) == 1

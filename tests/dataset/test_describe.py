@@ -122,7 +122,10 @@ def test_a_range_without_anything(minute):
     """No rows, no spread, no trades; and the gap says why."""
     found = described(minute, at(100), at(110))
     assert (found.tables, found.spread, found.trades) == ((), None, None)
-    assert {gap.reason for gap in found.gaps} == {"not_recorded"}
+    assert [(gap.channel, gap.reason) for gap in found.gaps] == [
+        ("level2", "not_recorded"),
+        ("market_trades", "not_recorded"),
+    ], "of the channels that were ever subscribed"
 
 
 def test_what_is_no_question(minute):

@@ -145,6 +145,20 @@ def test_unverified_is_recorded(tmp_path):
     assert found.products[0].days[0].share.unverified_s == 86_400
 
 
+def test_what_several_channels_miss_at_once_counts_once(tmp_path):
+    """A day has no more seconds than it has, whatever the number of its channels."""
+    missing = {"level2": (600, 900), "ticker": (800, 1000), "market_trades": (2000, 2010)}
+
+    def tell(hour, product, channel):
+        return lost(*missing[channel]) if hour == 5 else recorded(hour, product, channel)
+
+    told = Told(tmp_path / "data")
+    told.seal(range(24), tell)
+    (day,) = mapped(told.path).products[0].days
+    assert day.reasons == {"connection_closed": 410}
+    assert day.share.gap_s == 410
+
+
 def test_hours_that_nobody_recorded_are_missing(tmp_path):
     """Before the first, in between, behind the last: of a day that is over."""
     told = Told(tmp_path / "data")
@@ -153,7 +167,7 @@ def test_hours_that_nobody_recorded_are_missing(tmp_path):
     found = mapped(told.path)
     assert states(found) == "mmmrrmmr" + "m" * 16
     assert conditions(found) == ["degraded"]
-    assert found.products[0].days[0].reasons == {"not_recorded": 3 * 21 * 3600}
+    assert found.products[0].days[0].reasons == {"not_recorded": 21 * 3600}
 
 
 def test_a_day_without_anything_is_missing(tmp_path):

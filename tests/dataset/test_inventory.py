@@ -5,8 +5,8 @@ import pytest
 import recorder
 from recorder.core.tables import TABLES
 from recorder.dataset.files import Files
-from recorder.dataset.inventory import known_products, refuse_unknown
-from recorder.errors import NoInputError
+from recorder.dataset.inventory import known_products, products_or_all, refuse_unknown, texts
+from recorder.errors import NoInputError, UsageError
 from tests.dataset.made import HOUR_NS, HOUR_START_NS
 from tests.frames_made import PRODUCTS
 
@@ -59,7 +59,6 @@ def test_products_are_summed_up(hours):
         ("ETH-USDC", "Did you mean ETH-USD"),
         ("XYZ", "Recorded: BTC-USD, ETH-USD"),
         ("../../etc", "Recorded: BTC-USD, ETH-USD"),
-        ("", "Recorded: BTC-USD, ETH-USD"),
     ],
 )
 def test_a_product_that_is_not_there_may_have_been_meant_otherwise(hours, asked, told):
@@ -75,3 +74,23 @@ def test_a_product_that_is_not_there_may_have_been_meant_otherwise(hours, asked,
         db.trades(asked, allow_gaps=True).to_arrow()
     with pytest.raises(NoInputError, match=told):
         db.book(asked)
+
+
+@pytest.mark.parametrize("wrong", ["", "  ", "BTC\x00", "X" * 84, 5, ["BTC-USD"]])
+def test_what_can_be_no_product(hours, wrong):
+    """Is told before anything is read."""
+    db = recorder.open(hours)
+    with pytest.raises(UsageError, match=r"is no product\. Give one id as text"):
+        db.book(wrong)
+    with pytest.raises(UsageError, match="is no product"):
+        db.replay([wrong])
+
+
+def test_several_words_or_one():
+    """Text is one, not its letters."""
+    assert texts("level2", "x") == ["level2"]
+    assert texts(iter(("a", "b")), "x") == ["a", "b"]
+    with pytest.raises(UsageError, match="5 cannot be taken for channels"):
+        texts(5, "channels")
+    assert products_or_all(None) is None
+    assert products_or_all(["B-USD", "A-USD", "B-USD"]) == ("B-USD", "A-USD")

@@ -102,3 +102,39 @@ def test_gaps_of_a_range_in_which_nothing_was_recorded(hours):
         db.gaps("XYZ-USD", None, *FAR[0])
     with pytest.raises(UsageError, match="'level3' is no channel"):
         db.gaps("BTC-USD", "level3")
+
+
+@pytest.mark.parametrize("at_ns", [SECOND_HOUR[0], SECOND_HOUR[0] + 5, HOUR_START_NS - 1])
+def test_a_range_without_length_has_no_rows_and_lacks_nothing(hours, at_ns):
+    """Half-open: at the turn of an hour, in the middle of one, where nobody recorded."""
+    db = recorder.open(hours)
+    span = at_ns, at_ns
+    for rows in (
+        db.level2("BTC-USD", *span),
+        db.trades("BTC-USD", *span),
+        db.heartbeats(None, *span),
+        db.audits(None, *span),
+        db.top_of_book("BTC-USD", *span),
+        db.bars("1m", "BTC-USD", *span),
+    ):
+        assert rows.to_arrow().num_rows == 0, rows
+    assert list(db.replay(None, *span)) == []
+    assert (db.hours(*span), db.gaps("BTC-USD", None, *span)) == ([], [])
+    assert db.coverage(None, None, *span).num_rows == 0
+    assert db.describe("BTC-USD", *span).products[0].tables == ()
+    with pytest.raises(NoInputError, match="Did you mean BTC-USD"):
+        db.level2("BTCUSD", *span).to_arrow()
+
+
+def test_a_channel_of_coverage_goes_by_either_name(hours):
+    """That of a table as well; what is none is told, and so is a product that is none."""
+    db = recorder.open(hours)
+    named = db.coverage("BTC-USD", "market_trades")
+    assert named.num_rows
+    assert db.coverage("BTC-USD", "trades").equals(named)
+    assert db.coverage("BTC-USD", "ticker_batch").num_rows == 0
+    for wrong in ("nothing", 5, ["level2"]):
+        with pytest.raises(UsageError, match="is no channel"):
+            db.coverage("BTC-USD", wrong)
+    with pytest.raises(NoInputError, match="Did you mean BTC-USD"):
+        db.coverage("BTCUSD")

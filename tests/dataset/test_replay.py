@@ -304,8 +304,9 @@ def test_an_hour_that_is_pruned_meanwhile_is_told(tmp_path, without_sync):
     next(run)
     for hour in recorded.root.committed_hours():
         recorded.root.commit(hour).unlink()
-    for path in (tmp_path / "trades").rglob("*.parquet"):
-        path.unlink()
+    for table in ("coverage", "trades"):
+        for path in (tmp_path / table).rglob("*.parquet"):
+            path.unlink()
     with pytest.raises(DataError, match="prunes this directory"):
         list(run)
     recorded.recording.capture.close()

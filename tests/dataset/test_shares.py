@@ -5,7 +5,7 @@ import random
 import pytest
 
 from recorder.core.frames import HOUR_NS
-from recorder.dataset.shares import DAY_NS, Piece, Seen, Share, added, by_hour
+from recorder.dataset.shares import DAY_NS, Piece, Seen, Share, added, by_hour, length_ns
 
 S = 10**9
 DAY = 20_000
@@ -70,3 +70,15 @@ def test_shares_add_up():
     assert added([one, other]) == Share(11, 22, 33, 44, 55, 66)
     assert added([]) == Share()
     assert HOUR_NS * 24 == DAY_NS
+
+
+def test_overlaps_count_once_in_a_length():
+    """In whatever order, within each other, and without length."""
+    assert length_ns([(5, 8), (0, 3), (2, 4), (3, 3), (6, 7)]) == 7
+    assert length_ns([]) == 0
+
+
+def test_percents_are_rounded_down():
+    """100 % is all of it, on a terminal and in a picture alike."""
+    shares = (Share(8.0), Share(99.9999, gap_s=0.0001), Share(gap_s=2.0), Share(ahead_s=5.0))
+    assert [each.percent for each in shares] == ["100 %", "99.999 %", "0.000 %", ""]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,9 @@ def test_what_is_read_is_json(tmp_path):
     """Of a directory without anything: no intervals."""
     found = json.loads(read(tmp_path, ALL))
     assert (found["intervals"], found["truncated"]) == ([], False)
+    for product, channel in (("XYZ-USD", None), (None, "nothing")):
+        asked = replace(ALL, product_id=product, channel=channel)
+        assert json.loads(read(tmp_path, asked))["intervals"] == []
 
 
 async def test_answers_are_kept_and_read_one_at_a_time(tmp_path, monkeypatch):

@@ -186,6 +186,31 @@ def _forget_tickers() -> None:
     content._audit = forgetful
 
 
+def _swap_candle() -> None:
+    """A candle's first price is written as its last and the other way round."""
+    rows = content.candle_rows
+
+    def swapped(candle: Any, *rest: Any) -> Any:
+        values = candle.values | {"open": candle.values["close"], "close": candle.values["open"]}
+        return rows(replace(candle, values=values), *rest)
+
+    content.candle_rows = swapped
+
+
+def _swap_rules() -> None:
+    """A product's steps of price and size are swapped."""
+    rows = content.status_rows
+
+    def swapped(message: Any, *rest: Any) -> Any:
+        steps = {
+            "base_increment": message.rules["quote_increment"],
+            "quote_increment": message.rules["base_increment"],
+        }
+        return rows(replace(message, rules=message.rules | steps), *rest)
+
+    content.status_rows = swapped
+
+
 # --- the ledger -----------------------------------------------------------------------------------
 
 
@@ -349,6 +374,8 @@ PLANTS = {
     "no-epoch": Plant("rows do not say what they build on", _no_epoch),
     "trade-swapped": Plant("a trade's price and size are swapped", _swap_trade),
     "ticker-lost": Plant("tickers are audited and not recorded", _forget_tickers),
+    "candle-swapped": Plant("a candle's first and last price are swapped", _swap_candle),
+    "rules-swapped": Plant("a product's steps of price and size are swapped", _swap_rules),
     "forgotten-row": Plant("a row of the ledger is forgotten", _forget_row),
     "ends-late": Plant("recorded up to when the end was noticed", _end_late),
     "never-ends": Plant("an interval goes on over a gap", _never_ends),

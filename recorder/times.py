@@ -70,9 +70,11 @@ def _from_numpy(moment: np.datetime64) -> int:
 def _from_text(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 20:
         return _to_ns(int(text))
-    beyond = _beyond_us(text)
+    # RFC 3339 has t and z in small letters as well; Python's reader has not.
+    upper = text.upper()
+    beyond = _beyond_us(upper)
     try:
-        moment = datetime.fromisoformat(beyond[1] + (beyond[3] or "") if beyond else text)
+        moment = datetime.fromisoformat(beyond[1] + (beyond[3] or "") if beyond else upper)
     except ValueError as error:
         raise UsageError(
             f"{text!r} is no time. Write it as 2026-11-21T19:30:00 (UTC), or as seconds since 1970."

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.dataset.times import bounds, to_datetime, to_ns, to_text
 from recorder.errors import UsageError
+from recorder.times import bounds, to_datetime, to_ns, to_text
 
 MOMENT_NS = 1_795_289_400_123_456_789
 
@@ -23,6 +23,8 @@ MOMENT_NS = 1_795_289_400_123_456_789
         ("2026-11-21T19:30:00.123456789Z", MOMENT_NS),
         ("2026-11-21 20:30:00.1234567+01:00", MOMENT_NS - 89),
         ("2026-11-21T19:30:00.123456", MOMENT_NS - 789),
+        ("2026-11-21t19:30z", 1_795_289_400_000_000_000),
+        ("2026-11-21t19:30:00.123456789z", MOMENT_NS),
         ("2026-11-21", 1_795_219_200_000_000_000),
         (date(2026, 11, 21), 1_795_219_200_000_000_000),
         (1_795_289_400, 1_795_289_400_000_000_000),
