@@ -8,8 +8,8 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside \
-  observe wheel licences sbom manifests packages image
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside observe \
+  wheel licences sbom manifests packages image
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -48,8 +48,19 @@ fmt: setup       ## put the code into shape
 types: setup     ## mypy, strict
 	$(BIN)/mypy
 
-bench: setup     ## figures of speed and size: ONLY=store for those of the store, ROWS=n for read
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS))
+bench: setup     ## figures of speed and size: ONLY=store for those of the store, ROWS=n for read, PEERS=1 beside others, JSON=file
+ifndef PEERS
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(JSON),--json-lines $(JSON))
+else
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in cryptofeed:cryptofeed ccxt_pro:ccxt==4.5.90 nautilus:nautilus_trader==1.221.0 advanced_py:coinbase-advanced-py==1.8.4; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check "$${each#*:}" || exit 1; \
+	done && \
+	if command -v npm >/dev/null; then npm install --silent --prefix "$$folder/tardis" tardis-dev@13.35.3 || exit 1; \
+	else echo "no npm: tardis-dev is left out"; fi && \
+	$(BIN)/python -m tests.bench --peers "$$folder" $(if $(JSON),--json-lines $(JSON))
+endif
 
 sim: setup       ## the recorder in a world of faults, on simulated time: SEEDS=n, SEED=n to play one again
 	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),500) $(if $(SEED),--seed $(SEED) --verbose)
@@ -148,7 +159,7 @@ image: wheel     ## the OCI image, by buildah: TAG=recorder, BASE=image@sha256:â
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --extra pandas --extra polars --extra plots --extra s3 --extra fast --group dev pyproject.toml -o requirements-dev.lock
+	  --custom-compile-command "make lock" --extra pandas --extra polars --extra picows --extra plots --extra s3 --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" -c requirements-dev.lock pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

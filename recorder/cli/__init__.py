@@ -84,8 +84,8 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         "Look",
         {
             "status": running.status,
-            "top": watching.top,
             "doctor": doctoring.doctor,
+            "top": watching.top,
             "book": look.book,
             "coverage": covering.coverage,
             "describe": describing.describe,

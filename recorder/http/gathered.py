@@ -76,7 +76,8 @@ class Gatherer:
         for channel, histogram in meter.travel.items():
             if any(histogram.counts):
                 values.observed("exchange_to_receive_seconds", [histogram], channel)
-        values.observed("receive_to_applied_seconds", [meter.applied])
+        applied = self._watch.recorder.latency.applied
+        values.observed("receive_to_applied_seconds", [applied])
         if inside.clock.ahead_s is not None:
             values.put("clock_offset_seconds", inside.clock.ahead_s)
 
@@ -170,7 +171,7 @@ class Gatherer:
             values.put("write_errors_total", count, errno)
         values.put("capture_bytes_written_total", capture.bytes_written)
         values.put("files_sealed_total", hours.files)
-        values.put("hours_waiting", hours.waiting)
+        values.put("seals_waiting", hours.waiting)
         for what in hours.failing:
             values.put("work_failing", 1, what)
         values.put("wal_bytes", capture.buffered)
@@ -188,7 +189,7 @@ class Gatherer:
         values.put("queue_capacity", PENDING_ROWS_MAX, "rows")
 
     def _process(self, values: Values, inside: Inside) -> None:
-        values.observed("event_loop_lag_seconds", [self._watch.meter.lag])
+        values.observed("event_loop_lag_seconds", [self._watch.recorder.latency.lag])
         values.observed("gc_pause_seconds", [self._watch.meter.pauses])
         values.put("watchdog_pings_total", inside.pings)
         values.put("config_last_reload_successful", not inside.lineup.refused)

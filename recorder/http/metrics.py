@@ -98,7 +98,7 @@ METRICS = (
     Metric("bytes_written_total", COUNTER, "Bytes of live parts that were published.", ("table",)),
     Metric("capture_bytes_written_total", COUNTER, "Bytes of capture that were written, packed."),
     Metric("files_sealed_total", COUNTER, "Files of hours that were sealed."),
-    Metric("hours_waiting", GAUGE, "Hours that are over and not sealed."),
+    Metric("seals_waiting", GAUGE, "Hours that are over and wait to be sealed."),
     Metric("work_failing", GAUGE, "Recovery, sealing and the like that failed and are tried again.",
            ("what",)),
     Metric("wal_bytes", GAUGE, "Bytes of capture that are not written yet."),
@@ -163,11 +163,11 @@ class Values:
 
     def observed(self, name: str, histograms: Sequence[Histogram], *labels: str) -> None:
         """Give what was observed; of several with the same bounds, all of it."""
-        whole = Histogram(histograms[0].bounds)
+        whole = Histogram(histograms[0].bounds, histograms[0].unit)
         for each in histograms:
             whole.counts = [a + b for a, b in zip(whole.counts, each.counts, strict=True)]
             whole.sum += each.sum
-        self.found[name][labels] = (whole.cumulated(), whole.sum)
+        self.found[name][labels] = (whole.cumulated(), whole.sum / whole.unit)
 
     def not_below(self, before: Mapping[tuple[str, ...], float], name: str) -> None:
         """Keep counters from going back, or away: what went on may have ended elsewhere."""

@@ -1,4 +1,4 @@
-"""What is sampled while HTTP is served: loop lag, garbage, rates, free space, whether it is ready.
+"""What is sampled while HTTP is served: garbage, rates, free space, whether it is ready.
 
 All of it costs some microseconds ten times a second.
 """
@@ -14,7 +14,7 @@ from recorder.inside import Inside
 from recorder.meter import Meter
 from recorder.store.verified import Outcome, last
 
-LAG_EVERY_S = 0.1
+LOOK_EVERY_S = 0.1  # until something is known
 RATES_EVERY_S = 2.0
 RATES_OVER = 6  # samples: the rates are those of the last 10 s
 SPACE_EVERY_S = 10.0
@@ -54,18 +54,11 @@ class Watch:
         gc.callbacks.append(self._collected)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for service in (self._watch_lag, self._watch_rates, self._watch_space):
+                for service in (self._watch_rates, self._watch_space):
                     tasks.create_task(service())
         finally:
             gc.callbacks.remove(self._collected)
             self.recorder.meter = None
-
-    async def _watch_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due_s = loop.time() + LAG_EVERY_S
-            await asyncio.sleep(LAG_EVERY_S)
-            self.meter.lag.observe(max(0.0, loop.time() - due_s))
 
     async def _watch_rates(self) -> None:
         while True:
@@ -79,7 +72,7 @@ class Watch:
             free = inside.disk.free
             if free is not None:
                 self._space.append((time.monotonic(), free))
-            await asyncio.sleep(SPACE_EVERY_S if free is not None else LAG_EVERY_S)
+            await asyncio.sleep(SPACE_EVERY_S if free is not None else LOOK_EVERY_S)
 
     def _collected(self, phase: str, _: dict[str, Any]) -> None:
         if phase == "start":
