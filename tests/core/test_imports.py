@@ -155,6 +155,7 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
+    Room("setup", "config credentials errors", "", "what is written before anything is recorded"),
     Room("machine", "", "", "what the system, its limits and its disks are"),
     Room(
         "doctor",
@@ -385,7 +386,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle doctor worker",
+        "bundle doctor setup worker",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

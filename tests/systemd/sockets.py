@@ -24,7 +24,8 @@ class Door(http.client.HTTPConnection):
             super().connect()
 host, _, port = "127.0.0.1:80".partition(":") if where.startswith("/") else where.partition(":")
 found, longest = [], 0.0
-pathlib.Path("/tmp/asking").touch()
+if len(sys.argv) > 3:
+    pathlib.Path("/tmp/asking").touch()
 while True:
     began = time.monotonic()
     try:
