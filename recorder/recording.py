@@ -37,11 +37,17 @@ from recorder.store.seal import taken_to
 Wanted = Sequence[tuple[str, str | None]]
 
 
+# What a block of rows takes in memory, and each of its rows, at most but for long texts.
+BLOCK_BYTES = 1536
+ROW_BYTES = 160
+
+
 @dataclass(slots=True)
 class Pending:
     """Rows that wait for their part: those of the frames at offsets [first, end) of an hour.
 
-    ``sizes`` are the bytes of the files that were written, by table.
+    ``held_bytes`` is about what they take in memory; ``sizes`` are the bytes of the files that were
+    written, by table.
     """
 
     hour: int
@@ -49,6 +55,7 @@ class Pending:
     end: int = 0
     rows: dict[str, list[Rows]] = field(default_factory=dict)
     count: int = 0
+    held_bytes: int = 0
     trades: bytes = b"{}"
     last_ns: int = 0
     tracks: list[dict[str, Any]] = field(default_factory=list)
@@ -60,6 +67,7 @@ class Pending:
             if block.count:
                 self.rows.setdefault(block.table, []).append(block)
                 self.count += block.count
+                self.held_bytes += BLOCK_BYTES + ROW_BYTES * block.count
 
     @property
     def reached(self) -> int:
@@ -196,6 +204,16 @@ class Recording:
     def pending_rows(self) -> int:
         """Rows that wait for their part."""
         return self._pending.count + sum(each.count for each in self.ready)
+
+    @property
+    def pending_bytes(self) -> int:
+        """About what they take in memory."""
+        return self._pending.held_bytes + sum(each.held_bytes for each in self.ready)
+
+    @property
+    def uncut_bytes(self) -> int:
+        """About what those take that are in no cut yet."""
+        return self._pending.held_bytes
 
     def take(self, arrival: Arrival) -> Step:
         """Take one arrival, whose time must not be before the last one's (asserted)."""

@@ -112,6 +112,12 @@ ROOMS = [
         "all connections: does what the core and the lineup want",
     ),
     Room("feed.tally", "histogram", "", "counts of one line"),
+    Room(
+        "feed.shell",
+        "core.frames core.messages",
+        "",
+        "what the feed is given: arrivals, and what a long one says",
+    ),
     Room("feed.sockets", "", "", "what both transports are for a connection: neither library"),
     Room("feed.by_websockets", "feed.sockets", "websockets", "the one place that knows it"),
     Room("feed.by_picows", "feed.sockets", "picows", "the one place that knows it"),
@@ -277,8 +283,8 @@ ROOMS = [
     ),
     Room(
         "http",
-        "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths store.verified times worker",
+        "config core credentials daemon dataset disk errors feed.connection feed.plan feed.sockets "
+        "histogram inside logs meter store.paths store.verified times worker",
         "aiohttp cryptography msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),

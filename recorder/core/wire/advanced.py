@@ -167,7 +167,7 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
         return
     try:
-        event_us = _event_times([change.event_time for change in changes])
+        event_us = event_times([change.event_time for change in changes])
     except ValueError as error:
         # The change itself is whole, so it is kept and applied; only its time is not known.
         problems.append(Problem("impossible_time", f"event_time: {error}"))
@@ -181,7 +181,7 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     )  # fmt: skip
 
 
-def _event_times(texts: list[str]) -> list[int | None] | int | None:
+def event_times(texts: list[str]) -> list[int | None] | int | None:
     """Convert the times of the changes to microseconds; one where all are the same, as usual."""
     if not texts:
         return None
