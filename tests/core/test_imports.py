@@ -385,7 +385,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle doctor",
+        "bundle doctor worker",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

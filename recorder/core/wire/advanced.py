@@ -72,6 +72,7 @@ _Known = (
 _decode = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
+_decode_number = msgspec.json.Decoder(shapes.Numbered).decode
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
 is_product = fields.is_product
@@ -101,6 +102,15 @@ def decode(raw: bytes) -> Decoded:
     return Decoded(
         label, channel, frame.sequence_num, exchange_ns, tuple(messages), tuple(problems)
     )
+
+
+def sequence_of(raw: bytes) -> int | None:
+    """The number of a frame as `decode` finds it, without making anything of the rest."""
+    try:
+        sequence = _decode_number(raw).sequence_num
+    except UNREADABLE as error:
+        return _decode_unexpected(raw, error).sequence
+    return sequence if 0 <= sequence <= SEQUENCE_MAX else None
 
 
 def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
