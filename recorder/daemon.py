@@ -24,7 +24,7 @@ from recorder.before import look_before
 from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Listed, Noted, hour_of
-from recorder.core.messages import Fact
+from recorder.core.messages import Decoded, Fact
 from recorder.disk import Disk
 from recorder.feed.connection import Connection
 from recorder.feed.plan import Line
@@ -32,6 +32,7 @@ from recorder.feed.switchboard import Switchboard, UserFeed
 from recorder.hours import Hours, show_open_hour
 from recorder.inside import Inside
 from recorder.keycheck import Signings
+from recorder.latency import Latency
 from recorder.lineup import Lineup
 from recorder.listing import Listing
 from recorder.meter import Meter
@@ -44,17 +45,20 @@ from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, iso
 from recorder.store.publish import empty
+from recorder.store.verified import prepare
 
 WATCH_S = 1.0
 TURN_CHECK_S = 0.25
 SILENCE_CHECK_S = 0.25
+FIRST_FRAME_CHECK_S = 0.05
+FIRST_FRAME_LOOKS = 100  # so often: recovery waits 5 s at most for the first frame of a start
 TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is turned
 
 
 class Recorder:
     """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it.
 
-    ``meter`` measures every arrival, where somebody may look on.
+    ``latency`` measures how long frames take, ``meter`` counts them, where somebody may look on.
     """
 
     def __init__(
@@ -70,17 +74,23 @@ class Recorder:
         trades: TradesService | None = None,
         signings: Signings | None = None,
         unit: Unit | None = None,
+        leave: Callable[[], None] | None = None,
     ) -> None:
-        """``trades``: of whom missing trades are asked; None: of nobody. ``unit``: who is told."""
+        """``trades``: of whom missing trades are asked; None: of nobody. ``unit``: who is told.
+
+        ``leave`` ends the process, once everything is on disk and it was asked twice to stop.
+        """
         empty(root.staging)
         tidy(root)
         write_empty_parts(root)
+        prepare(root)
         aside = set_aside_unreadable(root)
         self._root = root
         self._watch = watch
         self._stop_after_s = stop_after_s
         self._reads = read is not None
         self._unit = unit or Unit()
+        self._leave = leave or (lambda: None)
         self._log = logs.log()
         feed = config.feed
         signings = signings or Signings()
@@ -89,6 +99,7 @@ class Recorder:
             feed.url,
             venue=feed.venue,
             compression=feed.compression,
+            transport=feed.transport,
             signing=signings.market,
             user=UserFeed(feed.user_url, signings.user) if signings.user else None,
         )
@@ -112,12 +123,13 @@ class Recorder:
         self._summary = Summary(config.data)
         self._rows: Counter[str] = Counter()
         self._frames = 0
+        self.latency = Latency()
         self.meter: Meter | None = None
         self._venue_clock = signings.clock
         self._configured_ns = self._clock.now_ns()
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
-        self._hurried = False
+        self._hurried = self._ended = False
         self._tries: Counter[str] = Counter()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
         store = config.store
@@ -152,8 +164,9 @@ class Recorder:
                 for service in (
                     self._watch_silence,
                     self._turn_hours,
-                    self._hours.run,
+                    self._finish_hours,
                     self._disk.watch,
+                    self.latency.watch,
                     self._report,
                 )
             ]
@@ -168,8 +181,16 @@ class Recorder:
             await self._disk.end()
             for service in services:
                 service.cancel()
-        self._end()
+        await self._end()
         return self._summary
+
+    async def _finish_hours(self) -> None:
+        """Recover and seal, once frames come: until then the processor is for the connections."""
+        for _ in range(FIRST_FRAME_LOOKS):
+            if self._frames:
+                break
+            await asyncio.sleep(FIRST_FRAME_CHECK_S)
+        await self._hours.run()
 
     def stop(self) -> None:
         """Ask `run` to end in order."""
@@ -183,8 +204,11 @@ class Recorder:
         """
         if self._stop.is_set():
             self._hurried = True
+            self._unit.hurrying()
             for connection in self._connections:
                 connection.reconnect("recorder stopped")
+            if self._ended:
+                self._leave()
         self.stop()
 
     def _reload(self) -> None:
@@ -220,12 +244,15 @@ class Recorder:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), self._stop_after_s)
 
-    def _end(self) -> None:
-        """Everything received is on disk, and the ledger says that we stopped."""
+    async def _end(self) -> None:
+        """Everything received is on disk, and the ledger says that we stopped.
+
+        It is written in a thread, so that another signal is heard meanwhile.
+        """
         recording = self._recording
         step = recording.stop(recording.last_ns)
         self._count(step.rows)
-        recording.flush(self._may_publish)
+        await asyncio.to_thread(recording.flush, self._may_publish)
         recording.capture.close()
         pipeline = recording.pipeline
         self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
@@ -239,9 +266,12 @@ class Recorder:
             faults=pipeline.faults,
             duration_s=round(time.monotonic() - self._started_s, 3),
         )
+        self._ended = True
+        if self._hurried:
+            self._leave()
 
     def _may_publish(self) -> bool:
-        """Before each part at the end: whether there is time for it."""
+        """Before each file at the end: whether there is time for it."""
         self._unit.flushing()
         return not self._hurried
 
@@ -251,10 +281,9 @@ class Recorder:
         """The time of receipt."""
         return self._clock.now_ns()
 
-    def deliver(self, arrival: Arrival) -> None:
+    def deliver(self, arrival: Arrival, came_ns: int | None = None) -> None:
         """Keep an arrival, understand it, obey what the core asks for."""
-        meter, hour = self.meter, self._recording.hour
-        began_ns = time.perf_counter_ns() if meter is not None else 0
+        hour = self._recording.hour
         step = self._recording.take(arrival)
         if self._recording.hour != hour:
             self._log_capture(FIRST_OFFSET)
@@ -267,8 +296,14 @@ class Recorder:
         for request in step.requests:
             self._feeds.obey(request)
         self._disk.look_for_room()
-        if meter is not None:
-            meter.took(arrival, step, time.perf_counter_ns() - began_ns)
+        if came_ns is not None:
+            self.latency.applied.observe(time.perf_counter_ns() - came_ns)
+        if self.meter is not None:
+            self.meter.took(arrival, step)
+
+    def decoded(self, raw: bytes, decoded: Decoded) -> None:
+        """Keep what a long frame says until it is delivered."""
+        self._recording.pipeline.decoded(raw, decoded)
 
     def has_room(self) -> bool:
         """Whether the disk keeps up; if not, frames wait in the socket."""
@@ -335,6 +370,8 @@ class Recorder:
             leaving = {each.connection_id or "" for each in self._connections if each.retiring}
             deadlines_ns = self._recording.pipeline.deadlines_ns(leaving)
             silent = {key for key, deadline_ns in deadlines_ns.items() if now_ns > deadline_ns}
+            if self._disk.behind:
+                silent.clear()  # it is we who do not read; the venue may close, we do not
             for connection in self._connections:
                 if connection.connection_id in silent & overdue:
                     connection.reconnect(self._disk.stopped or "silence for 5 s")
@@ -390,6 +427,8 @@ class Recorder:
             self._frames,
             self._configured_ns,
             self._stop.is_set(),
+            self._unit.pings,
+            self._backfill is not None and self._backfill.failing,
         )
 
     def progress(self) -> Progress:

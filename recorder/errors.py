@@ -81,6 +81,13 @@ class KeyRefusedError(PermissionRefusedError):
 
 
 class ConfigError(RecorderError):
-    """The configuration is wrong; the message lists every mistake in it."""
+    """The configuration is wrong; the message lists every mistake in it.
+
+    ``places`` has a line and a key (empty: none) for each mistake of a file.
+    """
 
     exit_code = 78  # EX_CONFIG
+
+    def __init__(self, message: str, places: Sequence[tuple[int, str]] = ()) -> None:
+        super().__init__(message)
+        self.places = tuple(places)

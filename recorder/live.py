@@ -6,7 +6,11 @@ venue's list of products is had before anything is recorded; `recorder.daemon` d
 
 import asyncio
 import gc
+import os
+import signal
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from recorder import recovery, sealing
 from recorder.config import Config
@@ -35,11 +39,16 @@ def record(
     stop_after_s: float | None = None,
     planned: Callable[[Selection, int], None] | None = None,
     read: Callable[[], Config] | None = None,
+    leaving: Callable[[], None] | None = None,
 ) -> Summary:
     """Record until a signal to stop or ``stop_after_s``; blocks, returns after a clean stop.
 
     SIGTERM and SIGINT stop it, and SIGHUP does where ``read`` is None: the terminal was closed.
     Otherwise SIGHUP reads the configuration again, by ``read``, and the list of products.
+
+    A second signal to stop ends the process as soon as what was received is synced, with exit code
+    0; ``leaving`` is called right before. After a stop of a service, signals are held back: it is
+    about to end, and everything is on disk.
 
     ``seal_on_exit``: also seal the hour that is open. ``watch`` is called once a second;
     ``planned`` once, at the start, with what is recorded and over how many connections.
@@ -53,6 +62,11 @@ def record(
         PermissionRefusedError: the key must not be used; see `signings_for` for this and more.
     """
     root = Root(config.data)
+
+    def leave() -> None:
+        if leaving is not None:
+            leaving()
+        leave_at_once()
 
     async def run(signings: Signings) -> Summary:
         async with rest_services(config.feed) as (rest, trades):
@@ -70,6 +84,7 @@ def record(
                 trades=trades,
                 signings=signings,
                 unit=Unit(Notifier()),
+                leave=leave,
             )
             if planned is not None:
                 planned(recorder.lineup.selection, recorder.progress().connections)
@@ -86,13 +101,23 @@ def record(
             raise StorageError(_storage_text(root, group)) from group
         except* RecorderError as group:
             raise _first(group) from None
-        if seal_on_exit:
+        if not seal_on_exit:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        else:
             sealing.mend_all(root)
             recovery.publish_missing(root.path)
             hours = recovery.unsealed(root)
             commits = recovery.seal_and_switch(root, hours)
             summary.sealed += [hour_text(commit.hour) for commit in commits]
         return summary
+
+
+def leave_at_once() -> None:
+    """End this process, with exit code 0, and wait for nothing: no name that is being looked up."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def settle() -> None:
@@ -102,6 +127,7 @@ def settle() -> None:
     looks at all rows that wait for their part. Young garbage goes as ever, old cycles (connections
     that were closed) are few, and can wait.
     """
+    gc.enable()  # `recorder run` has it off while it imports
     gc.collect()
     gc.freeze()
     young, middle, _ = gc.get_threshold()

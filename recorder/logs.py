@@ -176,6 +176,11 @@ def redact(text: str) -> str:
     return text
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a key is named like one of a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def check_catalogued(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
     """Assert that the event is in `EVENTS`: its name is a constant, upstream text is a value."""
     assert event_dict["event"] in EVENTS, f"not in recorder.logs.EVENTS: {event_dict['event']!r}"
@@ -224,7 +229,9 @@ def render_for_journal(
         for name, value in sorted(event_dict.items())
         if name not in {"ts", "level", "event"}
     ]
-    return (render_json(logger, method, event_dict), " ".join(shown), fields), {}
+    # Where the line stands for the entry, journald takes the number for its priority.
+    line = f"<{journal.priority(fields)}>{render_json(logger, method, event_dict)}"
+    return (line, " ".join(shown), fields), {}
 
 
 class TerminalRenderer:

@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import tarfile
 import time
 import traceback
 from base64 import b64encode
@@ -27,7 +28,7 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
-from recorder import api, config, credentials, keycheck, logs, recovery, worker
+from recorder import api, bundle, config, credentials, keycheck, logs, recovery, replay, worker
 from recorder.cli.embedded import embedded_venue
 from recorder.config.listening import Address
 from recorder.credentials import Credentials, Secret, load
@@ -411,3 +412,135 @@ async def test_what_is_served_shows_no_secret(tmp_path, monkeypatch, capsys):
     assert "http_failed" in text
     assert "recorder_build_info" in text
     assert_hidden(text, secret, PLANTED)
+
+
+# --- support bundles -----------------------------------------------------------------------------
+
+
+def inside(path: Path) -> str:
+    """All that a bundle holds, as whoever gets it reads it: names, members, and the file itself."""
+    with tarfile.open(path) as found:
+        texts = [each.name + found.extractfile(each).read().decode() for each in found]
+    return "".join(texts) + path.read_bytes().decode("latin-1")
+
+
+def with_doubts(root: Path, *secrets: str) -> Path:
+    """A data directory whose faults tell what a venue said: it says the secrets."""
+    file = root / "capture.ndjson"
+    said = [
+        {"type": "error", "message": f"bad key {secret} {secret.encode().hex()}"}
+        for secret in secrets
+    ]
+    first = {
+        "channel": "subscriptions", "client_id": "", "timestamp": "2026-11-21T19:02:33.1Z",
+        "sequence_num": 0, "events": [{"subscriptions": {}}],
+    }  # fmt: skip
+    lines = [
+        {"t": 1795287753.0 + at, "conn": "ws1", "dir": "in", "raw": json.dumps(raw)}
+        for at, raw in enumerate([first, *said])
+    ]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    replay.import_captures([file], root / "data")
+    return root / "data"
+
+
+def log_with(path: Path, *secrets: str) -> Path:
+    """A log into which the secrets got in every way: events, keys, other lines, tracebacks."""
+    lines = []
+    for secret in secrets:
+        for form in forms(secret):
+            event = {"ts": "2026-11-21T19:02:33Z", "level": "info", "event": "connect_failed"}
+            lines += [
+                json.dumps({**event, "error": f"refused: {form}", "reason": form, form: form}),
+                json.dumps({**event, "detail": {"deep": [form]}, "url": f"wss://x/{form}"}),
+                json.dumps({**event, "event": form}),
+                f"Traceback: key = '{form}'",
+                f"COINBASE_API_SECRET={form}",
+                form,
+            ]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def journal_with(folder: Path, log: Path) -> None:
+    """A stand-in of journalctl that tells the lines of a log as entries."""
+    entries = []
+    for line in log.read_text().splitlines():
+        told = {"MESSAGE": line, "_CMDLINE": line, "EVENT": "connect_failed", "ERROR": line}
+        entries += [told, {**told, "EVENT": line}, {**told, line: "x"}]
+    (folder / "told").write_text("\n".join(map(json.dumps, entries)))
+    (folder / "journalctl").write_text(f"#!/bin/sh\ncat {folder}/told\n")
+    (folder / "journalctl").chmod(0o700)
+
+
+def wrong_settings(data: Path, secret: str, planted: str) -> Iterator[str]:
+    """Configurations that have a key where none belongs: some are refused, others pass."""
+    text, word = json.dumps(secret), planted.lower()
+    yield f'data = "{data}"\n[feed]\nkey_file = {text}\n'
+    yield f'data = "{data}"\napi_secret = {text}\n"{planted}" = 1\n'
+    yield f'data = "{data}"\n[feed]\nproducts = [{text}, "{planted}"]\nvenue = {text}\n'
+    yield f"data = {planted}\n[{planted}\n"
+    yield f'data = "{data}/{planted}"\n'
+    product = f"{secret.encode().hex().upper()[:20]}-{planted.encode().hex().upper()[:20]}"
+    yield (
+        f'data = "{data}"\n[feed]\nkey_file = "/srv/{planted}/key"\nproducts = ["{product}"]\n'
+        f'url = "wss://{word}.coinbase.com/{planted}"\nrest_url = "https://{word}.lan/{planted}"\n'
+        f'[http]\nhosts = ["{word}"]\ntoken_file = "/srv/{planted}"\n'
+    )
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_support_bundle_shows_no_key(kind, tmp_path, monkeypatch):
+    """Not of the environment, a key file, the settings, the log, the journal, or the data.
+
+    Wherever a person or the venue wrote it, and in whatever form.
+    """
+    known, secret = new_key(kind)
+    secrets = [secret, PLANTED, *filter(None, [known.passphrase])]
+    folder = tmp_path / f"machine-{PLANTED}"
+    folder.mkdir()
+    monkeypatch.setenv("COINBASE_API_KEY", known.name)
+    monkeypatch.setenv("COINBASE_API_SECRET", secret)
+    monkeypatch.setenv("COINBASE_API_PASSPHRASE", known.passphrase)
+    monkeypatch.setenv("TZ", PLANTED)
+    monkeypatch.setenv(PLANTED, PLANTED)
+    data = with_doubts(folder, *secrets)
+    log = log_with(folder / "log", *secrets)
+    journal_with(folder, log)
+    settings, shown = folder / "recorder.toml", ""
+    for count, text in enumerate(wrong_settings(data, secret, PLANTED)):
+        settings.write_text(text)
+        monkeypatch.setenv("PATH", "/nowhere" if count % 2 else f"{folder}:/usr/bin:/bin")
+        out = tmp_path / f"{count}.tar.gz"
+        source = log if count % 2 else None
+        made = bundle.make(
+            bundle.Asked(out, None if count else data, settings, source, 30, 2_000, offline=True)
+        )
+        shown += inside(out) + repr(made.parts)
+    assert "held a key" not in shown, "it was found only by the last look"
+    assert shown.count("connect_failed") > 100
+    assert "venue_error" in shown
+    assert '"feed.key_file": "set"' in shown
+    assert '"COINBASE_API_SECRET"' in shown
+    assert_hidden(shown, *secrets)
+    assert_hidden(shown.lower(), *(form.lower() for form in forms(PLANTED)))
+
+
+async def test_a_support_bundle_of_a_recorder_that_runs_shows_no_secret(tmp_path, monkeypatch):
+    """Neither the token with which it asks, nor what was in the log of a venue that refused."""
+    token = tmp_path / "token"
+    token.write_text(PLANTED)
+    token.chmod(0o600)
+    settings = tmp_path / "recorder.toml"
+    settings.write_text(f'data = "{tmp_path}/data"\n[http]\ntoken_file = "{token}"\n')
+    http = config.HttpConfig(listen=Address("127.0.0.1", 0), token_file=token)
+    async with served(tmp_path / "data", http) as there:
+        await wait_for(lambda: all_recorded(there.recorder), "every channel")
+        out = tmp_path / "made.tar.gz"
+        made = await asyncio.to_thread(
+            bundle.make, bundle.Asked(out, config=settings, offline=True)
+        )
+    shown = inside(out) + repr(made)
+    assert '"status": 200' in shown
+    assert "recorder_build_info" in shown
+    assert_hidden(shown, PLANTED)

@@ -23,6 +23,10 @@ ELSEWHERE = {
     "summaries.py": "tests/test_replay.py compares every figure of it with expected.json",
     "broadcast/tabled.py": "tests/broadcast/test_server.py and test_rerecorded.py tell from tables",
     "broadcast/tape.py": "tests/broadcast/test_server.py tells tapes of every kind",
+    **{
+        f"bundle/{name}.py": "tests/bundle/test_course.py makes bundles of it"
+        for name in ("held", "machine", "running")
+    },
     "core/messages.py": "vocabulary without code; tests/core/wire/test_advanced.py builds all",
     "cli/terminal.py": "what it prints is seen in tests/cli/test_look.py and test_record.py",
     "cli/tour.py": "tests/cli/test_demo.py takes the tour",
@@ -32,6 +36,8 @@ ELSEWHERE = {
         f"http/{name}.py": "tests/http/test_http.py asks a server of it over sockets"
         for name in ("answers", "look", "server", "site", "views", "watch")
     },
+    "feed/by_websockets.py": "tests/feed/test_sockets.py opens sockets by both transports",
+    "doctor/findings.py": "values; tests/doctor has findings of every check",
     "feed/shell.py": "a protocol without code; tests/feed/test_connection.py implements it",
     "venue/__init__.py": "tests/cli/test_embedded.py serves by it in a process",
     "venue/door.py": "tests/venue/test_server.py and test_playback.py open it",
@@ -49,9 +55,10 @@ ELSEWHERE = {
         f"verify/{name}.py": "tests/test_verify.py plants what it has to find"
         for name in (
             *("again", "books", "coverage", "days", "directory", "findings", "hours"),
-            *("parts", "raw", "reading", "sealed"),
+            *("noted", "parts", "raw", "reading", "sealed"),
         )
     },
+    "verify/quick.py": "tests/bundle/test_course.py looks with it",
 }
 
 

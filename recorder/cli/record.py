@@ -1,5 +1,6 @@
 """Commands that write: run, check-config, import, seal."""
 
+import gc
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from recorder import config as settings
 from recorder.cli import terminal
 from recorder.cli.status import StatusLine
 from recorder.cli.summary import show_recorded
+from recorder.worker import without_pandas
 
 if TYPE_CHECKING:
     from recorder.listing import Selection
@@ -19,6 +21,15 @@ DATA_HELP = "The data directory."
 JSON_HELP = "Print one JSON document instead of tables."
 _NAMED_MAX = 12  # products that are named one by one
 _FIRST = 5
+
+
+def hasten() -> None:
+    """Get to the first frame sooner, in a process that does nothing but record.
+
+    Nothing is collected while it imports, a tenth of the time; `live.settle` has it on again.
+    """
+    gc.disable()
+    without_pandas()
 
 
 def run(
@@ -106,6 +117,7 @@ def run(
             watch=status.update,
             planned=planned,
             read=None if _attached() else read,
+            leaving=status.leave,
         )
     show_recorded(summary)
 

@@ -40,6 +40,14 @@ class StatusLine:
     ) -> None:
         self._live.stop()
 
+    def leave(self) -> None:
+        """Stopped at once: clear the line, and say what is left to do."""
+        self._live.stop()
+        terminal.messages().print(
+            "Stopped at once. What was received is on disk; the next start, or `recorder seal`, "
+            "makes tables of what is not published yet."
+        )
+
     def update(self, now: "Progress") -> None:
         """Show `now`; called about once a second, from any thread."""
         self._live.update(status_line(now, self._before), refresh=True)

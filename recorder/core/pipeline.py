@@ -62,6 +62,7 @@ class Pipeline(Knowledge):
     def __init__(self) -> None:
         super().__init__()
         self._fresh = True
+        self._ahead: tuple[bytes, Decoded] | None = None
 
     # --- the ways in --------------------------------------------------------------------------
 
@@ -91,6 +92,10 @@ class Pipeline(Knowledge):
                 listed.listed(arrival, ingest_seq, step)
         self._fresh = False
         return step
+
+    def decoded(self, raw: bytes, decoded: Decoded) -> None:
+        """Give what `wire.decode` makes of a frame of which the next step is; it took long."""
+        self._ahead = raw, decoded
 
     def load_checkpoint(self, books: dict[tuple[str, str], Level2]) -> None:
         """Give a fresh pipeline the books, by (connection, product), that an hour begins with."""
@@ -125,7 +130,11 @@ class Pipeline(Knowledge):
 
     def _frame(self, frame: Frame, ingest_seq: int, step: Step) -> None:
         session = self.session(frame.connection_id, frame.recv_ns)
-        decoded = wire_of(session.venue).decode(frame.raw)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] is frame.raw:
+            decoded = ahead[1]
+        else:
+            decoded = wire_of(session.venue).decode(frame.raw)
         self.messages[decoded.label] += 1
         sequence = decoded.sequence
         if decoded.product_sequence is not None:
@@ -133,11 +142,10 @@ class Pipeline(Knowledge):
         origin = Origin(frame.recv_ns, frame.connection_id, sequence, decoded.exchange_ns)
         place = Place(step, session, origin, ingest_seq, count(ingest_seq), frame.raw)
         found = None if decoded.sequence is None else session.check(decoded.sequence)
-        match found:
-            case Late():
-                self._late(found, place)
-            case Gap():
-                self._gap(found, place)
+        if isinstance(found, Late):
+            self._late(found, place)
+        elif found is not None:
+            self._gap(found, place)
         if frame.recv_ns > session.last_ns + SILENCE_NS_MAX:
             session.pause(frame.recv_ns - session.last_ns)
         session.last_ns = frame.recv_ns

@@ -41,10 +41,10 @@ from recorder.dataset.readable import Answer, Readable
 from recorder.dataset.replay import Replay, replay_in, tables_of
 from recorder.dataset.selection import Options, Selection, query_of
 from recorder.dataset.shares import Share
-from recorder.dataset.times import Time, bounds, to_ns
 from recorder.dataset.tops import tops_in
 from recorder.dataset.trusted import Trusted
 from recorder.errors import IncompleteData
+from recorder.times import Time, bounds, to_ns
 
 __all__ = [
     "Answer",

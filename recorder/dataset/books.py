@@ -14,8 +14,8 @@ from recorder.dataset.gaps import CHANNELS, Interval, intervals
 from recorder.dataset.inventory import known_products, refuse_unknown
 from recorder.dataset.lines import lines_at, spans_of
 from recorder.dataset.reading import Span, join, read_span
-from recorder.dataset.times import to_datetime, to_text
 from recorder.errors import NoInputError, UsageError
+from recorder.times import to_datetime, to_text
 
 COLUMNS = (
     "side", "price", "size", "book_epoch", "ingest_seq", "connection_id", "recv_ns", "price_text",

@@ -23,9 +23,9 @@ from recorder.dataset.readable import BATCH_ROWS
 from recorder.dataset.selection import Query, stream
 from recorder.dataset.shares import DAY_NS
 from recorder.dataset.spreads import Spread, spread_in
-from recorder.dataset.times import to_datetime
 from recorder.errors import NoInputError, UsageError
 from recorder.store.parts import SCHEMAS
+from recorder.times import to_datetime
 
 _TABLES: tuple[Table, ...] = (LEVEL2, TRADES, TICKER, CANDLES)
 _SECOND_NS = 1_000_000_000

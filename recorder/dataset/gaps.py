@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from recorder.core.coverage import BACKFILLED, GAP
 from recorder.dataset.coverage import coverage_rows
 from recorder.dataset.files import View
-from recorder.dataset.times import to_datetime, to_text
 from recorder.errors import IncompleteData
+from recorder.times import to_datetime, to_text
 
 NOT_RECORDED = "not_recorded"
 SHOWN = 10

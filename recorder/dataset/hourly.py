@@ -22,8 +22,8 @@ from recorder.dataset.gaps import CHANNELS, NOT_RECORDED, Gap, Interval, look_at
 from recorder.dataset.inventory import refuse_unknown
 from recorder.dataset.ranges import channels_named
 from recorder.dataset.shares import DAY_NS, NS, Piece, Seen, Share, added, by_hour, length_ns
-from recorder.dataset.times import to_datetime
 from recorder.errors import UsageError
+from recorder.times import to_datetime
 
 CELLS_MAX = 2_000_000  # each a few hundred bytes
 

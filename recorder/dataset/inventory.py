@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from recorder.core.tables import TABLES
 from recorder.dataset.files import HOUR_NS, View
 from recorder.dataset.reading import distinct, groups_in, opened
-from recorder.dataset.times import to_datetime
 from recorder.errors import DataError, NoInputError, UsageError
 from recorder.store.paths import File
+from recorder.times import to_datetime
 
 PER_PRODUCT = tuple(name for name, table in TABLES.items() if table.per_product)
 _SHOWN = 20

@@ -10,8 +10,8 @@ from recorder.dataset.files import View
 from recorder.dataset.fills import fill, late_gaps
 from recorder.dataset.gaps import CHANNELS, Gap, Interval, incomplete, intervals, look
 from recorder.dataset.inventory import refuse_unknown
-from recorder.dataset.times import to_text
 from recorder.errors import IncompleteData, NoInputError, UsageError
+from recorder.times import to_text
 
 # Channels go by the name of their table or by that under which they are subscribed.
 TABLE_OF = {name: table for table, names in CHANNELS.items() for name in (table, *names)}

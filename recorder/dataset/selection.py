@@ -20,10 +20,10 @@ from recorder.dataset.inventory import refuse_unknown, texts
 from recorder.dataset.ranges import examine, require
 from recorder.dataset.readable import BATCH_ROWS, Readable, at_once, need
 from recorder.dataset.reading import Span, join, read_span, stream_span
-from recorder.dataset.times import to_text
 from recorder.errors import UsageError
 from recorder.store.parts import SCHEMAS
 from recorder.store.paths import File, path_of
+from recorder.times import to_text
 
 if TYPE_CHECKING:
     import pandas as pd

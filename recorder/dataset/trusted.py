@@ -15,7 +15,7 @@ from recorder.dataset.files import Files, View
 from recorder.dataset.gaps import Gap
 from recorder.dataset.hourly import CoverageMap, DayCondition, coverage_map
 from recorder.dataset.ranges import all_gaps, channel_told
-from recorder.dataset.times import Time, bounds
+from recorder.times import Time, bounds
 
 
 class Trusted:

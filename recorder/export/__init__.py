@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from recorder.dataset import Dataset, Gap, open_dataset
-from recorder.dataset.times import Time, bounds, to_text
 from recorder.errors import UsageError
 from recorder.export import hftbacktest, nautilus, tardis
 from recorder.export.check import Checked, Expected, check_books, check_trades
@@ -26,6 +25,7 @@ from recorder.export.increments import Increments, increments_of, step_of
 from recorder.export.place import placed
 from recorder.export.scope import Scope, scope_of, trades_in
 from recorder.export.writing import Writer
+from recorder.times import Time, bounds, to_text
 
 __all__ = ["FORMATS", "NAME", "Exported", "File", "Product", "export"]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recorder.dataset.times import to_text
 from recorder.export.digests import Sum, digest_of
+from recorder.times import to_text
 
 
 class Misread(Exception):  # noqa: N818  what was read is wrong, and says how

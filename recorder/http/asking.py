@@ -31,12 +31,33 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(data: Path, config: HttpConfig) -> dict[str, Any] | None:
-    """What `/v1/status` says of who records into a directory; None where nobody serves it.
+def ask(data: Path, config: HttpConfig, target: str = "/v1/status") -> dict[str, Any] | None:
+    """What a path says of who records into a directory; None where nobody serves it.
 
     Raises:
         UnavailableError: it is served, and cannot be asked.
         ConfigError, PermissionRefusedError, NoInputError: the token of the settings is no good.
+    """
+    answer = fetch(data, config, target)
+    if answer is None:
+        return None
+    found, code, content = answer
+    try:
+        told: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        raise _unanswered(found, error) from None
+    if code != 200:
+        raise UnavailableError(
+            f"{found.url} refused: {code} {told.get('detail', '')}; the settings given "
+            "with --config must be those of the recorder"
+        )
+    return told
+
+
+def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int, bytes] | None:
+    """Ask for a path: where that was, the status and the body; None where nobody serves it.
+
+    Raises as `ask` does.
     """
     found = place.read(data)
     if found is None:
@@ -53,23 +74,21 @@ def ask(data: Path, config: HttpConfig) -> dict[str, Any] | None:
         headers["Authorization"] = f"Bearer {token.reveal()}"
     try:
         connection = _connection(found.url, config)
-        connection.request("GET", "/v1/status", headers=headers)
+        connection.request("GET", target, headers=headers)
         answer = connection.getresponse()
         content = answer.read(ANSWER_BYTES_MAX)
         connection.close()
-        status: dict[str, Any] = json.loads(content)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UnavailableError(
-            f"process {found.pid} should be served at {found.url}, and does not answer ({reason}); "
-            "see its log"
-        ) from None
-    if answer.status != 200:
-        raise UnavailableError(
-            f"{found.url} refused: {answer.status} {status.get('detail', '')}; the settings given "
-            "with --config must be those of the recorder"
-        )
-    return status
+        raise _unanswered(found, error) from None
+    return found, answer.status, content
+
+
+def _unanswered(found: place.Place, error: Exception) -> UnavailableError:
+    reason = f"{type(error).__name__}: {error}"
+    return UnavailableError(
+        f"process {found.pid} should be served at {found.url}, and does not answer ({reason}); "
+        "see its log"
+    )
 
 
 def _connection(url: str, config: HttpConfig) -> http.client.HTTPConnection:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from recorder import dataset
 from recorder.core.frames import HOUR_NS
 from recorder.errors import NoInputError, RecorderError, UsageError
 from recorder.http.answers import RefusedError, moment
 from recorder.http.guard import Refusal
+from recorder.times import to_ns
 from recorder.worker import WorkError, work
 
 ROWS_MAX = 20_000
@@ -52,8 +53,8 @@ def span_of(start: str | None, end: str | None, now_ns: int) -> tuple[int, int |
         RefusedError: a time cannot be read, or the range is too long or has nothing in it.
     """
     try:
-        end_ns = None if end is None else dataset.to_ns(_time(end))
-        start_ns = None if start is None else dataset.to_ns(_time(start))
+        end_ns = None if end is None else to_ns(_time(end))
+        start_ns = None if start is None else to_ns(_time(start))
     except (RecorderError, ValueError, OverflowError):
         wanted = "times are ISO 8601, or whole numbers since 1970"
         raise RefusedError(Refusal(400, "time", wanted)) from None
@@ -73,6 +74,8 @@ def _time(text: str) -> str | int:
 
 def read(path: Path, asked: Asked) -> bytes:
     """Read intervals, as JSON; runs in a process of its own."""
+    from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
+
     with suppress(OSError):
         os.nice(NICE)
     data, rows = dataset.open_dataset(path), []
@@ -102,15 +105,18 @@ def _shown(name: str, value: Any) -> Any:
 
 
 class Intervals:
-    """Reads intervals of a data directory, and keeps the answers for a while."""
+    """Reads what was recorded of a data directory, and keeps the answers for a while.
+
+    What is asked is given with the function that reads it, in the process of its own.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._kept: OrderedDict[Asked, tuple[float, bytes]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def get(self, asked: Asked) -> bytes:
+    async def get(self, asked: Hashable, reader: Callable[[Path, Any], bytes] = read) -> bytes:
         """The answer, as JSON.
 
         Raises:
@@ -127,17 +133,17 @@ class Intervals:
         try:
             async with self._turn:
                 kept = self._fresh(asked)
-                return await self._read(asked) if kept is None else kept
+                return await self._read(asked, reader) if kept is None else kept
         finally:
             self._waiting -= 1
 
-    def _fresh(self, asked: Asked) -> bytes | None:
+    def _fresh(self, asked: Hashable) -> bytes | None:
         at_s, content = self._kept.get(asked, (0.0, b""))
         return content if content and time.monotonic() - at_s < KEPT_S else None
 
-    async def _read(self, asked: Asked) -> bytes:
+    async def _read(self, asked: Hashable, reader: Callable[[Path, Any], bytes]) -> bytes:
         try:
-            content: bytes = await work(read, self._path, asked)
+            content: bytes = await work(reader, self._path, asked)
         except (WorkError, OSError):
             raise RefusedError(
                 Refusal(503, "unreadable", "coverage cannot be read now; `recorder verify` says "

@@ -10,13 +10,24 @@ from aiohttp import hdrs, web
 
 from recorder import logs
 from recorder.config.checks import PRODUCT
+from recorder.core.frames import HOUR_NS
 from recorder.http.answers import RefusedError, asked, document, encoded, refused, text
 from recorder.http.gathered import Gatherer, Served
 from recorder.http.guard import HEADERS, Guard, Refusal
+from recorder.http.history import History
+from recorder.http.hourly import AskedHours, read_hours
 from recorder.http.intervals import Asked, Intervals, span_of
 from recorder.http.metrics import OPEN_TYPE, PLAIN_TYPE, exposition, wants_open
-from recorder.http.pages import PAGES
-from recorder.http.stream import CLIENTS_MAX, KINDS, Client, Hub
+from recorder.http.pages import PAGES, answer_page
+from recorder.http.stream import (
+    BOOK,
+    BOOK_DEPTH_MAX,
+    BOOKS_MAX,
+    CLIENTS_MAX,
+    KINDS,
+    Client,
+    Hub,
+)  # fmt: skip
 from recorder.http.views import DEPTH_MAX, book_view, known_products, products_view, status_view
 from recorder.http.watch import Watch
 
@@ -26,6 +37,7 @@ DEPTH = 50
 KEPT_S = 0.5  # products and metrics: asked for more often, they are the same
 PRODUCTS_MAX = 100  # of one stream's filter
 _CHANNEL = re.compile(r"[a-z0-9_]{1,32}")
+_MOMENT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _SEND_BUFFER_BYTES = 64 * 1024
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -42,11 +54,14 @@ class Site:
         self._kept: dict[str, tuple[float, bytes]] = {}
         self._writing = asyncio.Lock()
         self.hub = Hub(watch)
+        self.history = History(watch)
         self.served = Served(Counter())
         self._gatherer = Gatherer(watch, self.hub, self.served)
         self._answers: dict[str, Answer] = {
             "/v1/products": self._products,
             "/v1/coverage": self._coverage,
+            "/v1/coverage/hours": self._hours,
+            "/v1/history": self._history,
             "/v1/status": self._status,
             "/v1/stream": self._stream,
             "/metrics": self._metrics,
@@ -116,8 +131,7 @@ class Site:
         raise RefusedError(Refusal(404, "path", "there is nothing here; / lists what there is"))
 
     async def _page(self, request: web.BaseRequest) -> web.StreamResponse:
-        page = PAGES[request.path]
-        return text(page.content, page.content_type)
+        return answer_page(request, PAGES[request.path])
 
     async def _probe(self, request: web.BaseRequest) -> web.StreamResponse:
         """Health; whoever may not read the rest is told no more than whether."""
@@ -140,13 +154,9 @@ class Site:
         return text(content, "application/json")
 
     async def _book(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
-        depth = asked(request, "depth").get("depth", str(DEPTH))
-        if not (depth.isascii() and depth.isdigit() and len(depth) < 6):
-            raise RefusedError(Refusal(400, "depth", f"depth is a number, 1 to {DEPTH_MAX}"))
-        if not 1 <= int(depth) <= DEPTH_MAX:
-            raise RefusedError(Refusal(400, "depth", f"depth is 1 to {DEPTH_MAX}"))
+        depth = _depth(asked(request, "depth").get("depth", str(DEPTH)), DEPTH_MAX)
         self._check_product(name)
-        return document(book_view(self._watch, name, int(depth)))
+        return document(book_view(self._watch, name, depth))
 
     def _check_product(self, name: str) -> None:
         known = PRODUCT.fullmatch(name) and name in known_products(self._watch.recorder.inside())
@@ -157,11 +167,7 @@ class Site:
 
     async def _coverage(self, request: web.BaseRequest) -> web.StreamResponse:
         given = asked(request, "product", "channel", "start", "end", "gaps")
-        product_id, channel = given.get("product"), given.get("channel")
-        if product_id is not None and not PRODUCT.fullmatch(product_id):
-            raise RefusedError(Refusal(404, "product", "not a product"))
-        if channel is not None and not _CHANNEL.fullmatch(channel):
-            raise RefusedError(Refusal(400, "channel", "not a channel"))
+        product_id, channel = _scope(given)
         if given.get("gaps", "false") not in {"true", "false"}:
             raise RefusedError(Refusal(400, "gaps", "gaps is true or false"))
         start_ns, end_ns = span_of(
@@ -170,6 +176,25 @@ class Site:
         only_gaps = given.get("gaps") == "true"
         content = await self._intervals.get(Asked(product_id, channel, start_ns, end_ns, only_gaps))
         return text(content, "application/json")
+
+    async def _hours(self, request: web.BaseRequest) -> web.StreamResponse:
+        given = asked(request, "product", "channel", "start", "end")
+        now_ns = self._watch.recorder.now_ns()
+        start_ns, end_ns = span_of(given.get("start"), given.get("end"), now_ns)
+        last_ns = now_ns if end_ns is None else end_ns
+        # Whole hours, so that the answer is the same for an hour; of the last day it is 24.
+        if "start" not in given:
+            start_ns += HOUR_NS
+        hours = AskedHours(
+            *_scope(given), start_ns // HOUR_NS * HOUR_NS, -(-last_ns // HOUR_NS) * HOUR_NS
+        )
+        return text(await self._intervals.get(hours, read_hours), "application/json")
+
+    async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
+        after = asked(request, "after").get("after", "0")
+        if not _MOMENT.fullmatch(after):
+            raise RefusedError(Refusal(400, "after", "after is seconds since 1970"))
+        return document(self.history.view(float(after)))
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         openly = wants_open(request.headers.get(hdrs.ACCEPT, ""))
@@ -191,16 +216,28 @@ class Site:
 
     # --- the stream -----------------------------------------------------------------------------
 
-    async def _stream(self, request: web.BaseRequest) -> web.StreamResponse:
-        asked(request, "events", many=("product",))
-        kinds = request.query.get("events", ",".join(KINDS)).split(",")
-        if not set(kinds) <= set(KINDS):
-            raise RefusedError(Refusal(400, "events", f"events are {', '.join(KINDS)}"))
+    def _client(self, request: web.BaseRequest) -> Client:
+        """What a stream is wanted of."""
+        given = asked(request, "events", "depth", "gaps", many=("product",))
+        kinds = given.get("events", ",".join(KINDS)).split(",")
+        if not set(kinds) <= {*KINDS, BOOK}:
+            raise RefusedError(Refusal(400, "events", f"events are {', '.join((*KINDS, BOOK))}"))
         products = request.query.getall("product", [])
         if len(products) > PRODUCTS_MAX:
             raise RefusedError(Refusal(400, "product", f"{PRODUCTS_MAX} products at most"))
         for each in products:
             self._check_product(each)
+        if BOOK in kinds and not 1 <= len(products) <= BOOKS_MAX:
+            raise RefusedError(
+                Refusal(400, "product", f"books are told of 1 to {BOOKS_MAX} products")
+            )
+        if given.get("gaps", "own") not in {"own", "all"}:
+            raise RefusedError(Refusal(400, "gaps", "gaps is own or all"))
+        depth = _depth(given.get("depth", str(DEPTH)), BOOK_DEPTH_MAX)
+        return Client(products or None, kinds, depth=depth, all_gaps=given.get("gaps") == "all")
+
+    async def _stream(self, request: web.BaseRequest) -> web.StreamResponse:
+        client = self._client(request)
         if len(self.hub.clients) >= CLIENTS_MAX:
             raise RefusedError(
                 Refusal(503, "busy", f"{CLIENTS_MAX} streams are open", {"Retry-After": "30"})
@@ -209,7 +246,6 @@ class Site:
         answer.force_close()
         if request.method == "HEAD":
             return answer
-        client = Client(products or None, kinds)
         self.hub.join(client)
         try:
             await self._send(request, answer, client)
@@ -235,6 +271,23 @@ class Site:
             _abort(request)
         finally:
             await batches.aclose()
+
+
+def _depth(given: str, most: int) -> int:
+    """Levels a side, as they are asked for. Raises RefusedError."""
+    if given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= most:
+        return int(given)
+    raise RefusedError(Refusal(400, "depth", f"depth is a number, 1 to {most}"))
+
+
+def _scope(given: dict[str, str]) -> tuple[str | None, str | None]:
+    """Which product and channel are asked for; None for all. Raises RefusedError."""
+    product_id, channel = given.get("product"), given.get("channel")
+    if product_id is not None and not PRODUCT.fullmatch(product_id):
+        raise RefusedError(Refusal(404, "product", "not a product"))
+    if channel is not None and not _CHANNEL.fullmatch(channel):
+        raise RefusedError(Refusal(400, "channel", "not a channel"))
+    return product_id, channel
 
 
 def _abort(request: web.BaseRequest) -> None:

@@ -1,4 +1,4 @@
-"""What happens, as it happens: server-sent events of best prices, trades and gaps.
+"""What happens, as it happens: server-sent events of best prices, trades, gaps, and books.
 
 A client that reads slowly gets the newest best prices of each product when it reads again, and is
 told how many trades and gaps it has missed. What waits for it is bounded, and nobody else waits.
@@ -6,6 +6,7 @@ Nothing at all is done while there are no clients.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Collection
 from typing import Any
@@ -19,7 +20,7 @@ from recorder.core.rows import Rows
 from recorder.core.tables import TABLES
 from recorder.http.answers import moment
 from recorder.http.look import sights
-from recorder.http.views import known_products
+from recorder.http.views import book_view, known_products
 from recorder.http.watch import Watch
 
 CLIENTS_MAX = 16
@@ -29,6 +30,10 @@ PACE_S = 0.1  # between two batches
 BEAT_S = 15.0  # a comment, so that a connection that is dead shows
 RETRY_MS = 3000
 KINDS = ("top", "trade", "gap")
+BOOK = "book"  # told only where it is asked for, of few products
+BOOKS_MAX = 4
+BOOK_DEPTH_MAX = 200
+BOOK_PACE_S = 0.25
 
 _TRADE = {name: place for place, name in enumerate(TABLES["trades"].stored())}
 _GAP = {name: place for place, name in enumerate(TABLES["coverage"].stored())}
@@ -42,14 +47,26 @@ class Client:
     """One reader: what waits for it.
 
     ``products`` and ``kinds`` are what it wants; ``moved`` are products whose best prices it has
-    not been told yet, ``missed`` counts what was left out since it was last told.
+    not been told yet, ``changed`` those whose books; ``missed`` counts what was left out since it
+    was last told.
     """
 
-    def __init__(self, products: Collection[str] | None, kinds: Collection[str]) -> None:
-        """``products``: None for all."""
+    def __init__(
+        self,
+        products: Collection[str] | None,
+        kinds: Collection[str],
+        *,
+        depth: int = 0,
+        all_gaps: bool = False,
+    ) -> None:
+        """``products``: None for all; ``depth`` is that of books, ``all_gaps``: of all products."""
         self.products = None if products is None else frozenset(products)
         self.kinds = frozenset(kinds)
+        self.depth = depth
+        self.all_gaps = all_gaps
+        self.books_told_s = 0.0
         self.moved: dict[str, None] = {}
+        self.changed: dict[str, None] = {}
         self.trades: deque[dict[str, Any]] = deque(maxlen=TRADES_MAX)
         self.gaps: deque[dict[str, Any]] = deque(maxlen=GAPS_MAX)
         self.missed = {"trades": 0, "gaps": 0}
@@ -59,12 +76,17 @@ class Client:
         """Whether something is for it; what is of no product is for everybody."""
         if kind not in self.kinds:
             return False
-        return self.products is None or product_id is None or product_id in self.products
+        if self.products is None or product_id is None or (kind == "gap" and self.all_gaps):
+            return True
+        return product_id in self.products
 
     def move(self, product_id: str) -> None:
-        """The best prices of a product may be others."""
+        """The best prices of a product may be others, and its book is."""
         if self.wants("top", product_id):
             self.moved[product_id] = None
+            self.news.set()
+        if self.wants(BOOK, product_id):
+            self.changed[product_id] = None
             self.news.set()
 
     def traded(self, trade: dict[str, Any]) -> None:
@@ -179,14 +201,18 @@ class Hub:
         try:
             while not self.closing.is_set():
                 news = asyncio.create_task(client.news.wait())
-                await asyncio.wait(
+                told, _ = await asyncio.wait(
                     {news, closing}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 news.cancel()
                 if self.closing.is_set():
                     return
-                yield self._batch(client) or b": beat\n\n"
+                batch = self._batch(client) if told else b": beat\n\n"
+                if batch:
+                    yield batch
                 await asyncio.sleep(PACE_S)
+                if client.changed:  # too early for them, and not to be forgotten
+                    client.news.set()
         finally:
             closing.cancel()
 
@@ -199,6 +225,7 @@ class Hub:
             client.missed = {"trades": 0, "gaps": 0}
         moved, client.moved = client.moved, {}
         events += [event("top", each) for each in self._tops(moved)]
+        events += [event(BOOK, each) for each in self._books(client)]
         trades, gaps = list(client.trades), list(client.gaps)
         client.trades.clear()
         client.gaps.clear()
@@ -206,6 +233,15 @@ class Hub:
         events += [event("gap", each) for each in gaps]
         self.sent += len(events)
         return b"".join(events)
+
+    def _books(self, client: Client) -> list[dict[str, Any]]:
+        """The books that changed, where the last were told long enough ago."""
+        now_s = time.monotonic()
+        if not client.changed or now_s - client.books_told_s < BOOK_PACE_S:
+            return []
+        client.books_told_s = now_s
+        changed, client.changed = client.changed, {}
+        return [book_view(self._watch, product_id, client.depth) for product_id in changed]
 
     def _tops(self, product_ids: Collection[str]) -> list[dict[str, Any]]:
         found = []

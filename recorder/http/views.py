@@ -11,6 +11,9 @@ import pyarrow as pa
 from recorder.core.book import Book
 from recorder.core.frames import HOUR_NS
 from recorder.core.messages import ASK, BID, LEVEL2
+from recorder.core.numbers import plain
+from recorder.core.rows import Rows
+from recorder.core.tables import TABLES
 from recorder.core.tallies import DAY_NS
 from recorder.feed.connection import Connection
 from recorder.feed.plan import CANONICAL
@@ -22,6 +25,7 @@ from recorder.store.paths import iso
 
 DEPTH_MAX = 500
 _TOLD_MAX = 20  # names of what is unusual
+_TRADE_COLUMNS = TABLES["trades"].stored()
 
 
 def versions() -> dict[str, str]:
@@ -102,6 +106,7 @@ def _product(
         **_spread(bid, ask),
         "last_update": moment(found.heard_ns),
         "age_s": _age(found, now_ns),
+        "last_trade": _last_trade(watch.meter.trades.get(product_id)),
         "levels": len(found.book.bids) + len(found.book.asks) if found.book else 0,
         "status": inside.recording.pipeline.statuses.get(product_id),
     }
@@ -112,6 +117,25 @@ def _product(
         if (channel, product_id) in tracks
     }
     return view
+
+
+def _last_trade(block: Rows | None) -> dict[str, Any] | None:
+    """The last of some rows of trades."""
+    if block is None:
+        return None
+    row = {
+        name: value[-1] if isinstance(value, list) else value
+        for name, value in zip(_TRADE_COLUMNS, block.values, strict=True)
+    }
+    traded_us = row["trade_time"]
+    return {
+        "price": plain(row["price"], row["price_text"]),
+        "size": plain(row["size"], row["size_text"]),
+        "taker_side": row["taker_side"],
+        "trade_id": row["trade_id"],
+        "trade_time": None if traded_us is None else moment(traded_us * 1000),
+        "recv_time": moment(row["recv_ns"]),
+    }
 
 
 def _track(watch: Watch, inside: Inside, channel: str, product_id: str) -> dict[str, Any]:
@@ -187,10 +211,10 @@ def status_view(watch: Watch) -> dict[str, Any]:
             "next_s": round((HOUR_NS - now_ns % HOUR_NS) / 1e9, 3),
         },
         "lag": {
-            "loop_p50_s": watch.meter.lag.quantile(0.5),
-            "loop_p99_s": watch.meter.lag.quantile(0.99),
-            "applied_p50_s": watch.meter.applied.quantile(0.5),
-            "applied_p99_s": watch.meter.applied.quantile(0.99),
+            "loop_p50_s": watch.recorder.latency.lag.quantile(0.5),
+            "loop_p99_s": watch.recorder.latency.lag.quantile(0.99),
+            "applied_p50_s": watch.recorder.latency.applied.quantile(0.5),
+            "applied_p99_s": watch.recorder.latency.applied.quantile(0.99),
             "travel_p50_s": watch.meter.travel[LEVEL2].quantile(0.5),
             "travel_p99_s": watch.meter.travel[LEVEL2].quantile(0.99),
             "clock_ahead_s": inside.clock.ahead_s,

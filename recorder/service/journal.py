@@ -56,7 +56,8 @@ class Journal:
     def write(self, line: str, message: str, fields: Mapping[str, Any]) -> None:
         """Write one entry: for people a ``message``, for programs all ``fields`` and the level.
 
-        ``line`` is the same as JSON. It is not waited for, and nothing is raised.
+        ``line`` is the same as JSON, with ``<N>`` before it, which journald takes for the priority.
+        It is not waited for, and nothing is raised.
         """
         lost = {"entries_lost": self._lost} if self._lost else {}
         try:
@@ -77,12 +78,17 @@ def entry(message: str, fields: Mapping[str, Any]) -> bytes:
     """One entry, from plain JSON values whose ``level`` is a word of ours."""
     found = {
         "MESSAGE": message,
-        "PRIORITY": str(PRIORITIES.get(str(fields.get("level")), PRIORITIES["info"])),
+        "PRIORITY": str(priority(fields)),
         "SYSLOG_IDENTIFIER": IDENTIFIER,
     }
     for name, value in fields.items():
         found.setdefault(field_name(name), _text(value))
     return b"".join(_field(name, value) for name, value in found.items())
+
+
+def priority(fields: Mapping[str, Any]) -> int:
+    """The priority of an entry by its ``level``, as syslog(3) numbers them."""
+    return PRIORITIES.get(str(fields.get("level")), PRIORITIES["info"])
 
 
 def field_name(name: str) -> str:

@@ -2,7 +2,8 @@
 
     start ── recording, and what was before is recovered, or after 30 s ──▶ READY=1
     once a second: how it goes ──▶ STATUS=, WATCHDOG=1 while everything gets on
-    SIGHUP ──▶ RELOADING=1 … READY=1        SIGTERM ──▶ STOPPING=1, more time while it gets on
+    SIGHUP ──▶ RELOADING=1 … READY=1        SIGTERM ──▶ STOPPING=1, more time while it gets on;
+                                            another one ──▶ STATUS=stopping at once
 
 What does not get on is not waited out: the manager is asked to do at once what it does when it
 hears nothing (WATCHDOG=trigger), which is to end this process and start another.
@@ -34,11 +35,15 @@ class State:
 
 
 class Unit:
-    """Tells the manager; without one, nothing happens. Times are of one clock, in seconds."""
+    """Tells the manager; without one, nothing happens. Times are of one clock, in seconds.
+
+    ``pings`` counts how often the watchdog was fed.
+    """
 
     def __init__(self, notifier: Notifier | None = None) -> None:
         self._notifier = notifier or Notifier(lambda _: None)
         self._log = logs.log()
+        self.pings = 0
         self._pulse = Pulse()
         self._began_s: float | None = None
         self._ready = False
@@ -90,8 +95,12 @@ class Unit:
             self._notifier.send(STOPPING=1, STATUS="stopping: what was received is being written")
 
     def flushing(self) -> None:
-        """What is left is being written, and gets on."""
+        """What is left is being written, and gets on; from any thread."""
         self._notifier.extend()
+
+    def hurrying(self) -> None:
+        """A stop was asked for again: nothing is waited for any more."""
+        self._notifier.send(STATUS="stopping at once: the next start publishes what is left")
 
     # --- the watchdog ----------------------------------------------------------------------------
 
@@ -105,7 +114,7 @@ class Unit:
             self._give_up(problem)
         elif now_s - self._pinged_s >= watchdog_s / PINGS:
             self._pinged_s, self._stuck = now_s, False
-            self._notifier.send(WATCHDOG=1)
+            self.pings += self._notifier.send(WATCHDOG=1)
             if self._stopping:
                 self._notifier.extend()
 

@@ -29,7 +29,7 @@ import msgspec
 from recorder.core.frames import hour_base
 from recorder.core.tables import COVERAGE, LEVEL2, TABLES, Kind, Table
 from recorder.errors import DataError
-from recorder.store.orphans import refuse_any_unrecorded, refuse_unswitched
+from recorder.store.orphans import recorded_hours, refuse_unswitched
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import SCHEMA_MARK, Root, hour_from_iso
 from recorder.store.publish import make_folder, publish
@@ -146,7 +146,7 @@ def refuse_unread(root: Root) -> None:
     if switched is None:
         refuse_unswitched(root)
     else:
-        refuse_any_unrecorded(root, switched)
+        recorded_hours(root, switched)
 
 
 def _digest_line(content: bytes) -> str:

@@ -26,10 +26,12 @@ ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("histogram", "", "", "counts in buckets; pure"),
-    Room("core.frames", "", "", "vocabulary in"),
-    Room("core.messages", "", "", "vocabulary out"),
+    Room("latency", "histogram", "", "how long frames take and how late the loop turns"),
+    Room("times", "errors", "numpy", "times as people write them, in every spelling; pure"),
+    Room("core.frames", "", "msgspec", "vocabulary in"),
+    Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
-    Room("core.times", "", "", "pure: the venue's spellings of time"),
+    Room("core.times", "", "numpy", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
     Room("core.coverage", "", "", "pure: intervals of one track"),
     Room("core.tables", "", "", "pure: declarations"),
@@ -46,11 +48,12 @@ ROOMS = [
         "",
         "order is checked without knowing what is in a frame",
     ),
-    Room("core.book", "core.messages", "sortedcontainers", "levels, and nothing else"),
+    Room("core.levels", "", "numpy", "pure: one side of a book"),
+    Room("core.book", "core.levels core.messages", "numpy", "levels, and nothing else"),
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
-        "",
+        "msgspec numpy",
         "messages and intervals as rows",
     ),
     Room(
@@ -65,7 +68,14 @@ ROOMS = [
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
-    Room("core.knowledge", "core", "", "all that is known, and how a doubt is written down"),
+    Room(
+        "core.wire.advanced_many",
+        "core.messages core.numbers core.times core.wire",
+        "numpy",
+        "the same for many frames at once",
+    ),
+    Room("core.many", "core", "numpy", "many arrivals at once, as columns"),
+    Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
     Room("core.backfill", "core", "msgspec", "trades that were fetched, as rows"),
@@ -96,18 +106,28 @@ ROOMS = [
     Room(
         "feed",
         "core.frames core.wire credentials errors histogram",
-        "websockets picows",
+        "",
         "how frames arrive; what is signed is carried as a secret",
     ),
     Room("feed.selection", "", "", "pure: what to record, of what there is"),
     Room("feed.plan", "", "", "which connection carries what, and how fast we speak"),
     Room(
         "feed.switchboard",
-        "core.frames core.messages core.wire feed.connection feed.plan feed.shell feed.signing",
+        "core.frames core.messages core.wire feed.connection feed.dial feed.plan feed.shell "
+        "feed.signing",
         "",
         "all connections: does what the core and the lineup want",
     ),
     Room("feed.tally", "histogram", "", "counts of one line"),
+    Room(
+        "feed.shell",
+        "core.frames core.messages",
+        "",
+        "what the feed is given: arrivals, and what a long one says",
+    ),
+    Room("feed.sockets", "", "", "what both transports are for a connection: neither library"),
+    Room("feed.by_websockets", "feed.sockets", "websockets", "the one place that knows it"),
+    Room("feed.by_picows", "feed.sockets", "picows", "the one place that knows it"),
     Room(
         "feed.auth",
         "credentials errors feed.auth_keys feed.products",
@@ -148,6 +168,24 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
+    Room("setup", "config credentials errors", "", "what is written before anything is recorded"),
+    Room("machine", "", "", "what the system, its limits and its disks are"),
+    Room(
+        "doctor",
+        "api config credentials errors feed.dial feed.products feed.rest feed.rest_errors "
+        "feed.sockets http.asking http.door keycheck listing machine store.commits store.paths",
+        "",
+        "looks into every room by the door that a recording takes, and changes nothing",
+    ),
+    Room(
+        "bundle",
+        "config core.tables credentials dataset doctor errors http.asking http.metrics logs "
+        "machine store.paths verify.quick",
+        "",
+        "what is told of a recorder to others; it knows how everybody is asked, and of no key",
+    ),
+    Room("bundle.shown", "config logs", "", "what may be shown, by the words of the source"),
+    Room("verify.quick", "errors store", "", "records and lengths, nothing that is in a file"),
     Room("logs", "errors service.journal", "structlog", "only the shell logs"),
     Room("service", "", "", "what systemd is told, and how: its protocols and nothing of ours"),
     Room("service.vitals", "", "", "pure: what gets on, of signs that somebody took"),
@@ -239,7 +277,7 @@ ROOMS = [
     Room(
         "daemon",
         "backfill before core feed store recording recovery hours disk worker clock config "
-        "inside keycheck logs lineup listing meter progress service",
+        "inside keycheck latency logs lineup listing meter progress service",
         "",
         "it joins all rooms, and nothing of replay",
     ),
@@ -252,9 +290,9 @@ ROOMS = [
     ),
     Room(
         "http",
-        "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths worker",
-        "aiohttp msgspec prometheus_client pyarrow",
+        "config core credentials daemon dataset disk errors feed.connection feed.plan feed.sockets "
+        "histogram inside logs meter store.paths store.verified times worker",
+        "aiohttp cryptography msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),
     Room(
@@ -317,7 +355,7 @@ ROOMS = [
     Room(
         "dataset",
         "bucket store.days store.orphans store.paths store.parts store.records core.frames "
-        "core.tables core.numbers core.coverage core.book core.messages errors",
+        "core.tables core.numbers core.coverage core.book core.messages errors times",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
@@ -335,7 +373,7 @@ ROOMS = [
     ),
     Room(
         "export",
-        "dataset core.tables core.book core.numbers errors",
+        "dataset core.tables core.book core.numbers errors times",
         "pyarrow numpy",
         "what readers have, in the formats of others, and none of their packages",
     ),
@@ -354,13 +392,14 @@ ROOMS = [
     Room(
         "venue",
         "store.capture store.ndjson store.paths errors",
-        "websockets aiohttp sortedcontainers msgspec cryptography",
+        "websockets aiohttp msgspec cryptography",
         "nothing of core: the two must not share a mistake",
     ),
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
-        "filling finishing http.asking missing broadcast rebuild written export plots publishing",
+        "filling finishing http.asking missing broadcast rebuild written export plots publishing "
+        "bundle doctor setup worker",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

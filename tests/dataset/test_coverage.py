@@ -5,7 +5,7 @@ import pytest
 import recorder
 from recorder.dataset.coverage import GOING_ON, coverage_rows
 from recorder.dataset.files import Files
-from recorder.dataset.times import to_ns
+from recorder.times import to_ns
 from tests.dataset.made import HOUR_NS, HOUR_START_NS, SECOND_NS, Recorded
 from tests.frames_made import PRODUCTS
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import recorder
 from recorder.core.tables import TABLES
-from recorder.dataset.times import to_ns
 from recorder.errors import IncompleteData
+from recorder.times import to_ns
 from tests.dataset.made import HOUR_NS, HOUR_START_NS, Recorded
 from tests.frames_made import PRODUCTS
 

@@ -12,6 +12,7 @@ import pytest
 from recorder.config import HttpConfig
 from recorder.config.listening import Address
 from recorder.http import guard, place, server, site
+from recorder.http.pages import PAGES
 from tests.authorities import Authority
 from tests.http.served import HANG_S, parse, served
 from tests.recorders import all_recorded, wait_for
@@ -29,10 +30,13 @@ async def there(tmp_path):
     ("target", "content_type"),
     [
         ("/", "text/html; charset=utf-8"),
-        ("/recorder.css", "text/css; charset=utf-8"),
+        ("/dashboard.css", "text/css; charset=utf-8"),
+        ("/main.js", "text/javascript; charset=utf-8"),
+        ("/endpoints", "text/html; charset=utf-8"),
         ("/livez", "application/json"),
         ("/v1/status", "application/json"),
         ("/v1/products", "application/json"),
+        ("/v1/history", "application/json"),
         ("/v1/books/BTC-USD", "application/json"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
     ],
@@ -42,7 +46,8 @@ async def test_what_there_is(there, target, content_type):
     found = await there.get(target)
     assert (found.status, found.headers["content-type"]) == (200, content_type)
     for name, value in guard.HEADERS.items():
-        assert found.headers[name.lower()] == value.lower()
+        if name != "Cache-Control" or target not in PAGES:  # tests/http/test_pages.py
+            assert found.headers[name.lower()] == value.lower()
     head = await there.get(target, method="HEAD")
     assert (head.status, head.body) == (200, b"")
     assert int(head.headers["content-length"]) > 0
@@ -86,6 +91,12 @@ REFUSED = [
     ("what nobody knows", [], "/v1/products?callback=x", 400),
     ("a stream of what is not recorded", [], "/v1/stream?product=SOL-USD", 404),
     ("a stream of nothing", [], "/v1/stream?events=orders", 400),
+    ("a stream of all books", [], "/v1/stream?events=book", 400),
+    ("a stream too deep", [], "/v1/stream?events=book&product=BTC-USD&depth=201", 400),
+    ("gaps of nobody", [], "/v1/stream?gaps=some", 400),
+    ("hours of no product", [], "/v1/coverage/hours?product=../x", 404),
+    ("a history after what is no time", [], "/v1/history?after=1e9", 400),
+    ("a file beside the pages", [], "/vendor/uPlot.min.css", 404),
     ("a time that is none", [], "/v1/coverage?start=yesterday", 400),
     ("a range backwards", [], "/v1/coverage?start=2026-01-02&end=2026-01-01", 400),
     ("a range of years", [], "/v1/coverage?start=2020-01-01", 400),

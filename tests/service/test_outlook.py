@@ -139,7 +139,7 @@ async def test_a_second_signal_leaves_the_parts_to_the_next_start(
         async with recording(config_for(tmp_path, venue.url, part_seconds=600)) as running:
             await wait_for(lambda: all_recorded(running), "everything is recorded")
             with monkeypatch.context() as patch:
-                patch.setattr(Pending, "publish", lambda self, _: published.append(self))
+                patch.setattr(Pending, "publish", lambda self, *_: published.append(self))
                 # At once: a stop with little to write is over in a moment.
                 os.kill(os.getpid(), signal.SIGTERM)
                 os.kill(os.getpid(), signal.SIGTERM)

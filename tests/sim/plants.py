@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from recorder.core import content, marks
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Interval
@@ -150,7 +152,9 @@ def _forget_a_change() -> None:
         lists = ("sides", "prices", "sizes", "price_texts", "size_texts", "event_us")
         cut = {name: getattr(message, name) for name in lists}
         cut = {name: each[:-1] for name, each in cut.items() if isinstance(each, list)}
-        return level2_rows(replace(message, **cut) if len(message.prices) > 1 else message, *rest)
+        return level2_rows(
+            structs.replace(message, **cut) if len(message.prices) > 1 else message, *rest
+        )
 
     content.level2_rows = fewer
 
@@ -169,7 +173,7 @@ def _swap_trade() -> None:
     content.trades_rows = lambda product_id, kind, trades, *rest: trades_rows(
         product_id,
         kind,
-        [replace(each, price=each.size, size=each.price) for each in trades],
+        [structs.replace(each, price=each.size, size=each.price) for each in trades],
         *rest,
     )
 
@@ -184,6 +188,31 @@ def _forget_tickers() -> None:
             place.step.rows.pop()
 
     content._audit = forgetful
+
+
+def _swap_candle() -> None:
+    """A candle's first price is written as its last and the other way round."""
+    rows = content.candle_rows
+
+    def swapped(candle: Any, *rest: Any) -> Any:
+        values = candle.values | {"open": candle.values["close"], "close": candle.values["open"]}
+        return rows(replace(candle, values=values), *rest)
+
+    content.candle_rows = swapped
+
+
+def _swap_rules() -> None:
+    """A product's steps of price and size are swapped."""
+    rows = content.status_rows
+
+    def swapped(message: Any, *rest: Any) -> Any:
+        steps = {
+            "base_increment": message.rules["quote_increment"],
+            "quote_increment": message.rules["base_increment"],
+        }
+        return rows(replace(message, rules=message.rules | steps), *rest)
+
+    content.status_rows = swapped
 
 
 # --- the ledger -----------------------------------------------------------------------------------
@@ -205,7 +234,9 @@ def _forget_row() -> None:
 def _end_late() -> None:
     """What a session recorded is said to end when its end was noticed."""
     closed = marks.closed
-    marks.closed = lambda known, mark, *rest: closed(known, replace(mark, orderly=True), *rest)
+    marks.closed = lambda known, mark, *rest: closed(
+        known, structs.replace(mark, orderly=True), *rest
+    )
 
 
 def _never_ends() -> None:
@@ -274,9 +305,9 @@ def _subscribe_only() -> None:
 def _take_1000_for_final() -> None:
     closed = Connection._closed
 
-    def final(self: Connection, error: Any) -> None:
-        closed(self, error)
-        if error.rcvd is not None and error.rcvd.code == 1000:
+    def final(self: Connection, end: Any) -> None:
+        closed(self, end)
+        if not end.ours and end.code == 1000:
             self._stopping = True
 
     Connection._closed = final
@@ -349,6 +380,8 @@ PLANTS = {
     "no-epoch": Plant("rows do not say what they build on", _no_epoch),
     "trade-swapped": Plant("a trade's price and size are swapped", _swap_trade),
     "ticker-lost": Plant("tickers are audited and not recorded", _forget_tickers),
+    "candle-swapped": Plant("a candle's first and last price are swapped", _swap_candle),
+    "rules-swapped": Plant("a product's steps of price and size are swapped", _swap_rules),
     "forgotten-row": Plant("a row of the ledger is forgotten", _forget_row),
     "ends-late": Plant("recorded up to when the end was noticed", _end_late),
     "never-ends": Plant("an interval goes on over a gap", _never_ends),

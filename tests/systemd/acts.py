@@ -2,20 +2,29 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
-from tests.systemd.installed import asked, configure, events, serve
+from tests.systemd.installed import DATA, asked, configure, events, serve
 from tests.systemd.machine import Machine
 
 UNIT = "recorder.service"
-DATA = "/var/lib/recorder"
 WATCHDOG_S = 6  # of 30, so that nobody waits for long
-TRIALS: dict[str, Callable[[Machine], str]] = {}
+Trial = Callable[[Machine], str]
+TRIALS: dict[str, Trial] = {}
+PACKAGED: set[str] = set()
 
 
-def trial(function: Callable[[Machine], str]) -> Callable[[Machine], str]:
-    """Make it one that is played, by its name."""
-    TRIALS[function.__name__.replace("_", "-")] = function
-    return function
+def trial(function: Trial | None = None, *, packaged: bool = False) -> Any:
+    """Make it one that is played, by its name; ``packaged``: on a machine without the recorder."""
+
+    def known(function: Trial) -> Trial:
+        name = function.__name__.replace("_", "-")
+        TRIALS[name] = function
+        if packaged:
+            PACKAGED.add(name)
+        return function
+
+    return known if function is None else known(function)
 
 
 def start(machine: Machine, unit: str = UNIT) -> float:
@@ -58,6 +67,6 @@ def stopped_cleanly(machine: Machine, unit: str = UNIT, data: str = DATA) -> Non
     assert (shown["Result"], shown["ExecMainStatus"]) == ("success", "0"), shown
     found = asked(machine, "verify", "--data", data)
     assert found["whole"], found
-    rows = asked(machine, "coverage", "--data", data)
+    rows = asked(machine, "coverage", "--data", data, "--intervals")
     ends = {row["end_time"] for row in rows}
     assert None not in ends, "an interval has no end"

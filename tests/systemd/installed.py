@@ -12,6 +12,7 @@ from tests.systemd.machine import Machine
 from tests.systemd.roots import DIST, VENV, Release
 
 PORT = 8765
+DATA = "/var/lib/recorder"
 UNITS = "/etc/systemd/system"
 PYTHON = f"{VENV}/bin/python"
 RECORDER = f"{VENV}/bin/recorder"
@@ -48,7 +49,7 @@ def root_of(release: Release, dist_folder: Path) -> Path:
     """A root with the locked wheels installed, offline, by its own pip."""
     root, stamp = roots.unpacked(release), roots.stamp(release)
     if not stamp.exists():
-        roots.unpack(release)
+        roots.unpack(release, root)
         with Machine(root, dist_folder, keep=True) as machine:
             machine.run("python3", "-m", "venv", VENV)
             machine.run(*PIP, "--find-links", DIST, "--requirement", f"{DIST}/requirements.lock")
@@ -126,3 +127,21 @@ def asked(machine: Machine, *command: str) -> Any:
     done = machine.try_(RECORDER, *command, "--json")
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
+
+
+def down(machine: Machine) -> str:
+    """How long heartbeats were not recorded, by what coverage tells."""
+    query = (
+        "SELECT max(end_time) - min(start_time) AS down FROM coverage "
+        "WHERE channel = 'heartbeats' AND state = 'gap' AND start_time >= "
+        "(SELECT min(end_time) FROM coverage WHERE channel = 'heartbeats' AND state = 'recorded')"
+    )
+    (found,) = asked(machine, "sql", query, "--data", DATA)
+    return f"heartbeats were not recorded for {found['down']}"
+
+
+def files(machine: Machine) -> list[tuple[str, int]]:
+    """Every file of the data, and its size."""
+    top = machine.path(DATA)
+    return sorted((str(path.relative_to(top)), path.stat().st_size)
+                  for path in top.rglob("*") if path.is_file())  # fmt: skip

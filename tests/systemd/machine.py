@@ -19,6 +19,7 @@ from tests.systemd.roots import DIST
 BOOT_S_MAX = 120.0
 WAIT_S_MAX = 180.0  # no promise: a machine may be busy
 COMMAND_S_MAX = 600.0
+_HOME = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
 
 
 class Machine:
@@ -80,12 +81,20 @@ class Machine:
 
     def try_(self, *command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command as its root; the caller looks at what came of it."""
-        enter = ["nsenter", "-t", str(self._leader), "-m", "-p", "-u", "-i", "-n", "-C", "--"]
-        home = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
         return subprocess.run(
-            [*enter, *command], input=text, capture_output=True, text=True, check=False,
-            timeout=COMMAND_S_MAX, env=home,
+            [*self._enter(), *command], input=text, capture_output=True, text=True, check=False,
+            timeout=COMMAND_S_MAX, env=_HOME,
         )  # fmt: skip
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command as its root, to be looked at later."""
+        return subprocess.Popen(
+            [*self._enter(), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env=_HOME,
+        )  # fmt: skip
+
+    def _enter(self) -> list[str]:
+        return ["nsenter", "-t", str(self._leader), "-m", "-p", "-u", "-i", "-n", "-C", "--"]
 
     def run(self, *command: str, text: str | None = None) -> str:
         """Run a command that has to succeed; what it printed."""

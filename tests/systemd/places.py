@@ -23,7 +23,17 @@ from tests.systemd.acts import (
     stopped_cleanly,
     trial,
 )
-from tests.systemd.installed import PYTHON, UNITS, asked, configure, drop_in, events, serve
+from tests.systemd.installed import (
+    PYTHON,
+    UNITS,
+    asked,
+    configure,
+    down,
+    drop_in,
+    events,
+    files,
+    serve,
+)
 from tests.systemd.machine import Machine
 from tests.systemd.roots import DIST
 
@@ -219,18 +229,7 @@ def restart(machine: Machine) -> str:
     machine.wait(lambda: len(events(machine, "book_live")) >= 4, "the books are live again")
     machine.run("systemctl", "stop", UNIT)
     stopped_cleanly(machine)
-    return f"systemctl restart took {took_s:.2f} s; {_down(machine)}"
-
-
-def _down(machine: Machine) -> str:
-    """How long heartbeats were not recorded, by what coverage tells."""
-    query = (
-        "SELECT max(end_time) - min(start_time) AS down FROM coverage "
-        "WHERE channel = 'heartbeats' AND state = 'gap' AND start_time >= "
-        "(SELECT min(end_time) FROM coverage WHERE channel = 'heartbeats' AND state = 'recorded')"
-    )
-    (found,) = asked(machine, "sql", query, "--data", DATA)
-    return f"heartbeats were not recorded for {found['down']}"
+    return f"systemctl restart took {took_s:.2f} s; {down(machine)}"
 
 
 @trial
@@ -239,7 +238,7 @@ def removed(machine: Machine) -> str:
     begin(machine)
     time.sleep(3)
     machine.run("systemctl", "disable", "--now", UNIT)
-    before = _files(machine)
+    before = files(machine)
     for name in [each.name for each in machine.path(UNITS).iterdir()]:
         if name.startswith("recorder"):
             machine.run("rm", "-r", f"{UNITS}/{name}")
@@ -247,12 +246,6 @@ def removed(machine: Machine) -> str:
     machine.run("rm", "-r", "/usr/lib/recorder", "/etc/recorder")
     machine.run("rm", "/usr/lib/sysusers.d/recorder.conf", "/usr/lib/tmpfiles.d/recorder.conf")
     assert machine.try_("systemctl", "cat", UNIT).returncode != 0
-    assert _files(machine) == before
+    assert files(machine) == before
     assert before
     return f"{len(before)} files, {sum(size for _, size in before):,} bytes are still there"
-
-
-def _files(machine: Machine) -> list[tuple[str, int]]:
-    top = machine.path(DATA)
-    return sorted((str(path.relative_to(top)), path.stat().st_size)
-                  for path in top.rglob("*") if path.is_file())  # fmt: skip

@@ -6,7 +6,6 @@ They are made once and kept outside of the project, in `/var/tmp/recorder-machin
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.markers import Marker
+from release import lock
 
 PROJECT = Path(__file__).resolve().parents[2]
 LOCK = PROJECT / "requirements.lock"
@@ -74,7 +73,7 @@ def wheels(release: Release) -> Path:
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
         wanted = made / "wanted.txt"
-        wanted.write_text(locked_for(release))
+        wanted.write_text("\n".join(each.requirement for each in lock.pins(LOCK, release.python)))
         _timed(
             f"wheels for Python {release.python} fetched",
             sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
@@ -86,29 +85,10 @@ def wheels(release: Release) -> Path:
     return folder
 
 
-def locked_for(release: Release) -> str:
-    """The lock file as a release's Python reads it: pip takes markers for its own Python only."""
-    there = {
-        "python_version": release.python,
-        "python_full_version": f"{release.python}.0",
-        "sys_platform": "linux",
-        "platform_system": "Linux",
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-    }
-    kept = []
-    for block in re.split(r"\n(?=[A-Za-z])", LOCK.read_text(encoding="utf-8")):
-        first, _, rest = block.partition(" \\\n")
-        what, _, marker = first.partition(" ; ")
-        if not marker or Marker(marker).evaluate(there):
-            kept.append(f"{what} \\\n{rest}" if rest else what)
-    return "\n".join(kept)
-
-
-def wheel(folder: Path) -> Path:
+def wheel(folder: Path, project: Path = PROJECT) -> Path:
     """The recorder as a wheel, with a requirements file that has its hash."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
     (path,) = folder.glob("recorder-*.whl")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / "recorder.lock").write_text(f"{DIST}/{path.name} --hash=sha256:{digest}\n")
@@ -120,9 +100,8 @@ def unpacked(release: Release) -> Path:
     return CACHE / f"debian-{release.number}-{_digest(LOCK)}"
 
 
-def unpack(release: Release) -> Path:
+def unpack(release: Release, root: Path) -> Path:
     """Unpack a bare root anew."""
-    root = unpacked(release)
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     _timed(

@@ -30,7 +30,7 @@ from recorder.core.messages import (
     Trades,
     UserOrders,
 )
-from recorder.core.numbers import amounts, count, inexact
+from recorder.core.numbers import amounts, count
 from recorder.core.times import SECONDS_MAX, go_time_ns, rfc3339_ns
 from recorder.core.wire import advanced_orders, fields
 from recorder.core.wire import advanced_shapes as shapes
@@ -69,9 +69,10 @@ _Known = (
     | shapes.User
     | shapes.Subscriptions
 )
-_decode = msgspec.json.Decoder(_Known).decode
+decode_shape = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
+_decode_number = msgspec.json.Decoder(shapes.Numbered).decode
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
 is_product = fields.is_product
@@ -80,21 +81,19 @@ is_product = fields.is_product
 def decode(raw: bytes) -> Decoded:
     """Decode one frame; never raises, whatever the bytes are."""
     try:
-        frame = _decode(raw)
+        frame = decode_shape(raw)
     except UNREADABLE as error:
         return _decode_unexpected(raw, error)
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
         return _decode_unexpected(raw, ValueError("sequence_num is not in 0 … 2^63-1"))
     problems: list[Problem] = []
-    wire_name = type(frame).__struct_config__.tag
-    assert isinstance(wire_name, str)
+    wire_name, build = _BUILDERS[type(frame)]
     channel = SUBSCRIBE_NAMES[wire_name]
     exchange_ns = None
     try:
         exchange_ns = rfc3339_ns(frame.timestamp)
     except ValueError as error:
         problems.append(Problem("impossible_time", f"timestamp: {error}"))
-    build = _BUILDERS[type(frame)]
     messages: list[Message] = []
     for event in frame.events:
         build(event, messages, problems)
@@ -103,6 +102,15 @@ def decode(raw: bytes) -> Decoded:
     return Decoded(
         label, channel, frame.sequence_num, exchange_ns, tuple(messages), tuple(problems)
     )
+
+
+def sequence_of(raw: bytes) -> int | None:
+    """The number of a frame as `decode` finds it, without making anything of the rest."""
+    try:
+        sequence = _decode_number(raw).sequence_num
+    except UNREADABLE as error:
+        return _decode_unexpected(raw, error).sequence
+    return sequence if 0 <= sequence <= SEQUENCE_MAX else None
 
 
 def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
@@ -154,12 +162,12 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     price_texts = [change.price_level for change in changes]
     size_texts = [change.new_quantity for change in changes]
     try:
-        prices, sizes = fields.levels(price_texts, size_texts)
+        numbers = fields.levels(price_texts, size_texts)
     except ValueError as error:
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
         return
     try:
-        event_us = _event_times([change.event_time for change in changes])
+        event_us = event_times([change.event_time for change in changes])
     except ValueError as error:
         # The change itself is whole, so it is kept and applied; only its time is not known.
         problems.append(Problem("impossible_time", f"event_time: {error}"))
@@ -167,13 +175,13 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     sides = [BID if change.side == "bid" else ASK for change in changes]
     messages.append(
         Level2(
-            product_id, event.type == "snapshot", sides, prices, sizes, event_us,
-            inexact(price_texts), inexact(size_texts),
+            product_id, event.type == "snapshot", sides, numbers.prices, numbers.sizes, event_us,
+            numbers.price_texts, numbers.size_texts,
         )
     )  # fmt: skip
 
 
-def _event_times(texts: list[str]) -> list[int | None] | int | None:
+def event_times(texts: list[str]) -> list[int | None] | int | None:
     """Convert the times of the changes to microseconds; one where all are the same, as usual."""
     if not texts:
         return None
@@ -220,7 +228,7 @@ def _trade(wire: shapes.Trade, problems: list[Problem]) -> Trade:
 
 
 # The table's column for each number of a ticker.
-_TICKER_COLUMNS = {
+TICKER_COLUMNS = {
     "price": "price",
     "best_bid": "best_bid",
     "best_bid_quantity": "best_bid_size",
@@ -247,7 +255,7 @@ def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None
 
 
 def _ticker(wire: shapes.Ticker, snapshot: bool, channel: str, problems: list[Problem]) -> Ticker:
-    values, inexact_texts = fields.ticker_numbers(wire, _TICKER_COLUMNS, channel, problems)
+    values, inexact_texts = fields.ticker_numbers(wire, TICKER_COLUMNS, channel, problems)
     return Ticker(wire.product_id, snapshot, values, inexact=inexact_texts)
 
 
@@ -330,16 +338,17 @@ def _subscriptions(
     problems += fields.subscription_problems(strange)
 
 
-_BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
-    shapes.L2Data: _level2,
-    shapes.MarketTrades: _trades,
-    shapes.TickerFrame: _tickers("ticker"),
-    shapes.TickerBatch: _tickers("ticker_batch"),
-    shapes.Heartbeats: _heartbeat,
-    shapes.Status: _status,
-    shapes.Candles: _candles,
-    shapes.User: _user,
-    shapes.Subscriptions: _subscriptions,
+# The name in the frame, and what builds messages of its events.
+_BUILDERS: dict[type, tuple[str, Callable[[Any, list[Message], list[Problem]], None]]] = {
+    shapes.L2Data: ("l2_data", _level2),
+    shapes.MarketTrades: ("market_trades", _trades),
+    shapes.TickerFrame: ("ticker", _tickers("ticker")),
+    shapes.TickerBatch: ("ticker_batch", _tickers("ticker_batch")),
+    shapes.Heartbeats: ("heartbeats", _heartbeat),
+    shapes.Status: ("status", _status),
+    shapes.Candles: ("candles", _candles),
+    shapes.User: ("user", _user),
+    shapes.Subscriptions: ("subscriptions", _subscriptions),
 }
 
 

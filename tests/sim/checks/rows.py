@@ -1,6 +1,7 @@
-"""(1) The rows of the tables are what the frames said: each change, ticker and beat, once."""
+"""(1) The rows of the tables are what the frames said: each row, once."""
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pyarrow.compute as pc
@@ -11,22 +12,35 @@ from tests.sim.wirebook import told
 
 # A frame of which a fault says this is no rows, or not all that a lenient decoder reads in it.
 DOUBTFUL = ("malformed_frame", "impossible_number", "impossible_product", "impossible_time")
+PRICES = ("open", "high", "low", "close")
 Said = tuple[object, ...]  # a row as far as it is compared, from its product on
 
 
 class _Wire(msgspec.Struct):
     product_id: str = ""
+    id: str = ""
     price: str = ""
     size: str = ""
     best_bid: str = ""
     best_ask: str = ""
     trade_id: str | int = 0
     heartbeat_counter: int = 0
+    start: str = ""
+    open: str = ""
+    high: str = ""
+    low: str = ""
+    close: str = ""
+    volume: str = ""
+    status: str = ""
+    base_increment: str | None = None
+    quote_increment: str | None = None
 
 
 class _Event(msgspec.Struct):
     tickers: list[_Wire] = []
     trades: list[_Wire] = []
+    candles: list[_Wire] = []
+    products: list[_Wire] = []
     heartbeat_counter: int | None = None
 
 
@@ -34,6 +48,7 @@ class _Frame(_Wire):
     channel: str = ""
     type: str = ""
     events: list[_Event] = []
+    products: list[_Wire] = []
 
 
 _read = msgspec.json.Decoder(_Frame).decode
@@ -65,6 +80,19 @@ def _beats(raw: bytes) -> Iterator[Said]:
             yield None, event.heartbeat_counter
 
 
+def _candles(raw: bytes) -> Iterator[Said]:
+    for event in _read(raw).events:
+        for each in event.candles:
+            values = each.open, each.high, each.low, each.close, each.volume
+            yield each.product_id, int(each.start) * 1_000_000, *map(float, values)
+
+
+def _rules(raw: bytes) -> Iterator[Said]:
+    frame = _read(raw)
+    for each in (*frame.products, *(each for event in frame.events for each in event.products)):
+        yield each.id, each.status, each.base_increment, each.quote_increment
+
+
 def _trades(raw: bytes) -> Iterator[Said]:
     frame = _read(raw)
     alone = [frame] if frame.type in {"match", "last_match"} else []
@@ -77,7 +105,12 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[bytes], Iterator[Said]]]] = {
     "level2": (("product_id", "side", "price", "size"), _changes),
     "ticker": (("product_id", "price", "best_bid", "best_ask"), _tickers),
     "heartbeats": (("product_id", "heartbeat_counter"), _beats),
+    "candles": (("product_id", "start_time", *PRICES, "volume"), _candles),
+    "status": (("product_id", "status", "base_increment", "quote_increment"), _rules),
 }
+
+
+OWN_KINDS = {"level2": "checkpoint", "status": "rest"}  # of rows that no frame brought
 
 
 def check_rows(evidence: Evidence) -> Iterator[str]:
@@ -85,11 +118,15 @@ def check_rows(evidence: Evidence) -> Iterator[str]:
     for table, (columns, says) in TABLES.items():
         held = _held(evidence, table, columns)
         for name, line in evidence.lines.items():
+            rows = sorted(seq for of, seq in held if of == name)
             for frame in line.ordered:
-                mine = [held.pop((name, seq)) for seq in _places(held, name, frame)]
+                mine = [held.pop((name, seq)) for seq in _places(rows, frame)]
                 if _is_doubtful(evidence, frame):
                     continue
                 said = list(says(frame.raw))
+                if table == "status" and not evidence.run.witness.numbered:
+                    # The Exchange tells the rules of every product: only those asked for are kept.
+                    said = [row for row in said if row[0] in {kept[0] for kept in mine}]
                 if mine != said:
                     yield f"{table} of {name}: {_other(mine, said)} at {frame.ingest_seq}"
                     return
@@ -99,28 +136,18 @@ def check_rows(evidence: Evidence) -> Iterator[str]:
 
 def _held(evidence: Evidence, table: str, columns: tuple[str, ...]) -> dict[tuple[str, int], Said]:
     """The rows of a table by session and ``ingest_seq``, without what the recorder made itself."""
-    names = ("connection_id", "ingest_seq", *columns, *(("kind",) if table == "level2" else ()))
+    own = OWN_KINDS.get(table)
+    names = ("connection_id", "ingest_seq", *columns, *(("kind",) if own else ()))
     rows = read_rows(evidence.run, table, names)
-    if table == "level2" and rows.num_rows:
-        rows = rows.filter(pc.not_equal(rows.column("kind"), "checkpoint"))
+    if own and rows.num_rows:
+        rows = rows.filter(pc.not_equal(rows.column("kind"), own))
     held = [rows.column(name).to_pylist() for name in names[: 2 + len(columns)]]
     return {(line, seq): tuple(rest) for line, seq, *rest in zip(*held, strict=True)}
 
 
-def _places(held: dict[tuple[str, int], Said], name: str, frame: Heard) -> list[int]:
-    """Where rows of a frame stand: one behind the other, behind its faults."""
-    first = frame.ingest_seq
-    while (name, first) not in held:
-        first += 1
-        if first >= min(frame.end_seq, frame.ingest_seq + FAULTS_MAX):
-            return []
-    last = first
-    while (name, last) in held:
-        last += 1
-    return list(range(first, min(last, frame.end_seq)))
-
-
-FAULTS_MAX = 8  # rows of faults before the other rows of a frame
+def _places(rows: Sequence[int], frame: Heard) -> Sequence[int]:
+    """Where rows of a frame stand: behind its place, with its faults between them."""
+    return rows[bisect_left(rows, frame.ingest_seq) : bisect_left(rows, frame.end_seq)]
 
 
 def _is_doubtful(evidence: Evidence, frame: Heard) -> bool:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.dataset.times import bounds, to_datetime, to_ns, to_text
 from recorder.errors import UsageError
+from recorder.times import bounds, to_datetime, to_ns, to_text
 
 MOMENT_NS = 1_795_289_400_123_456_789
 
