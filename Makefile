@@ -8,7 +8,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside \
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside observe dashboard \
   wheel licences sbom manifests packages image
 
 help:            ## what can be made
@@ -48,8 +48,19 @@ fmt: setup       ## put the code into shape
 types: setup     ## mypy, strict
 	$(BIN)/mypy
 
-bench: setup     ## figures of speed and size: ONLY=store for those of the store, ROWS=n for read
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS))
+bench: setup     ## figures of speed and size: ONLY=store for those of the store, ROWS=n for read, PEERS=1 beside others, JSON=file
+ifndef PEERS
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(JSON),--json-lines $(JSON))
+else
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	for each in cryptofeed:cryptofeed ccxt_pro:ccxt==4.5.90 nautilus:nautilus_trader==1.221.0 advanced_py:coinbase-advanced-py==1.8.4; do \
+	  $(PYTHON) -m venv "$$folder/$${each%%:*}" && \
+	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check "$${each#*:}" || exit 1; \
+	done && \
+	if command -v npm >/dev/null; then npm install --silent --prefix "$$folder/tardis" tardis-dev@13.35.3 || exit 1; \
+	else echo "no npm: tardis-dev is left out"; fi && \
+	$(BIN)/python -m tests.bench --peers "$$folder" $(if $(JSON),--json-lines $(JSON))
+endif
 
 sim: setup       ## the recorder in a world of faults, on simulated time: SEEDS=n, SEED=n to play one again
 	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),500) $(if $(SEED),--seed $(SEED) --verbose)
@@ -74,6 +85,9 @@ hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 
 service: $(VENV)/release/.ready  ## units and packages in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
 	$(BIN)/python -m tests.systemd --nfpm $(abspath $(TOOLS))/nfpm $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
+
+observe: setup   ## every expression of rules and dashboard, asked of a real Prometheus (Debian: prometheus)
+	$(BIN)/python -m tests.observe
 
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
@@ -106,6 +120,18 @@ engines: setup   ## engines of others read sealed files by the recipes: Spark, D
 	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check \
 	    --only-binary :all: --no-binary pyspark $${each#*:} || exit 1; \
 	done && RECORDER_ENGINES="$$folder" $(BIN)/python -m pytest tests/test_engines.py
+
+# Chromium is Debian's package; axe-core, which looks for barriers, comes from npm and is what it was.
+AXE = axe-core-4.12.1.tgz
+AXE_SHA256 = 4341a01268b5ecbea826f3c7a7d1d69280a2cab3484c93e1bf4c9554460c6ca0
+
+dashboard: setup ## the dashboard in a real Chromium (apt install chromium npm): SHOTS=folder for pictures
+	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then \
+	  echo "dashboard: not tested, there is no chromium or no npm (apt install chromium npm)"; exit 0; fi; \
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	(cd "$$folder" && npm pack --silent axe-core@4.12.1 >/dev/null && \
+	  echo "$(AXE_SHA256)  $(AXE)" | sha256sum --check --quiet && tar -xf $(AXE)) && \
+	RECORDER_AXE="$$folder/package" RECORDER_SHOTS="$(SHOTS)" $(BIN)/python -m pytest -n 0 tests/http/test_dashboard.py
 
 # The bench, and what others make of the same data.
 beside: setup    ## exports and replay beside hftbacktest, NautilusTrader and polars-order-book, from PyPI: ROWS=n
@@ -145,7 +171,7 @@ image: wheel     ## the OCI image, by buildah: TAG=recorder, BASE=image@sha256:â
 
 lock:            ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --extra pandas --extra polars --extra plots --extra s3 --extra fast --group dev pyproject.toml -o requirements-dev.lock
+	  --custom-compile-command "make lock" --extra pandas --extra polars --extra picows --extra plots --extra s3 --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" -c requirements-dev.lock pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -112,7 +112,7 @@ def told(problems: Sequence[str]) -> str:
 
 
 class Backfill:
-    """Looks for holes and fills them, until cancelled."""
+    """Looks for holes and fills them, until cancelled. ``failing``: the venue does not answer."""
 
     def __init__(
         self,
@@ -127,6 +127,7 @@ class Backfill:
         self._shell = shell
         self._note = note
         self._log = logs.log()
+        self.failing = False
         self._seen_s: dict[str, list[tuple[Hole, float]]] = {}
         self._lacking: dict[str, list[Hole]] = {}
         self._lacking_s = 0.0
@@ -141,10 +142,12 @@ class Backfill:
             try:
                 filled = await self.fill_due()
             except VenueUnavailableError as error:
+                self.failing = True
                 self._log.warning("backfill_waiting", error=str(error), wait_s=wait_s)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, BACKOFF_S_MAX)
                 continue
+            self.failing = False
             if filled:
                 wait_s = BACKOFF_S_FIRST
             await asyncio.sleep(LOOK_S)

@@ -32,6 +32,7 @@ from recorder.feed.switchboard import Switchboard, UserFeed
 from recorder.hours import Hours, show_open_hour
 from recorder.inside import Inside
 from recorder.keycheck import Signings
+from recorder.latency import Latency
 from recorder.lineup import Lineup
 from recorder.listing import Listing
 from recorder.meter import Meter
@@ -44,6 +45,7 @@ from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root, iso
 from recorder.store.publish import empty
+from recorder.store.verified import prepare
 
 WATCH_S = 1.0
 TURN_CHECK_S = 0.25
@@ -56,7 +58,7 @@ TURN_GRACE_S = 2.0  # after the full hour, before an hour without arrivals is tu
 class Recorder:
     """One run of the daemon. `run` is start, run and stop on one screen; the rest serves it.
 
-    ``meter`` measures every arrival, where somebody may look on.
+    ``latency`` measures how long frames take, ``meter`` counts them, where somebody may look on.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Recorder:
         empty(root.staging)
         tidy(root)
         write_empty_parts(root)
+        prepare(root)
         aside = set_aside_unreadable(root)
         self._root = root
         self._watch = watch
@@ -96,6 +99,7 @@ class Recorder:
             feed.url,
             venue=feed.venue,
             compression=feed.compression,
+            transport=feed.transport,
             signing=signings.market,
             user=UserFeed(feed.user_url, signings.user) if signings.user else None,
         )
@@ -119,6 +123,7 @@ class Recorder:
         self._summary = Summary(config.data)
         self._rows: Counter[str] = Counter()
         self._frames = 0
+        self.latency = Latency()
         self.meter: Meter | None = None
         self._venue_clock = signings.clock
         self._configured_ns = self._clock.now_ns()
@@ -161,6 +166,7 @@ class Recorder:
                     self._turn_hours,
                     self._finish_hours,
                     self._disk.watch,
+                    self.latency.watch,
                     self._report,
                 )
             ]
@@ -275,10 +281,9 @@ class Recorder:
         """The time of receipt."""
         return self._clock.now_ns()
 
-    def deliver(self, arrival: Arrival) -> None:
+    def deliver(self, arrival: Arrival, came_ns: int | None = None) -> None:
         """Keep an arrival, understand it, obey what the core asks for."""
-        meter, hour = self.meter, self._recording.hour
-        began_ns = time.perf_counter_ns() if meter is not None else 0
+        hour = self._recording.hour
         step = self._recording.take(arrival)
         if self._recording.hour != hour:
             self._log_capture(FIRST_OFFSET)
@@ -291,8 +296,10 @@ class Recorder:
         for request in step.requests:
             self._feeds.obey(request)
         self._disk.look_for_room()
-        if meter is not None:
-            meter.took(arrival, step, time.perf_counter_ns() - began_ns)
+        if came_ns is not None:
+            self.latency.applied.observe(time.perf_counter_ns() - came_ns)
+        if self.meter is not None:
+            self.meter.took(arrival, step)
 
     def has_room(self) -> bool:
         """Whether the disk keeps up; if not, frames wait in the socket."""
@@ -414,6 +421,8 @@ class Recorder:
             self._frames,
             self._configured_ns,
             self._stop.is_set(),
+            self._unit.pings,
+            self._backfill is not None and self._backfill.failing,
         )
 
     def progress(self) -> Progress:

@@ -42,7 +42,8 @@ class Disk:
 
     ``room`` is set while more may be read. ``note(kind, detail)`` writes a fault down. For whoever
     looks on: ``free`` is how many bytes may still be written, None while that is not known,
-    ``errors`` counts what the disk refused, by errno, ``rows`` those that were published, by table;
+    ``errors`` counts what the disk refused, by errno, ``rows`` those that were published, by table,
+    and ``bytes`` those of their parts;
     ``syncs`` is how long syncs took, ``synced_s`` when the last one ended.
     """
 
@@ -72,6 +73,7 @@ class Disk:
         self.free: int | None = None
         self.errors: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
         self.syncs = Histogram(SYNCS_S)
         self.synced_s = time.monotonic()
         self.room = asyncio.Event()
@@ -239,6 +241,7 @@ class Disk:
             return False
         self._accept("parts")
         self.rows.update(rows)
+        self.bytes.update(pending.sizes)
         self._tell_part(pending, rows, time.monotonic() - began_s)
         return True
 

@@ -16,7 +16,8 @@ class Inside:
     """What a recorder consists of.
 
     ``rows`` counts the rows that were made, by table; ``configured_ns`` is when the configuration
-    that holds was read.
+    that holds was read. ``pings`` is how often the service manager's watchdog was fed;
+    ``backfill_failing``: who is asked for missing trades does not answer.
     """
 
     recording: Recording
@@ -29,3 +30,5 @@ class Inside:
     frames: int
     configured_ns: int
     stopping: bool
+    pings: int
+    backfill_failing: bool

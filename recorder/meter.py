@@ -1,6 +1,7 @@
-"""What is measured of every frame while somebody may look on: plain counts, no locks.
+"""What is counted of every frame while somebody may look on: plain counts, no locks.
 
-`recorder.http` reads them when it is asked. Without it there is no meter, and nothing is measured.
+`recorder.http` reads them when it is asked. Without it there is no meter: how long frames take is
+always measured, by `recorder.latency`.
 """
 
 from collections import Counter
@@ -14,10 +15,7 @@ from recorder.core.tables import TABLES
 from recorder.histogram import Histogram
 
 TRAVEL_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-APPLIED_S = (
-    *(0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0),
-)
-LAG_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+PAUSES_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 # Tables whose blocks are messages of a channel, by the channel's name, and where in a block the
 # product and the venue's time stand.
@@ -42,34 +40,33 @@ class Meter:
     """Counts of frames and their times.
 
     ``messages`` are by (channel, product or None), ``heard_ns`` is when a channel's last one came;
-    ``travel`` is how long frames of a channel took from the venue to us, by both clocks, at
-    least 0;
-    ``applied`` how long it took from the receipt of a frame until it was kept and understood.
-    ``lag`` and ``pauses`` are those of the event loop and of the garbage collector. ``resyncs``
-    counts books that were asked for again. ``trades`` has, by product, the rows whose last one is
-    its newest trade. Each of ``followers`` is given every step.
+    ``travel`` is how long frames of a channel took from the venue to us, by both clocks, at least
+    0. ``pauses`` are those of the garbage collector. ``resyncs`` counts books that were asked for
+    again, ``backfilled`` trades that came by REST, by product. ``trades`` has, by product, the rows
+    whose last one is its newest trade. Each of ``followers`` is given every step.
     """
 
     def __init__(self) -> None:
         self.messages: Counter[tuple[str, str | None]] = Counter()
         self.heard_ns: dict[str, int] = {}
         self.travel = {channel: Histogram(TRAVEL_S) for channel in CHANNELS}
-        self.applied = Histogram(APPLIED_S)
-        self.lag = Histogram(LAG_S)
-        self.pauses = Histogram(LAG_S)
+        self.pauses = Histogram(PAUSES_S)
         self.resyncs: Counter[tuple[str, str]] = Counter()
         self.trades: dict[str, Rows] = {}
+        self.backfilled: Counter[str] = Counter()
         self.followers: list[Follower] = []
 
-    def took(self, arrival: Arrival, step: Step, took_ns: int) -> None:
-        """Count an arrival that took so long."""
+    def took(self, arrival: Arrival, step: Step) -> None:
+        """Count an arrival and what it came to."""
         if type(arrival) is Frame:
-            self.applied.observe(took_ns * 1e-9)
             self._frame(arrival.recv_ns, step)
         for request in step.requests:
             if isinstance(request, Resubscribe) and request.channel == LEVEL2:
                 for product_id in request.product_ids:
                     self.resyncs[product_id, request.reason] += 1
+        for fact in step.facts:
+            if fact.event == "trades_backfilled":
+                self.backfilled[fact.fields["product_id"]] += fact.fields["trades"]
         for follow in self.followers:
             follow(step)
 

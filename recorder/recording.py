@@ -39,7 +39,10 @@ Wanted = Sequence[tuple[str, str | None]]
 
 @dataclass(slots=True)
 class Pending:
-    """Rows that wait for their part: those of the frames at offsets [first, end) of an hour."""
+    """Rows that wait for their part: those of the frames at offsets [first, end) of an hour.
+
+    ``sizes`` are the bytes of the files that were written, by table.
+    """
 
     hour: int
     first: int
@@ -49,6 +52,7 @@ class Pending:
     trades: bytes = b"{}"
     last_ns: int = 0
     tracks: list[dict[str, Any]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def add(self, rows: Sequence[Rows]) -> None:
         """Append the rows of one step."""
@@ -73,7 +77,7 @@ class Pending:
                 return rows
             arrow = to_arrow(TABLES[name], blocks)
             parts.append(write_part(root, TABLES[name], arrow, self.hour, self.first, self.end))
-            rows[name] = arrow.num_rows
+            rows[name], self.sizes[name] = arrow.num_rows, parts[-1].stat().st_size
         write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns, parts)
         write_open(root, self.hour, self.end, self.last_ns, self.tracks)
         return rows

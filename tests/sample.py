@@ -3,7 +3,8 @@
     python -m tests.sample        # make it again
 
 It is the same to the byte wherever the same pyarrow writes it: the market is seeded, its clock is
-the script's, and a commit record says that its hour was sealed at the end of the recording.
+the script's, and a commit record says that its hour was sealed at the end of the recording. Its
+`recorder.sql` names `data/sample`, so it is right in the project's folder, wherever that lies.
 """
 
 import json
@@ -22,10 +23,11 @@ from recorder.recovery import seal_and_switch
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import CUTS, Root
 from recorder.store.records import CHECKSUM, checksum
-from recorder.store.views import NAME
+from recorder.store.views import NAME, views
 from tests.frames_made import CHANNELS, SECOND_NS, Made
 
-PLACE = Path(__file__).resolve().parents[1] / "data" / "sample"
+IN_PROJECT = "data/sample"
+PLACE = Path(__file__).resolve().parents[1] / IN_PROJECT
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
 HOUR = 498_690  # 2026-11-21T18 UTC
 BEGIN_NS = HOUR * HOUR_NS + 45 * 60 * SECOND_NS
@@ -70,8 +72,10 @@ def make(folder: Path) -> None:
         sealed_at = datetime.fromtimestamp(made.now_ns // SECOND_NS, UTC)
         _rewrite(root.commit(hour), sealed_at=f"{sealed_at:%Y-%m-%dT%H:%M:%SZ}")
     _rewrite(root.current, earlier=[])
-    for path in (root.capture, root.staging, root.open, folder / NAME):
+    for path in (root.staging, root.open):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    text = views(root, place=IN_PROJECT, now_s=made.now_ns // SECOND_NS)
+    (folder / NAME).write_text(text, encoding="utf-8")
 
 
 def _rewrite(path: Path, **values: Any) -> None:
@@ -83,8 +87,8 @@ def _rewrite(path: Path, **values: Any) -> None:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """The files of a folder by their paths in it."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    """The files of a folder by their paths in it; not the locks that commands leave there."""
+    found = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in found}
 
 

@@ -457,27 +457,36 @@ def test_the_reader_in_the_format_reads_what_ours_reads(data, monkeypatch):
 # --- snippets ------------------------------------------------------------------------------------
 
 
-def run(path: Path) -> dict[str, Any]:
-    """Run the blocks of Python and SQL of a document in order; returns the Python namespace."""
+def run(path: Path, place: str = "data") -> dict[str, Any]:
+    """Run the blocks of Python and SQL of a document in order; returns the Python namespace.
+
+    ``place`` is the directory that is put for `data`.
+    """
     blocks = sorted([*fences(path, "python"), *fences(path, "sql")], key=lambda each: each.line)
     # What is marked for an engine of others is run with it: tests/test_engines.py.
     blocks = [fence for fence in blocks if not fence.words[1:]]
     namespace: dict[str, Any] = {"__name__": path.stem}
     with duckdb.connect() as con:
         if path == READING:
-            con.execute(Path("data/recorder.sql").read_text(encoding="utf-8"))
+            con.execute(Path(f"{place}/recorder.sql").read_text(encoding="utf-8"))
         for fence in blocks:
             where = f"{path.name}:{fence.line}"
+            text = put_for_data(place, fence.text)
             if fence.words[0] == "python":
-                code = "\n" * (fence.line - 1) + fence.text
+                code = "\n" * (fence.line - 1) + text
                 exec(compile(code, str(path), "exec"), namespace)
                 continue
-            answer = con.execute(fence.text)
+            answer = con.execute(text)
             if re.match(r"(--.*\n)*(SELECT|WITH|FROM)\b", fence.text):
                 assert answer.fetchall(), f"{where} finds nothing"
         if path == RECIPES:
             check_recipes(con, namespace)
     return namespace
+
+
+def put_for_data(place: str, text: str) -> str:
+    """Name another directory wherever a text names `data`."""
+    return re.sub(r"""(?<=["' ])data(?=["'/ ]|$)""", place, text, flags=re.MULTILINE)
 
 
 def check_recipes(con: duckdb.DuckDBPyConnection, namespace: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ ELSEWHERE = {
         f"http/{name}.py": "tests/http/test_http.py asks a server of it over sockets"
         for name in ("answers", "look", "server", "site", "views", "watch")
     },
+    "feed/by_websockets.py": "tests/feed/test_sockets.py opens sockets by both transports",
     "doctor/findings.py": "values; tests/doctor has findings of every check",
     "feed/shell.py": "a protocol without code; tests/feed/test_connection.py implements it",
     "venue/__init__.py": "tests/cli/test_embedded.py serves by it in a process",
@@ -54,7 +55,7 @@ ELSEWHERE = {
         f"verify/{name}.py": "tests/test_verify.py plants what it has to find"
         for name in (
             *("again", "books", "coverage", "days", "directory", "findings", "hours"),
-            *("parts", "raw", "reading", "sealed"),
+            *("noted", "parts", "raw", "reading", "sealed"),
         )
     },
     "verify/quick.py": "tests/bundle/test_course.py looks with it",

@@ -1,17 +1,20 @@
 """The sample data set is what its script makes, and the README's queries work on it at once."""
 
+import shlex
 import shutil
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import recorder
+from recorder.cli import main
 from recorder.store.paths import Root
-from recorder.store.views import publish_views
+from recorder.store.views import is_damaged
 from recorder.verify import verify
 from tests import sample
-from tests.test_docs import READING, README, run
+from tests.test_docs import READING, README, fences, put_for_data, run, shell_commands
 
 
 def test_it_is_there_and_small():
@@ -43,17 +46,37 @@ def test_the_script_makes_it_again_to_the_byte(tmp_path):
             assert pq.read_table(path).equals(pq.read_table(theirs[name])), name
 
 
-@pytest.mark.parametrize("path", [README, READING], ids=lambda path: path.name)
-def test_the_queries_work_on_it(path, tmp_path, monkeypatch):
-    """Whoever has cloned the project can try them."""
-    shutil.copytree(sample.PLACE, tmp_path / "data")
-    publish_views(Root(tmp_path / "data"))  # says where the directory lies: `recorder repair` does
+@pytest.fixture
+def clone(tmp_path, monkeypatch) -> Path:
+    """The folder of the project, wherever somebody has cloned it; the sample of it."""
+    shutil.copytree(sample.PLACE, tmp_path / sample.IN_PROJECT)
     monkeypatch.chdir(tmp_path)
-    run(path)
+    return Path(sample.IN_PROJECT)
 
 
-def test_it_is_whole(tmp_path):
-    """Its records, digests and rows agree; only its capture is not there."""
-    shutil.copytree(sample.PLACE, tmp_path / "data")
-    report = verify(tmp_path / "data")
+@pytest.mark.parametrize("path", [README, READING], ids=lambda path: path.name)
+def test_the_queries_work_on_it(path, clone):
+    """Whoever has cloned the project can try them."""
+    run(path, str(clone))
+
+
+def test_the_commands_work_on_it(clone, capsys):
+    """Those by which the README says to look at the data, and SQL."""
+    (fence,) = [each for each in fences(README, "bash") if "recorder book" in each.text]
+    text = put_for_data(str(clone), fence.text)
+    commands = [*shell_commands(fence._replace(text=text))]
+    commands.append(["recorder", *shlex.split(f"sql --data {clone} 'FROM trades LIMIT 3' --csv")])
+    assert len(commands) == 5
+    for command in commands:
+        assert str(clone) in command
+        assert main(command[1:]) == 0, command
+        out, err = capsys.readouterr()
+        assert (len(out.splitlines()) > 3, err) == (True, ""), command
+
+
+def test_it_is_whole_and_its_capture_comes_to_its_rows(clone):
+    """Records, digests and rows agree, and every hour can happen again."""
+    report = verify(clone, deep=True)
     assert [str(finding) for finding in report.findings] == []
+    assert report.rebuilt == 3
+    assert not is_damaged(Root(clone))

@@ -151,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A bug of ours is not caught: its traceback is what somebody has to see.
     """
+    if arguments is None and sys.argv[1:2] == ["run"]:
+        record.hasten()
     command = typer.main.get_command(app)
     try:
         code = command.main(

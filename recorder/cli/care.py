@@ -26,6 +26,10 @@ def verify(
         bool,
         typer.Option("--deep", help="Make the rows of every hour again whose capture is kept."),
     ] = False,
+    note: Annotated[
+        bool,
+        typer.Option("--note", help="Note time and outcome there, for the recorder's metrics."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Check that a data directory is whole: every claim it makes, against the bytes.
@@ -43,13 +47,19 @@ def verify(
 
     with terminal.progress("Checking") as progress:
         report = checking.verify(data, deep=deep, progress=progress)
+    if note:
+        try:
+            checking.note(data, report)
+        except OSError as error:
+            why = terminal.plain(error.strerror or error)
+            terminal.messages().print(f"The outcome could not be noted for the metrics: {why}.")
     if as_json:
         terminal.print_json(report)
     else:
         out = terminal.output()
         show_findings(report.findings)
-        for note in report.notes:
-            out.print(f"Note: {terminal.plain(note.path)}: {terminal.plain(note.text)}.")
+        for each in report.notes:
+            out.print(f"Note: {terminal.plain(each.path)}: {terminal.plain(each.text)}.")
         size = terminal.amount(report.bytes)
         out.print(
             f"{report.hours:,} hours, {report.files:,} files, {report.rows:,} rows, "

@@ -98,8 +98,9 @@ def _show_live(data: str, live: dict[str, Any]) -> None:
         ("gaps, faults", f"{live['gaps']:,}, {live['faults']:,} since the start"),
         ("free space", _amount(disk["free_bytes"])),
         ("not durable", f"{terminal.amount(disk['buffered_bytes'])}, {disk['unsynced_s']:.1f} s"),
-        ("loop lag p99", _span(lag["loop_p99_s"])),
-        ("from the venue p99", _span(lag["travel_p99_s"])),
+        ("receipt to book p50, p99", _spans(lag["applied_p50_s"], lag["applied_p99_s"])),
+        ("loop lag p50, p99", _spans(lag["loop_p50_s"], lag["loop_p99_s"])),
+        ("from the venue p50, p99", _spans(lag["travel_p50_s"], lag["travel_p99_s"])),
         ("next seal in", terminal.clock(sealing["next_s"])),
         ("hours to seal", f"{sealing['waiting']}"),
     ):
@@ -113,5 +114,8 @@ def _amount(size_bytes: int | None) -> str:
     return "not known" if size_bytes is None else terminal.amount(size_bytes)
 
 
-def _span(seconds: float | None) -> str:
-    return "not known" if seconds is None else f"at most {seconds * 1000:g} ms"
+def _spans(*seconds: float | None) -> str:
+    """Bounds of quantiles, in milliseconds."""
+    if None in seconds:
+        return "not known"
+    return f"at most {', '.join(f'{each * 1000:g}' for each in seconds if each is not None)} ms"

@@ -178,9 +178,9 @@ def _table(products: list[dict[str, Any]], order: Order, width: int, *, turned: 
     if width >= 56:
         wanted.insert(3, ("#spread bp", "spread", Order.SPREAD))
     if width >= 68:
-        wanted.insert(4, ("#updated", "update", Order.UPDATE))
+        wanted.insert(4, ("#last trade", "trade", Order.TRADE))
     if width >= 84:
-        wanted.insert(5, ("#last trade", "trade", Order.TRADE))
+        wanted.insert(4, ("#updated", "update", Order.UPDATE))
     if width >= 116:
         wanted[2:2] = [("#bid", "bid", None), ("#ask", "ask", None)]
     arrow = "↑" if turned else "↓"

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -28,6 +29,7 @@ CHANNELS_OF = {
         "status",
     ),
 }
+TRANSPORTS = ("websockets", "picows")
 CHANNELS = tuple(dict.fromkeys(name for names in CHANNELS_OF.values() for name in names))
 
 _SIZE = re.compile(r"([0-9]{1,12})(kB|MB|GB|TB)", re.ASCII)
@@ -93,6 +95,16 @@ def venue(value: object) -> str:
     text = _text(value)
     if text not in CHANNELS_OF:
         raise _wrong(f"{shown(text)} is not a venue", 'allowed are "advanced" and "exchange"')
+    return text
+
+
+def transport(value: object) -> str:
+    """Check that the library is one that we can use, and installed."""
+    text = _text(value)
+    if text not in TRANSPORTS:
+        raise _wrong(f"{shown(text)} is no transport", 'allowed are "websockets" and "picows"')
+    if text != TRANSPORTS[0] and find_spec(text) is None:
+        raise _wrong(f"{text} is not installed", f"`pip install 'recorder[{text}]'`")
     return text
 
 

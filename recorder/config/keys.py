@@ -25,6 +25,7 @@ class FeedConfig:
     exclude: tuple[str, ...]
     channels: tuple[str, ...]
     compression: bool
+    transport: Literal["websockets", "picows"] = "websockets"
     key_file: Path | None = None
     require_view_only: bool = False
     trades_url: str = "https://api.exchange.coinbase.com"
@@ -189,6 +190,15 @@ KEYS = (
         "of the traffic, for some processor time. The capture holds the same frames either way.",
         allowed="true or false",
         check=checks.boolean,
+        fixed=True,
+    ),
+    Key(
+        name="feed.transport",
+        default='"websockets"',
+        meaning="The library that speaks WebSocket. picows takes less processor time and is an "
+        "extra: pip install 'recorder[picows]'. What is recorded is the same.",
+        allowed='"websockets" or "picows"',
+        check=checks.transport,
         fixed=True,
     ),
     Key(

@@ -7,14 +7,13 @@ an unreadable change, a crossed book) makes a LIVE book STALE. Updates are appli
 only; for the others they are kept as rows and not applied.
 """
 
+from bisect import bisect_left, insort
 from enum import Enum
-from itertools import islice
 
-from sortedcontainers import SortedList
+import numpy as np
 
-from recorder.core.messages import BID, Level2
-
-_TURNED_MAX = 1000  # beyond as many as there are levels
+from recorder.core.levels import NEAR_MAX, NEAR_MIN, Levels
+from recorder.core.messages import ASK, BID, Level2
 
 
 class BookState(Enum):
@@ -25,77 +24,56 @@ class BookState(Enum):
     STALE = "stale"
 
 
-class Levels(dict[float, float]):
-    """One side: price → size. The order of the prices is kept up when it is asked for.
-
-    So changes that nobody looks at cost no sorting, and a level that came and went in between none
-    either. Whoever adds or removes a level notes its price in ``turned``, unless it is there: with
-    whether it was held before.
-    """
-
-    __slots__ = ("_order", "turned")
-
-    def __init__(self, levels: dict[float, float] | None = None) -> None:
-        super().__init__(levels or {})
-        self.turned: dict[float, bool] = {}
-        self._order: SortedList[float] | None = None
-
-    def prices(self) -> SortedList[float]:
-        """The prices, lowest first; true until the next change."""
-        order, turned = self._order, self.turned
-        if order is None or len(turned) > len(self) // 8 + 8:
-            order = self._order = SortedList(self)
-        else:
-            for price, was_held in turned.items():
-                if (price in self) is not was_held:
-                    if was_held:
-                        order.remove(price)
-                    else:
-                        order.add(price)
-        turned.clear()
-        return order
-
-    def forget_order(self) -> None:
-        """Nobody has asked for it for long: what turned since would fill memory."""
-        self._order = None
-        self.turned.clear()
-
-
 class Book:
-    """Levels of one product: price → size, sizes absolute in base currency.
+    """Sorted levels of one product: price → size, sizes absolute in base currency.
 
     ``epoch`` is the ``ingest_seq`` of the first row of the snapshot or checkpoint that the book
     builds on, None unless LIVE. ``unknown_deletes`` counts removals of levels that were not held:
     normal, because the venue merges 50 ms of changes (`coinbase.md` §1.6.5).
     """
 
-    __slots__ = ("_texts", "asks", "bids", "epoch", "product_id", "state", "unknown_deletes")
+    __slots__ = ("_deletes", "_texts", "asks", "bids", "epoch", "product_id", "state")
 
     def __init__(self, product_id: str) -> None:
         self.product_id = product_id
         self.state = BookState.EMPTY
         self.epoch: int | None = None
-        self.bids = Levels()
-        self.asks = Levels()
-        self.unknown_deletes = 0
+        self.bids = Levels(is_bid=True)
+        self.asks = Levels(is_bid=False)
+        self._deletes = 0  # of unknown levels, but for those that the sides count
         # Wire texts of the few levels whose price or size a float does not give back.
         self._texts: dict[tuple[str, float], tuple[str | None, str | None]] = {}
+
+    @property
+    def unknown_deletes(self) -> int:
+        """Removals of levels that were not held."""
+        return self._deletes + self._deletes_of_sides()
+
+    @unknown_deletes.setter
+    def unknown_deletes(self, count: int) -> None:
+        self._deletes = count - self._deletes_of_sides()
+
+    def _deletes_of_sides(self) -> int:
+        self.bids.merge()
+        self.asks.merge()
+        return self.bids.unknown_deletes + self.asks.unknown_deletes
 
     def load(self, snapshot: Level2, epoch: int) -> None:
         """Replace the book by a snapshot; it is LIVE from here.
 
         Of several levels of one price the last wins; one of size 0 is none.
         """
-        bids: dict[float, float] = {}
-        asks: dict[float, float] = {}
-        for side, price, size in zip(snapshot.sides, snapshot.prices, snapshot.sizes, strict=True):
-            levels = bids if side == BID else asks
-            if size:
-                levels[price] = size
-            else:
-                levels.pop(price, None)
-        self.bids = Levels(bids)
-        self.asks = Levels(asks)
+        sides, prices = snapshot.sides, np.array(snapshot.prices, np.float64)
+        sizes = np.array(snapshot.sizes, np.float64)
+        assert len(sides) == len(prices) == len(sizes), "a level without side, price or size"
+        count = sides.count(BID)
+        if sides[:count].count(BID) == count:  # bids, then asks, as the venue sends them
+            self.bids.load(prices[:count], sizes[:count])
+            self.asks.load(prices[count:], sizes[count:])
+        else:
+            is_bid = np.array([side == BID for side in sides], np.bool_)
+            self.bids.load(prices[is_bid], sizes[is_bid])
+            self.asks.load(prices[~is_bid], sizes[~is_bid])
         self._texts.clear()
         if snapshot.price_texts is not None or snapshot.size_texts is not None:
             self._keep_texts(snapshot)
@@ -110,19 +88,30 @@ class Book:
         assert self.state is BookState.LIVE, f"update applied to a {self.state.value} book"
         bids, asks = self.bids, self.asks
         for side, price, size in zip(update.sides, update.prices, update.sizes, strict=True):
-            levels = bids if side == BID else asks
-            if size:
-                if price not in levels:
-                    levels.turned.setdefault(price, False)
-                levels[price] = size
-            elif price in levels:
-                del levels[price]
-                levels.turned.setdefault(price, True)
+            # Written out: this runs for every change that comes, and a call costs half as much.
+            if side == BID:
+                levels, key = bids, price
             else:
-                self.unknown_deletes += 1
-        for levels in (bids, asks):
-            if len(levels.turned) > len(levels) + _TURNED_MAX:
-                levels.forget_order()
+                levels, key = asks, -price
+            sizes = levels.sizes
+            if key in sizes:
+                if size:
+                    sizes[key] = size
+                else:
+                    del sizes[key]
+                    near = levels.near
+                    del near[bisect_left(near, key)]
+                    if len(near) < NEAR_MIN:
+                        levels.thin()
+            elif key < levels.floor:
+                levels.change_far(key, size)
+            elif size:
+                sizes[key] = size
+                insort(levels.near, key)
+                if len(sizes) > NEAR_MAX:
+                    levels.spill()
+            else:
+                self._deletes += 1
         if self._texts or update.price_texts is not None or update.size_texts is not None:
             self._keep_texts(update)
 
@@ -148,22 +137,22 @@ class Book:
 
     def best_bid(self) -> float | None:
         """The highest bid, or None where there is none."""
-        return self.bids.prices()[-1] if self.bids else None
+        near = self.bids.near
+        return near[-1] if near else None
 
     def best_ask(self) -> float | None:
         """The lowest ask, or None where there is none."""
-        return self.asks.prices()[0] if self.asks else None
+        near = self.asks.near
+        return -near[-1] if near else None
 
     def crossed(self) -> bool:
         """Whether the best bid is not below the best ask."""
-        bids, asks = self.bids, self.asks
-        return bool(bids) and bool(asks) and bids.prices()[-1] >= asks.prices()[0]
+        bids, asks = self.bids.near, self.asks.near
+        return bool(bids) and bool(asks) and bids[-1] >= -asks[-1]
 
     def levels(self, side: str, depth: int | None = None) -> list[tuple[float, float]]:
         """(price, size) of one side, best first, at most ``depth`` of them."""
-        levels = self.bids if side == BID else self.asks
-        prices = reversed(levels.prices()) if side == BID else iter(levels.prices())
-        return [(price, levels[price]) for price in islice(prices, depth)]
+        return (self.bids if side == BID else self.asks).best_first(depth)
 
     def texts(self, side: str, price: float) -> tuple[str | None, str | None]:
         """Wire texts of a level's price and size, each None where the float gives it back."""
@@ -176,11 +165,12 @@ class Book:
     def check(self) -> None:
         """Assert every invariant: sizes positive, sides ordered, not crossed while LIVE."""
         for levels in (self.bids, self.asks):
-            prices = list(levels.prices())
-            assert prices == sorted(levels), "a side is out of order"
+            levels.check()
+            prices = list(levels)
+            assert prices == sorted(set(prices)), "a side is out of order"
             assert all(size > 0 for size in levels.values()), "a level without size"
             assert all(price > 0 for price in prices), "a level without price"
-        held = {("bid", price) for price in self.bids} | {("ask", price) for price in self.asks}
+        held = {(BID, price) for price in self.bids} | {(ASK, price) for price in self.asks}
         assert set(self._texts) <= held, "texts of a level that is not held"
         assert (self.epoch is not None) == (self.state is BookState.LIVE), "epoch without a book"
         assert not (self.state is BookState.LIVE and self.crossed()), "a LIVE book is crossed"

@@ -15,14 +15,13 @@ within a capture. ``connection_id`` is one word (no white space, not empty, not 
 of ``+ - > ~ *``), unique to one session: a reconnect is a new one.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 ADVANCED = "advanced"  # Coinbase Advanced Trade
 EXCHANGE = "exchange"  # Coinbase Exchange, formerly Pro and GDAX
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """A connection was established.
 
     ``first_sequence`` is the number its first frame must carry (0 on Advanced Trade), or None
@@ -37,8 +36,7 @@ class Opened:
     venue: str = ADVANCED
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One message of the socket, untouched, stamped right after the socket read."""
 
     recv_ns: int
@@ -46,8 +44,7 @@ class Frame:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """One text that we sent; never one that holds a secret (`jwt`, `signature` are cut out)."""
 
     recv_ns: int
@@ -55,8 +52,7 @@ class Sent:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """A connection ended. ``code`` is the WebSocket close code (1006: no close frame).
 
     ``orderly``: the venue's own close frame came, so that everything it sent before has come too.
@@ -69,8 +65,7 @@ class Closed:
     orderly: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(msgspec.Struct, frozen=True, gc=False):
     """What the recorder knew when a stretch of capture began.
 
     ``cause`` is ``start`` (a process began to record) or ``hour`` (recording went on into a new
@@ -82,8 +77,7 @@ class Carried:
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """A stretch of capture ended in order.
 
     ``cause`` is ``hour`` (recording goes on in the next), ``stop`` (the recorder stopped) or
@@ -95,8 +89,7 @@ class Ended:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True, gc=False):
     """Trades of a product with ids ``first`` … ``last``, asked for because they were missing.
 
     ``trades`` is a JSON array of objects with the venue's own values: ``trade_id`` (a number),
@@ -113,8 +106,7 @@ class Fetched:
     absent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True, gc=False):
     """What the venue's list says of the products that are recorded.
 
     ``products`` is a JSON array of objects: ``product_id``, and the texts or nulls of columns of
@@ -125,8 +117,7 @@ class Listed:
     products: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(msgspec.Struct, frozen=True, gc=False):
     """Something that the recorder noticed about itself: a fault of no connection.
 
     ``kind`` is a fault kind of docs/operating.md, such as ``clock_stepped`` or ``disk_refused``.

@@ -6,9 +6,10 @@ write rows of `faults` and `coverage` through it, so that data and doubt cannot 
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count, islice
-from typing import NamedTuple
+
+import msgspec
 
 from recorder.core.asking import Key
 from recorder.core.audit import Audit
@@ -23,16 +24,15 @@ from recorder.core.tallies import Tallies
 from recorder.core.trades import TradeIds
 
 
-@dataclass(slots=True)
-class Step:
+class Step(msgspec.Struct, gc=False):
     """What one arrival came to."""
 
-    rows: list[Rows] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
+    rows: list[Rows] = []
+    requests: list[Request] = []
+    facts: list[Fact] = []
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a frame stands: the step it fills, its session, and the numbers for its rows."""
 
     step: Step

@@ -17,6 +17,9 @@ _one = re.compile(NUMBER).fullmatch
 # A JSON array of numbers of the grammar; possessive, because nothing is gained by trying again.
 _AMOUNT = r"(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+"
 _array = re.compile(rf"\[{_AMOUNT}(?:,{_AMOUNT})*+\]").fullmatch
+# Numbers of at most 15 digits, so that floats give them back (below).
+_SHORT = r"(?:0|[1-9][0-9]{0,6}+)(?:\.[0-9]{1,8}+)?+"
+_short_array = re.compile(rf"\[{_SHORT}(?:,{_SHORT})*+\]").fullmatch
 _floats = msgspec.json.Decoder(list[float]).decode  # rounds as float() does, and is faster
 _count = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 
@@ -45,6 +48,18 @@ def amounts(texts: Sequence[str]) -> list[float]:
             if _one(text) is None or text.startswith("-"):
                 raise ValueError(f"not a plain decimal number of 0 or more: {text[:40]!r}")
     return _floats(array)
+
+
+def exact_amounts(texts: Sequence[str]) -> list[float] | None:
+    """Convert as `amounts` does, if all are of at most 7 digits before the point and 8 after it.
+
+    None where one is longer or breaks the grammar. Most are so short, and no text needs keeping.
+    """
+    array = f"[{','.join(texts)}]"
+    if _short_array(array) is None:
+        return None
+    numbers = _floats(array)
+    return numbers if len(numbers) == len(texts) else None  # a comma inside a text makes two
 
 
 def count(text: str) -> int:

@@ -133,11 +133,10 @@ class Pipeline(Knowledge):
         origin = Origin(frame.recv_ns, frame.connection_id, sequence, decoded.exchange_ns)
         place = Place(step, session, origin, ingest_seq, count(ingest_seq), frame.raw)
         found = None if decoded.sequence is None else session.check(decoded.sequence)
-        match found:
-            case Late():
-                self._late(found, place)
-            case Gap():
-                self._gap(found, place)
+        if isinstance(found, Late):
+            self._late(found, place)
+        elif found is not None:
+            self._gap(found, place)
         if frame.recv_ns > session.last_ns + SILENCE_NS_MAX:
             session.pause(frame.recv_ns - session.last_ns)
         session.last_ns = frame.recv_ns

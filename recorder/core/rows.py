@@ -6,8 +6,9 @@ value for all of them, because most columns of a message are the same for all it
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from recorder.core.audit import Audit
 from recorder.core.coverage import Interval
@@ -29,6 +30,7 @@ from recorder.core.tables import (
     LEVEL2,
     STATUS,
     STATUS_TEXTS,
+    TABLES,
     TICKER,
     TRADES,
     USER_ORDERS,
@@ -38,8 +40,7 @@ from recorder.core.tables import (
 RAW_BYTES_MAX = 4096  # a longer frame is not repeated in `faults`; the capture holds it
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True, gc=False):
     """``count`` rows of a table; ``values`` has an entry for each of `Table.stored`."""
 
     table: str
@@ -47,8 +48,7 @@ class Rows:
     values: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where rows come from: the columns that all rows of one frame share."""
 
     recv_ns: int
@@ -59,11 +59,12 @@ class Origin:
 
 def _block(table: Table, count: int, values: dict[str, Any]) -> Rows:
     """A block from values by column; columns not given are null."""
-    block = Rows(table.name, count, tuple(map(values.pop, table.stored(), _NULLS)))
+    block = Rows(table.name, count, tuple(map(values.pop, _STORED[table.name], _NULLS)))
     assert not values, f"no such column in {table.name}: {', '.join(values)}"
     return block
 
 
+_STORED = {name: table.stored() for name, table in TABLES.items()}
 _NULLS = (None,) * 64  # `map` stops at the shorter
 
 

@@ -17,9 +17,11 @@ NO_TIME = ("1970-01-01T00:00:00", "0001-01-01T00:00:00")
 _YEARS = range(1971, 2262)  # what int64 nanoseconds hold, less the epoch year
 SECONDS_MAX = int(datetime(_YEARS.stop, 1, 1, tzinfo=UTC).timestamp())  # exclusive
 _FRACTION = 9
+_UNITS = tuple(10 ** (_FRACTION - digits) for digits in range(_FRACTION + 1))  # of a last digit
 
-# Frames of the same second follow each other, so the last second's value answers nearly always.
+# Frames of the same seconds follow each other, so the last ones' values answer nearly always.
 _seconds_known: dict[str, int | None] = {}
+_KNOWN_MAX = 64
 
 
 def _seconds_ns(text: str) -> int | None:
@@ -43,21 +45,21 @@ def rfc3339_ns(text: str) -> int | None:
     Raises ValueError for anything else.
     """
     head = text[:19]
-    if head in _seconds_known:
-        whole = _seconds_known[head]
-    else:
+    whole = _seconds_known.get(head, -1)
+    if whole == -1:
         whole = _seconds_ns(head)
-        _seconds_known.clear()
+        if len(_seconds_known) >= _KNOWN_MAX:
+            _seconds_known.clear()
         _seconds_known[head] = whole
     if text[-1:] != "Z":
         raise ValueError(f"not a time in UTC: {text[:40]!r}")
     fraction = text[20:-1]
-    if len(text) == len("1970-01-01T00:00:00Z"):
+    if not fraction and len(text) == len("1970-01-01T00:00:00Z"):
         return whole
-    digits = fraction.isascii() and fraction.isdigit()
+    digits = fraction.isdigit() and fraction.isascii()
     if text[19] != "." or len(fraction) > _FRACTION or not digits:
         raise ValueError(f"not a time: {text[:40]!r}")
-    return None if whole is None else whole + int(fraction.ljust(_FRACTION, "0"))
+    return None if whole is None else whole + int(fraction) * _UNITS[len(fraction)]
 
 
 def go_time_ns(text: str) -> int | None:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from websockets.exceptions import WebSocketException
-
 from recorder.api import CLOCK_S_FINE
 from recorder.doctor.findings import Case, Verdict, bad, doubtful, good, skipped
 from recorder.errors import RecorderError
@@ -18,6 +16,7 @@ from recorder.feed.dial import describe, dial
 from recorder.feed.products import Venue
 from recorder.feed.rest import Rest
 from recorder.feed.rest_errors import certificate_fault
+from recorder.feed.sockets import OpeningError
 from recorder.listing import why_not_asked
 
 WAIT_S_MAX = 8.0
@@ -122,11 +121,11 @@ def web_socket(case: Case) -> Verdict:
         for url in urls:
             begun_s = time.monotonic()
             try:
-                connection = await dial(url, compression=feed.compression)
-            except (OSError, WebSocketException, TimeoutError, EOFError) as error:
+                connection = await dial(url, compression=feed.compression, transport=feed.transport)
+            except (OSError, OpeningError, TimeoutError) as error:
                 raise _ClosedError(url, describe(error)) from None
             said.append(f"{url} opened in {(time.monotonic() - begun_s) * 1000:.0f} ms")
-            await connection.close()
+            await connection.close(1000, "")
         return said
 
     try:

@@ -172,9 +172,7 @@ class Course:
                 self._held[1].clear()
                 self._epoch = None
             return
-        bids, asks = (
-            {price: side[price] for price in side.prices()} for side in (book.bids, book.asks)
-        )
+        bids, asks = dict(book.bids.items()), dict(book.asks.items())
         if self._epoch is None or (bids, asks) != self._held:
             exch_ns = at_ns
             if type(event) is LevelChanges and event.kind == "snapshot" and event.exchange_ns:

@@ -15,16 +15,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, WebSocketException
-
-from recorder.core.frames import ADVANCED, Closed, Frame, Noted, Opened, Sent
+from recorder.core.frames import ADVANCED, Closed, Noted, Opened, Sent
 from recorder.core.wire.venues import wire_of
 from recorder.credentials import Secret
-from recorder.feed.dial import INTERNAL, TOO_BIG, close_reason, describe, dial, session_name
+from recorder.feed.dial import WEBSOCKETS, describe, dial, session_name
 from recorder.feed.plan import CANONICAL, Line, Pace, change
+from recorder.feed.reading import read
 from recorder.feed.shell import Shell
 from recorder.feed.signing import Asked, Refusals, Signing
+from recorder.feed.sockets import INTERNAL, TOO_BIG, ClosedError, Ended, OpeningError, Socket
 from recorder.feed.tally import Tally
 
 BACKOFF_S_FIRST = 0.25
@@ -62,6 +61,7 @@ class Connection:
         compression: bool = True,
         delay_s: float = 0.0,
         signing: Signing | None = None,
+        transport: str = WEBSOCKETS,
     ) -> None:
         """``signing``: signs every request; None: none is signed."""
         self.line = line
@@ -78,7 +78,8 @@ class Connection:
         self._jitter = jitter
         self._delay_s = delay_s
         self._signing = signing
-        self._socket: ClientConnection | None = None
+        self._transport = transport
+        self._socket: Socket | None = None
         self._reason = ""
         self._stopping = False
         self._wake = asyncio.Event()
@@ -131,14 +132,16 @@ class Connection:
     async def _connect_once(self) -> bool:
         """One session from dial to close; returns whether it was good: data, and for a while."""
         try:
-            socket = await self._unless_stopped(dial(self._url, compression=self._compression))
-        except (OSError, WebSocketException, TimeoutError) as error:
+            socket = await self._unless_stopped(
+                dial(self._url, compression=self._compression, transport=self._transport)
+            )
+        except (OSError, OpeningError, TimeoutError) as error:
             self._dial_failed(describe(error))
             return False
         if socket is None:
             return False
         if self._stopping:
-            await socket.close()
+            await socket.close(1000, "")
             return False
         self._failures = 0
         self._begin_session()
@@ -151,17 +154,9 @@ class Connection:
             Opened(opened_ns, self.connection_id, self._url, first, venue=self._venue)
         )
         self._start(self._ask(socket, self.connection_id))
-        tally, before = self.tally, self.tally.frames
+        before = self.tally.frames
         try:
-            while True:
-                raw = await socket.recv(decode=False)
-                self._shell.deliver(Frame(self._shell.now_ns(), self.connection_id, raw))
-                tally.frames += 1
-                tally.bytes += len(raw)
-                if not self._shell.has_room():
-                    await self._room_or_close(socket)
-        except ConnectionClosed as closed:
-            self._closed(closed)
+            self._closed(await read(socket, self.connection_id, self._shell, self.tally))
         finally:
             for task in self._requests:
                 task.cancel()
@@ -170,7 +165,7 @@ class Connection:
         if self._failure is not None:
             raise self._failure
         lasted_s = asyncio.get_running_loop().time() - opened_s
-        return tally.frames - before > len(self.line.channels) * 2 and lasted_s >= GOOD_S
+        return self.tally.frames - before > len(self.line.channels) * 2 and lasted_s >= GOOD_S
 
     def _dial_failed(self, error: str) -> None:
         self._failures += 1
@@ -181,25 +176,11 @@ class Connection:
             detail = f"{self.line.label}: {FAILURES_NOTED} times in a row: {error}"
             self._shell.deliver(Noted(self._shell.now_ns(), "connect_failing", detail))
 
-    async def _room_or_close(self, socket: ClientConnection) -> None:
-        """Let frames wait in the socket; a session that is closed meanwhile waits no longer."""
-        waits = [
-            asyncio.create_task(self._shell.wait_room()),
-            asyncio.create_task(socket.wait_closed()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-
-    def _closed(self, closed: ConnectionClosed) -> None:
+    def _closed(self, end: Ended) -> None:
         """Write down the end of a session, and whose doing it was."""
         assert self.connection_id is not None
-        code, reason = close_reason(closed)
-        ours = closed.rcvd is None
-        reason = self._reason or reason
+        code, ours = end.code, end.ours
+        reason = self._reason or end.reason
         if not self._reason and self._heard is not None:
             heard_s, text = self._heard
             if asyncio.get_running_loop().time() - heard_s <= ERROR_S_MAX:
@@ -273,7 +254,7 @@ class Connection:
         wait_s = self._messages.back_off()
         self._shell.tell("requests_held", line=self.line.label, wait_s=round(wait_s, 3))
 
-    async def _ask(self, socket: ClientConnection, connection_id: str) -> None:
+    async def _ask(self, socket: Socket, connection_id: str) -> None:
         """Ask for what the line has and the session does not; the first request is urgent.
 
         The venue closes a connection on which nothing was asked for within 5 s.
@@ -295,7 +276,7 @@ class Connection:
                 urgent = False
 
     async def _renew(
-        self, socket: ClientConnection, connection_id: str, due: list[tuple[str, str | None]]
+        self, socket: Socket, connection_id: str, due: list[tuple[str, str | None]]
     ) -> None:
         for each in due:
             channel, product_id = each
@@ -308,7 +289,7 @@ class Connection:
                 await self._send(socket, connection_id, "subscribe", channel, products)
 
     async def _leave(
-        self, socket: ClientConnection, connection_id: str, channel: str, products: tuple[str, ...]
+        self, socket: Socket, connection_id: str, channel: str, products: tuple[str, ...]
     ) -> None:
         async with self._order:
             for name in sorted(self._channels):
@@ -319,9 +300,7 @@ class Connection:
                 if gone or not (carried or products):
                     await self._send(socket, connection_id, "unsubscribe", name, gone)
 
-    async def _sign_again(
-        self, socket: ClientConnection, connection_id: str, due: list[Asked]
-    ) -> None:
+    async def _sign_again(self, socket: Socket, connection_id: str, due: list[Asked]) -> None:
         """Ask once more for what was refused, with the venue's time as it is now."""
         assert self._signing is not None
         await asyncio.sleep(SIGN_AGAIN_S)
@@ -338,7 +317,7 @@ class Connection:
 
     async def _send(
         self,
-        socket: ClientConnection,
+        socket: Socket,
         connection_id: str,
         kind: Literal["subscribe", "unsubscribe"],
         channel: str,
@@ -356,7 +335,7 @@ class Connection:
             if kind == "subscribe":
                 now_s = asyncio.get_running_loop().time()
                 self._refusals.sent(channel, products, now_s, again=again)
-        with suppress(ConnectionClosed):
+        with suppress(ClosedError):
             # Noted before it is sent, so that no answer can stand before it in the capture; and
             # without its signature.
             self._shell.deliver(Sent(self._shell.now_ns(), connection_id, text))
@@ -381,7 +360,7 @@ class Connection:
         if self._socket is not None:
             self._reason = reason
             # A peer that is gone does not answer a close frame: do not wait for it.
-            self._socket.transport.abort()
+            self._socket.abort()
 
     async def retire(self, reason: str) -> None:
         """Unsubscribe everything, close, and do not connect again."""

@@ -11,8 +11,12 @@ class Shell(Protocol):
     def now_ns(self) -> int:
         """The time of receipt, never going back."""
 
-    def deliver(self, arrival: Arrival) -> None:
-        """Take an arrival; must not wait."""
+    def deliver(self, arrival: Arrival, came_ns: int | None = None) -> None:
+        """Take an arrival; must not wait.
+
+        ``came_ns`` is when a frame came out of its socket, by `time.perf_counter_ns`: it may have
+        waited for its turn since.
+        """
 
     def has_room(self) -> bool:
         """Whether more may be read now."""

@@ -13,6 +13,7 @@ from recorder.core.frames import ADVANCED
 from recorder.core.messages import Reconnect, Request, Resubscribe, SlowDown, Unsubscribe
 from recorder.core.wire.venues import wire_of
 from recorder.feed.connection import Connection
+from recorder.feed.dial import WEBSOCKETS
 from recorder.feed.plan import (
     CONNECTS_A_SECOND,
     MESSAGES_A_SECOND,
@@ -51,6 +52,7 @@ class Switchboard:
         jitter: Callable[[], float] = random.random,
         signing: Signing | None = None,
         user: UserFeed | None = None,
+        transport: str = WEBSOCKETS,
     ) -> None:
         """``signing`` signs what is asked for of market data; ``user``: record own orders, too."""
         self.connections: list[Connection] = []
@@ -59,6 +61,7 @@ class Switchboard:
         self._url = url
         self._venue = venue
         self._compression = compression
+        self._transport = transport
         self._jitter = jitter
         self._unfiltered = wire_of(venue).UNFILTERED
         self._connects = Pace(CONNECTS_A_SECOND)
@@ -151,6 +154,7 @@ class Switchboard:
             compression=self._compression,
             delay_s=self._jitter() * number / CONNECTS_A_SECOND,
             signing=signing,
+            transport=self._transport,
         )
         self.connections.append(connection)
         if self._tasks is not None:

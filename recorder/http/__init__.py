@@ -33,6 +33,7 @@ async def serving(door: Door | None, recorder: Recorder) -> AsyncIterator[Server
         return
     root = recorder.inside().recording.root.path
     watch = Watch(recorder)
+    watch.certificate_s = door.until_s
     site = Site(watch, Guard(door.hosts, door.token))
     server = Server(site, door, lambda url: place.write(root, url, token=door.token is not None))
     server.listen()

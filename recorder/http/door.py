@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
+
 from recorder.config import HttpConfig
 from recorder.config.listening import Address, exposure, is_loopback
 from recorder.credentials import Secret, read_secret
@@ -29,7 +31,7 @@ class Door:
 
     ``handed`` are sockets that systemd gave; without any, ``address`` is bound. ``token`` is what
     must be shown, None for nothing; ``tls`` is None for plain HTTP. ``hosts`` are further names
-    that this machine may be called by.
+    that this machine may be called by. ``until_s`` is until when the certificate holds.
     """
 
     address: Address | None
@@ -37,6 +39,7 @@ class Door:
     tls: ssl.SSLContext | None
     token: Secret[str] | None
     hosts: frozenset[str]
+    until_s: float | None = None
 
 
 def open_door(config: HttpConfig, getenv: Callable[[str], str | None] = os.getenv) -> Door | None:
@@ -66,7 +69,8 @@ def open_door(config: HttpConfig, getenv: Callable[[str], str | None] = os.geten
             if wrong is not None:
                 raise ConfigError(wrong)
     hosts = frozenset(config.hosts)
-    return Door(None if handed else config.listen, handed, tls, token, hosts)
+    until_s = None if tls is None or config.tls_cert is None else holds_until_s(config.tls_cert)
+    return Door(None if handed else config.listen, handed, tls, token, hosts, until_s)
 
 
 def handed_over(getenv: Callable[[str], str | None] = os.getenv) -> tuple[socket.socket, ...]:
@@ -169,3 +173,12 @@ def tls_of(
             "key are wanted, both as PEM, the key without a passphrase"
         ) from None
     return context
+
+
+def holds_until_s(cert: Path) -> float | None:
+    """Until when a certificate holds, in seconds since 1970: the first one of those in the file."""
+    try:
+        certificate = x509.load_pem_x509_certificates(cert.read_bytes())[0]
+    except (OSError, ValueError):
+        return None  # OpenSSL took it; it is only watched
+    return certificate.not_valid_after_utc.timestamp()

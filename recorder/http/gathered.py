@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.core.audit import Audit
+from recorder.core.trades import size
 from recorder.disk import BUFFERED_BYTES_MAX, PENDING_ROWS_MAX
 from recorder.http.look import sights
 from recorder.http.metrics import Values
@@ -17,6 +18,7 @@ from recorder.http.stream import Hub
 from recorder.http.views import unsynced_s, versions
 from recorder.http.watch import Watch
 from recorder.inside import Inside
+from recorder.store.verified import Outcome
 
 OTHER = "other"
 # Faults of a frame that could not be read, or not all of it (docs/operating.md).
@@ -24,6 +26,8 @@ QUARANTINED = (
     "malformed_frame", "unknown_channel", "impossible_number", "impossible_time",
     "impossible_product", "impossible_subscription",
 )  # fmt: skip
+ERRNOS = ("ENOSPC", "EIO", "EROFS", "EMFILE")  # counted from 0, so that the first one shows
+NEVER = Outcome(0.0, 0.0, 0, 0)
 DROPPED = ("frame_too_large", "slow_consumer")
 # Close codes that have a meaning (RFC 6455); others are counted together, the venue chooses them.
 CODES = frozenset({1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1011, 1012, 1013})
@@ -57,6 +61,7 @@ class Gatherer:
         self._lines(values, inside)
         self._gaps_of(values, inside, products)
         self._integrity(values, inside, products)
+        self._kept_whole(values, inside, products)
         self._store(values, inside)
         self._process(values, inside)
         self._http(values)
@@ -71,7 +76,8 @@ class Gatherer:
         for channel, histogram in meter.travel.items():
             if any(histogram.counts):
                 values.observed("exchange_to_receive_seconds", [histogram], channel)
-        values.observed("receive_to_applied_seconds", [meter.applied])
+        applied = self._watch.recorder.latency.applied
+        values.observed("receive_to_applied_seconds", [applied])
         if inside.clock.ahead_s is not None:
             values.put("clock_offset_seconds", inside.clock.ahead_s)
 
@@ -142,15 +148,30 @@ class Gatherer:
             for result, count in zip(("agree", "lagging", "disagree"), counts, strict=True):
                 values.add("audits_total", count, _name(product_id, products), result)
 
+    def _kept_whole(self, values: Values, inside: Inside, products: Collection[str]) -> None:
+        """Trades that are missing and come later; what checks of the directory found."""
+        for product_id, ids in inside.recording.pipeline.trades.items():
+            values.add("trades_missing", size(ids.holes), _name(product_id, products))
+        for product_id, count in self._watch.meter.backfilled.items():
+            values.add("trades_backfilled_total", count, _name(product_id, products))
+        values.put("backfill_failing", inside.backfill_failing)
+        found = self._watch.verified or NEVER
+        values.put("verify_last_timestamp_seconds", found.checked_s)
+        values.put("verify_last_success_timestamp_seconds", found.whole_s)
+        values.put("verify_findings", found.findings)
+        values.put("verify_failures_total", found.failures)
+
     def _store(self, values: Values, inside: Inside) -> None:
         disk, hours, capture = inside.disk, inside.hours, inside.recording.capture
         for table, count in disk.rows.items():
             values.put("rows_written_total", count, table)
-        for errno, count in disk.errors.items():
+        for table, size_bytes in disk.bytes.items():
+            values.put("bytes_written_total", size_bytes, table)
+        for errno, count in {**dict.fromkeys(ERRNOS, 0), **disk.errors}.items():
             values.put("write_errors_total", count, errno)
         values.put("capture_bytes_written_total", capture.bytes_written)
         values.put("files_sealed_total", hours.files)
-        values.put("hours_waiting", hours.waiting)
+        values.put("seals_waiting", hours.waiting)
         for what in hours.failing:
             values.put("work_failing", 1, what)
         values.put("wal_bytes", capture.buffered)
@@ -168,8 +189,10 @@ class Gatherer:
         values.put("queue_capacity", PENDING_ROWS_MAX, "rows")
 
     def _process(self, values: Values, inside: Inside) -> None:
-        values.observed("event_loop_lag_seconds", [self._watch.meter.lag])
+        values.observed("event_loop_lag_seconds", [self._watch.recorder.latency.lag])
         values.observed("gc_pause_seconds", [self._watch.meter.pauses])
+        values.put("watchdog_pings_total", inside.pings)
+        values.put("config_last_reload_successful", not inside.lineup.refused)
         values.put("ready", not self._watch.not_ready())
         values.put("config_reload_success_timestamp_seconds", inside.configured_ns / 1e9)
         values.put("start_time_seconds", self._watch.started_s)
@@ -186,6 +209,9 @@ class Gatherer:
             values.put("http_requests_total", count, route, str(code))
         values.put("http_connections", self._served.connections)
         values.put("http_connections_refused_total", self._served.refused)
+        if self._watch.certificate_s is not None:
+            expiry_s = self._watch.certificate_s
+            values.put("http_certificate_expiry_timestamp_seconds", expiry_s)
         values.put("stream_clients", len(self._hub.clients))
         values.put("stream_events_total", self._hub.sent)
         values.put("stream_events_dropped_total", self._hub.dropped)

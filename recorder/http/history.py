@@ -1,6 +1,6 @@
 """How it went lately: rates and delays every few seconds of the last half hour, for curves.
 
-Delays are read off the histograms of `recorder.meter`: of two looks at one the counts between them
+Delays are read off histograms that go on counting: of two looks at one the counts between them
 are known, and within a bucket values are taken to lie evenly. So they are estimates, the finer the
 finer the buckets are, and none where nothing came.
 """
@@ -21,8 +21,8 @@ KEPT = 360
 SHARES = {"p50": 0.5, "p99": 0.99}
 DELAYS: dict[str, Callable[[Watch], Histogram]] = {
     "travel": lambda watch: watch.meter.travel[LEVEL2],
-    "applied": lambda watch: watch.meter.applied,
-    "loop": lambda watch: watch.meter.lag,
+    "applied": lambda watch: watch.recorder.latency.applied,
+    "loop": lambda watch: watch.recorder.latency.lag,
 }
 """Venue to receipt (of level2, by both clocks), receipt to book, and how late the loop turned."""
 COLUMNS = (
@@ -70,7 +70,7 @@ class History:
             histogram = of(self._watch)
             lately = [now - then for now, then in zip(
                 histogram.counts, self._counts[name], strict=True)]  # fmt: skip
-            found += [estimated(histogram.bounds, lately, share) for share in SHARES.values()]
+            found += [estimated(histogram.shown_bounds, lately, share) for share in SHARES.values()]
             self._counts[name] = list(histogram.counts)
         self._at_s, self._frames, self._changes = now_s, frames, changes
         self._samples.append(tuple(found))

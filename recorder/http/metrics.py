@@ -82,13 +82,23 @@ METRICS = (
     Metric("book_crossed_total", COUNTER, "Books whose best bid was not below the best ask."),
     Metric("book_checksum_mismatch_total", COUNTER, "Books at the end of a sealed hour that are "
            "not those that the next one began with."),
+    Metric("trades_missing", GAUGE, "Trades whose ids show that they are missing.", ("product",)),
+    Metric("trades_backfilled_total", COUNTER, "Trades that were missing and came by REST.",
+           ("product",)),
+    Metric("backfill_failing", GAUGE, "Whether REST does not answer for missing trades."),
+    Metric("verify_last_timestamp_seconds", GAUGE, "When the directory was last verified; 0 for "
+           "never, as far as is noted."),
+    Metric("verify_last_success_timestamp_seconds", GAUGE, "When it was last found whole."),
+    Metric("verify_findings", GAUGE, "What the last check found."),
+    Metric("verify_failures_total", COUNTER, "Checks that found something."),
     Metric("audits_total", COUNTER, "Tickers held against the book: agree, lagging, disagree.",
            ("product", "result")),
     # Store
     Metric("rows_written_total", COUNTER, "Rows that were published.", ("table",)),
+    Metric("bytes_written_total", COUNTER, "Bytes of live parts that were published.", ("table",)),
     Metric("capture_bytes_written_total", COUNTER, "Bytes of capture that were written, packed."),
     Metric("files_sealed_total", COUNTER, "Files of hours that were sealed."),
-    Metric("hours_waiting", GAUGE, "Hours that are over and not sealed."),
+    Metric("seals_waiting", GAUGE, "Hours that are over and wait to be sealed."),
     Metric("work_failing", GAUGE, "Recovery, sealing and the like that failed and are tried again.",
            ("what",)),
     Metric("wal_bytes", GAUGE, "Bytes of capture that are not written yet."),
@@ -107,9 +117,13 @@ METRICS = (
            "that the venue closed because we were slow; must stay 0.", ("reason",)),
     Metric("event_loop_lag_seconds", HISTOGRAM, "How much later than wanted the loop turns."),
     Metric("gc_pause_seconds", HISTOGRAM, "How long collections of garbage take."),
+    Metric("watchdog_pings_total", COUNTER, "How often the watchdog of the service manager was "
+           "fed."),
     Metric("ready", GAUGE, "Whether /readyz says so."),
     Metric("config_reload_success_timestamp_seconds", GAUGE, "When the configuration that holds "
            "was read."),
+    Metric("config_last_reload_successful", GAUGE, "Whether the configuration that was read last "
+           "is the one that holds."),
     Metric("start_time_seconds", GAUGE, "When the process began to record."),
     Metric("resident_memory_bytes", GAUGE, "Memory of the process."),
     Metric("open_fds", GAUGE, "Open files and sockets of the process."),
@@ -119,6 +133,8 @@ METRICS = (
     Metric("http_requests_total", COUNTER, "Requests that were answered.", ("route", "code")),
     Metric("http_connections", GAUGE, "Connections that are open."),
     Metric("http_connections_refused_total", COUNTER, "Connections that were one too many."),
+    Metric("http_certificate_expiry_timestamp_seconds", GAUGE, "Until when the certificate holds, "
+           "where there is one."),
     Metric("stream_clients", GAUGE, "Clients of /v1/stream."),
     Metric("stream_events_total", COUNTER, "Events that were sent to them."),
     Metric("stream_events_dropped_total", COUNTER, "Trades and gaps that slow ones missed."),
@@ -147,11 +163,11 @@ class Values:
 
     def observed(self, name: str, histograms: Sequence[Histogram], *labels: str) -> None:
         """Give what was observed; of several with the same bounds, all of it."""
-        whole = Histogram(histograms[0].bounds)
+        whole = Histogram(histograms[0].bounds, histograms[0].unit)
         for each in histograms:
             whole.counts = [a + b for a, b in zip(whole.counts, each.counts, strict=True)]
             whole.sum += each.sum
-        self.found[name][labels] = (whole.cumulated(), whole.sum)
+        self.found[name][labels] = (whole.cumulated(), whole.sum / whole.unit)
 
     def not_below(self, before: Mapping[tuple[str, ...], float], name: str) -> None:
         """Keep counters from going back, or away: what went on may have ended elsewhere."""

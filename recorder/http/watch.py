@@ -1,4 +1,4 @@
-"""What is sampled while HTTP is served: loop lag, garbage, rates, free space, whether it is ready.
+"""What is sampled while HTTP is served: garbage, rates, free space, whether it is ready.
 
 All of it costs some microseconds ten times a second.
 """
@@ -12,8 +12,9 @@ from typing import Any
 from recorder.daemon import Recorder
 from recorder.inside import Inside
 from recorder.meter import Meter
+from recorder.store.verified import Outcome, last
 
-LAG_EVERY_S = 0.1
+LOOK_EVERY_S = 0.1  # until something is known
 RATES_EVERY_S = 2.0
 RATES_OVER = 6  # samples: the rates are those of the last 10 s
 SPACE_EVERY_S = 10.0
@@ -24,13 +25,16 @@ SPACE_S_MIN = 60.0
 class Watch:
     """Samples a recorder; ``meter`` is what it measures into.
 
-    ``seen_missing``: no more gaps are open than were ever counted, so that counters do not go back.
+    ``verified`` is the note of the last check of the directory, as it was some seconds ago;
+    ``certificate_s`` until when the certificate of HTTP holds, None without one.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.meter = Meter()
         self.started_s = time.time()
+        self.verified: Outcome | None = None
+        self.certificate_s: float | None = None
         self._began_s = time.monotonic()
         self._rates: deque[tuple[float, Counter[tuple[str, str | None]]]] = deque(maxlen=RATES_OVER)
         self._space: deque[tuple[float, int]] = deque(maxlen=SPACE_OVER)
@@ -50,18 +54,11 @@ class Watch:
         gc.callbacks.append(self._collected)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for service in (self._watch_lag, self._watch_rates, self._watch_space):
+                for service in (self._watch_rates, self._watch_space):
                     tasks.create_task(service())
         finally:
             gc.callbacks.remove(self._collected)
             self.recorder.meter = None
-
-    async def _watch_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due_s = loop.time() + LAG_EVERY_S
-            await asyncio.sleep(LAG_EVERY_S)
-            self.meter.lag.observe(max(0.0, loop.time() - due_s))
 
     async def _watch_rates(self) -> None:
         while True:
@@ -70,10 +67,12 @@ class Watch:
 
     async def _watch_space(self) -> None:
         while True:
-            free = self.recorder.inside().disk.free
+            inside = self.recorder.inside()
+            self.verified = await asyncio.to_thread(last, inside.recording.root)
+            free = inside.disk.free
             if free is not None:
                 self._space.append((time.monotonic(), free))
-            await asyncio.sleep(SPACE_EVERY_S if free is not None else LAG_EVERY_S)
+            await asyncio.sleep(SPACE_EVERY_S if free is not None else LOOK_EVERY_S)
 
     def _collected(self, phase: str, _: dict[str, Any]) -> None:
         if phase == "start":

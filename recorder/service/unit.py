@@ -35,11 +35,15 @@ class State:
 
 
 class Unit:
-    """Tells the manager; without one, nothing happens. Times are of one clock, in seconds."""
+    """Tells the manager; without one, nothing happens. Times are of one clock, in seconds.
+
+    ``pings`` counts how often the watchdog was fed.
+    """
 
     def __init__(self, notifier: Notifier | None = None) -> None:
         self._notifier = notifier or Notifier(lambda _: None)
         self._log = logs.log()
+        self.pings = 0
         self._pulse = Pulse()
         self._began_s: float | None = None
         self._ready = False
@@ -110,7 +114,7 @@ class Unit:
             self._give_up(problem)
         elif now_s - self._pinged_s >= watchdog_s / PINGS:
             self._pinged_s, self._stuck = now_s, False
-            self._notifier.send(WATCHDOG=1)
+            self.pings += self._notifier.send(WATCHDOG=1)
             if self._stopping:
                 self._notifier.extend()
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from recorder.core.rows import Rows
 from recorder.core.tables import SCHEMA_VERSION, TABLES, Kind, Table
@@ -59,22 +60,41 @@ SCHEMAS = {name: schema(table) for name, table in TABLES.items()}
 
 def to_arrow(table: Table, blocks: Sequence[Rows]) -> pa.Table:
     """Join blocks of rows, in their order, into an Arrow table with the derived columns."""
-    arrays: dict[str, pa.Array] = {}
+    blocks = [block for block in blocks if block.count]
+    counts = np.fromiter((block.count for block in blocks), np.int64, len(blocks))
     kinds = {column.name: column.kind for column in table.columns}
+    arrays: dict[str, pa.Array] = {}
     for index, name in enumerate(table.stored()):
-        values: list[Any] = []
-        for block in blocks:
-            value = block.values[index]
-            if isinstance(value, list | range):
-                values.extend(value)
-            else:
-                values.extend(repeat(value, block.count))
-        arrays[name] = _array(values, kinds[name])
+        values = [block.values[index] for block in blocks]
+        arrays[name] = _column(values, counts, kinds[name])
     for column in table.columns:
         if column.derived is not None:
             nanoseconds = arrays[column.derived]
             arrays[column.name] = _microseconds(nanoseconds)
     return pa.table([arrays[column.name] for column in table.columns], schema=SCHEMAS[table.name])
+
+
+def _column(values: Sequence[Any], counts: NDArray[np.int64], kind: Kind) -> pa.Array:
+    """One column from its values block by block: lists, or one value for all rows of the block.
+
+    Most columns have one value a block, which is converted once and not for every row.
+    """
+    types = set(map(type, values))
+    if types == {list}:
+        return _array(list(chain.from_iterable(values)), kind)
+    if types == {range}:
+        firsts = np.fromiter((each.start for each in values), np.int64, len(values))
+        shifts = firsts - (np.cumsum(counts) - counts)
+        return pa.array(np.arange(counts.sum()) + np.repeat(shifts, counts), pa.int64())
+    if types.isdisjoint({list, range}):
+        array = _array(list(values), kind)
+        if len(array) == counts.sum():
+            return array
+        return array.take(pa.array(np.repeat(np.arange(len(counts)), counts)))
+    mixed: list[Any] = []
+    for value, count in zip(values, counts.tolist(), strict=True):
+        mixed += value if isinstance(value, list | range) else repeat(value, count)
+    return _array(mixed, kind)
 
 
 def _array(values: list[Any], kind: Kind) -> pa.Array:

@@ -98,8 +98,17 @@ def publish_views(root: Root, staging: Path | None = None) -> bool:
     return True
 
 
-def views(root: Root, empty: Path | None = None) -> str:
+def views(
+    root: Root,
+    empty: Path | None = None,
+    *,
+    place: str | None = None,
+    now_s: float | None = None,
+) -> str:
     """The text of `recorder.sql`; ``empty`` is a part without rows, if the directory has none.
+
+    ``place`` is where readers find the directory, if not where it lies now; a relative one counts
+    from where they run. ``now_s`` is the present, if not by the clock.
 
     Raises DataError where a commit record or `current.json` cannot be read.
     """
@@ -112,7 +121,8 @@ def views(root: Root, empty: Path | None = None) -> str:
             else:
                 held.add(hour, _files(root, hour))
     held.open = [hour for hour in root.part_hours() if hour >= (held.switched or 0)]
-    parts = [_prelude(root, held, empty)]
+    now_s = time.time() if now_s is None else now_s
+    parts = [_prelude(place or str(root.path.absolute()), held, empty, int(now_s) // 3600)]
     for table in TABLES.values():
         parts += [_scan(table), _view(table, held)]
     parts += [
@@ -244,12 +254,12 @@ def _held_by_product(products: dict[str, Spans]) -> str:
     return f"{body}::STRUCT(products VARCHAR[], hours BIGINT[][])[]"
 
 
-def _prelude(root: Root, held: _Held, empty: Path | None) -> str:
+def _prelude(place: str, held: _Held, empty: Path | None, hour: int) -> str:
     switched = held.switched or 0
     values = {
-        "root": quoted(str(root.path.absolute())),
+        "root": quoted(place),
         "switched": str(switched),
-        "old_before": str(switched - 1 if switched > int(time.time()) // 3600 else switched),
+        "old_before": str(switched - 1 if switched > hour else switched),
         "sealed_hours": _spans(held.hours),
         "packed_days": _spans(held.days),
         "hour_seqs": str(hour_base(1) - hour_base(0)),

@@ -10,11 +10,13 @@
     coverage.py    intervals leave no hole and do not overlap
     again.py       rows made again from the capture are the rows on disk
     directory.py   all of it together
+    noted.py       what came of it, for whoever records there
 
-Reads only, takes no lock, and may run while the directory is recorded into.
+Reads only (but for the note), takes no lock, and may run while the directory is recorded into.
 """
 
 from recorder.verify.directory import verify
 from recorder.verify.findings import Finding, Note, Report
+from recorder.verify.noted import note
 
-__all__ = ["Finding", "Note", "Report", "verify"]
+__all__ = ["Finding", "Note", "Report", "note", "verify"]

@@ -13,6 +13,7 @@ from recorder.store.days import read_day
 from recorder.store.paths import CUTS, SCHEMA_MARK, Root, day_in_name, hour_named, iso
 from recorder.store.seal import sealed_before
 from recorder.store.sound import is_as_written
+from recorder.store.verified import FOLDER as VERIFIED
 from recorder.store.views import NAME, is_damaged
 from recorder.verify.again import check_again
 from recorder.verify.books import check_books
@@ -41,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 _KNOWN = {
     *(".lock", ".ballast", "capture", "live", "staging", "commits", "current.json"),
-    *("products.json", ".http.json", NAME, QUARANTINE, *TABLES),
+    *("products.json", ".http.json", VERIFIED, NAME, QUARANTINE, *TABLES),
     *("packed", "packing", ".pack-lock", ".publish-lock", "publisher.json"),
 }
 _sealed_name = re.compile(r"-(\d{8})T(\d{2})\.parquet$").search

@@ -9,9 +9,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from recorder.store.paths import Root
-from tests.bench import exporting, listening, looking, reading, resting, understanding
+from tests.bench import exporting, listening, looking, peers, reading, resting, understanding
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.traffic import Traffic, made, recorded
 
@@ -29,6 +30,8 @@ SECTIONS = ("core", "store", "socket", "read", "export")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     asked = _parser().parse_args(arguments)
+    if asked.peers:
+        return _peers(asked.peers, asked.json_lines)
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
@@ -38,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = time.monotonic() - began_s
     print(table(figures))
     print(f"{platform.python_version()} on {platform.machine()}, {seconds:.0f} s")
+    if asked.json_lines:
+        _append(asked.json_lines, as_json(figures))
     if asked.json:
         content = {"python": platform.python_version(), "seconds": seconds,
                    "figures": as_json(figures)}  # fmt: skip
@@ -51,7 +56,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", choices=SECTIONS, help="this section only")
     parser.add_argument("--rows", type=int, metavar="N", help="of the hour that `read` reads")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json-lines", type=Path, metavar="FILE", help="append them, one a line")
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="beside those installed there")
     return parser
+
+
+def _peers(installed: Path, kept: Path | None) -> int:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        rows = peers.measure(made(12 * peers.UPDATES), installed, Path(folder))
+    print(peers.table(rows))
+    if kept:
+        _append(kept, rows)
+    return 0
+
+
+def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep figures for later: one JSON object a line, each with when and by which Python."""
+    run = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+           "python": platform.python_version()}  # fmt: skip
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps({**run, **row}) + "\n" for row in rows)
 
 
 def _measure(

@@ -1,5 +1,6 @@
 """What verify, repair and prune promise on the command line."""
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,6 +79,27 @@ def test_verify_of_what_is_whole(
         assert words in found.out
     found = call("verify", "--data", tmp_path, "--json", *(["--deep"] if deep else []))
     assert json.loads(found.out)["deep"] is deep
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_verify_notes_its_outcome(
+    refused: bool, call: Callable[..., Any], stand_in: Callable[..., None], tmp_path: Path
+) -> None:
+    """Where it is asked to; what cannot be noted is said, and changes nothing else."""
+    noted: list[Any] = []
+
+    def note(path: Path, report: Verified) -> None:
+        if refused:
+            raise OSError(errno.EROFS, "Read-only file system")
+        noted.append((path, len(report.findings)))
+
+    report = Verified(whole=False, findings=[Found()])
+    stand_in("verify", verify=lambda *_, **__: report, note=note)
+    assert call("verify", "--data", tmp_path).code == 1
+    assert noted == []
+    found = call("verify", "--note", "--data", tmp_path)
+    assert (found.code, noted) == (1, [] if refused else [(tmp_path, 1)])
+    assert ("could not be noted for the metrics: Read-only" in found.err) == refused
 
 
 def test_verify_of_what_is_not_whole(

@@ -310,3 +310,19 @@ def _mistakes(text: str) -> list[str]:
     except ConfigError as error:
         return str(error).split("\n")
     return []
+
+
+def test_a_transport_that_is_not_installed_is_told_with_what_to_do(monkeypatch):
+    """At the line where it stands, before anything is dialled."""
+    monkeypatch.setattr("recorder.config.checks.find_spec", lambda _: None)
+    with pytest.raises(ConfigError) as caught:
+        config.parse('[feed]\ntransport = "picows"\n', None)
+    said = str(caught.value)
+    assert "configuration:2: feed.transport: picows is not installed" in said
+    assert "pip install 'recorder[picows]'" in said
+    assert caught.value.exit_code == 78
+
+
+def test_an_unknown_transport_is_refused():
+    with pytest.raises(ConfigError, match='"uvloop" is no transport; allowed are "websockets"'):
+        config.parse('[feed]\ntransport = "uvloop"\n', None)

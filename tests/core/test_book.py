@@ -1,12 +1,18 @@
-"""One product's book, against a model of two plain dicts."""
+"""One product's book, against a model of two plain dicts, and against the sorted one."""
+
+import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.core import book as books
+from recorder.core import levels
 from recorder.core.book import Book, BookState
 from recorder.core.messages import ASK, BID, Level2
 from recorder.core.numbers import amounts, inexact
+from tests.core.sorted_book import SortedBook
 
 PRICES = ["1", "2", "2.5", "123456789.123456789012", "9007199254740993", "0.01"]
 SIZES = ["0", "0", "1", "0.5", "123456789.123456789012", "0.00000000"]
@@ -80,40 +86,6 @@ def test_any_changes_leave_the_book_equal_to_the_model(
             book.check()
 
 
-keys = st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=60)
-
-
-@given(st.sets(st.integers(1, 40)), st.lists(st.tuples(keys, st.booleans()), max_size=6))
-def test_prices_are_in_order_whenever_they_are_asked_for(
-    first: set[int], steps: list[tuple[list[tuple[int, bool]], bool]]
-) -> None:
-    """However many came and went in between, and some of them twice."""
-    book = Book("BTC-USD")
-    rows = [(BID, str(price), "1") for price in first]
-    book.load(message(rows, snapshot=True), 1)
-    model = set(map(float, first))
-    for changed, ask in steps:
-        for price, stays in changed:
-            book.apply(message([(BID, str(price), "1" if stays else "0")]))
-            (model.add if stays else model.discard)(float(price))
-        if ask:
-            assert list(book.bids.prices()) == sorted(model)
-            assert not book.bids.turned
-    assert book.levels(BID, 3) == [(price, 1.0) for price in sorted(model, reverse=True)[:3]]
-
-
-def test_what_nobody_asks_for_is_not_kept() -> None:
-    """New prices without end: what turned since the last look stays within bounds."""
-    book = Book("BTC-USD")
-    book.load(message([(ASK, "1", "1")], snapshot=True), 1)
-    assert book.best_ask() == 1.0
-    for price in range(2, 5000):
-        book.apply(message([(ASK, str(price), "1"), (ASK, str(price - 1), "0")]))
-        assert len(book.asks.turned) <= len(book.asks) + 1000
-    assert list(book.asks.prices()) == [4999.0]
-    book.check()
-
-
 def test_a_snapshot_replaces() -> None:
     """Nothing of the old book is left, its texts included."""
     book = Book("BTC-USD")
@@ -173,3 +145,122 @@ def test_check_finds_a_crossed_live_book() -> None:
         book.check()
     book.doubt()
     book.check()
+
+
+# --- beside the sorted book, at a size at which levels go far and come near ----------------------
+
+
+@pytest.fixture(params=["as they are", "small"])
+def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The bounds of the near levels, and some by which nearly every change is a case."""
+    if request.param == "small":
+        for name, value in (("NEAR_MIN", 2), ("NEAR_MAX", 9)):
+            monkeypatch.setattr(books, name, value)
+            monkeypatch.setattr(levels, name, value)
+        for name, value in (("NEAR", 5), ("PENDING_MIN", 3), ("PENDING_SHARE", 1000)):
+            monkeypatch.setattr(levels, name, value)
+    return str(request.param)
+
+
+class Market:
+    """Messages of a market that wanders, jumps, crosses itself, and thins out to nothing."""
+
+    def __init__(self, seed: int, depth: int) -> None:
+        self.random = random.Random(seed)
+        self.depth = depth
+        self.middle = 1_000_000.0
+
+    def price(self, side: str) -> str:
+        """Mostly near the touch, now and then far off, or on the other side of it."""
+        spread = self.random.choice((1, 3, 30, self.depth, self.depth, -2))
+        away = self.random.expovariate(1 / abs(spread))
+        away = -away if spread < 0 else away
+        cents = round(self.middle - away if side == BID else self.middle + away)
+        text = f"{max(cents, 1) / 100:.2f}"
+        return text if self.random.random() > 0.01 else f"{text}00000000000001"
+
+    def change(self) -> tuple[str, str, str]:
+        """A level more, another size, or a removal of what may not be there."""
+        side = self.random.choice((BID, ASK))
+        size = "0" if self.random.random() < 0.45 else str(self.random.randrange(1, 999))
+        return side, self.price(side), size
+
+    def snapshot(self) -> Level2:
+        """A book, its sides one after the other or mixed, some of its levels twice."""
+        rows = [self.change() for _ in range(self.random.choice((0, 3, 2 * self.depth)))]
+        if self.random.random() < 0.7:
+            rows.sort(key=lambda row: row[0] == ASK)
+        return message(rows, snapshot=True)
+
+    def update(self, held: SortedBook) -> Level2:
+        """Some changes; or a whole stretch of levels next to the touch goes, or all of a side."""
+        self.middle += self.random.choice((-40, -1, 0, 0, 1, 40))
+        kind = self.random.random()
+        if kind < 0.05:
+            side = self.random.choice((BID, ASK))
+            count = self.random.choice((1, 10, 100, None))
+            return message([(side, repr(price), "0") for price, _ in held.levels(side, count)])
+        return message([self.change() for _ in range(self.random.choice((0, 1, 1, 1, 3, 30)))])
+
+
+def messages(seed: int, depth: int, count: int, held: SortedBook) -> Iterator[Level2]:
+    """A snapshot, then updates and now and then a snapshot."""
+    market = Market(seed, depth)
+    yield market.snapshot()
+    for _ in range(count):
+        yield market.snapshot() if market.random.random() < 0.01 else market.update(held)
+
+
+def assert_alike(book: Book, model: SortedBook, *, whole: bool) -> None:
+    """The best after every message; everything at times, for reading it takes pending in."""
+    assert (book.best_bid(), book.best_ask()) == (model.best_bid(), model.best_ask())
+    assert (book.bids.best(), book.asks.best()) == (model.best_bid(), model.best_ask())
+    assert book.crossed() is model.crossed()
+    for side in (BID, ASK):
+        assert book.levels(side, 3) == model.levels(side, 3)
+    if not whole:
+        return
+    for side, mine, other in ((BID, book.bids, model.bids), (ASK, book.asks, model.asks)):
+        held = model.levels(side)
+        assert book.levels(side) == held
+        assert book.levels(side, len(held) // 2) == held[: len(held) // 2]
+        assert (list(mine), list(mine.items())) == (list(other), list(other.items()))
+        assert (len(mine), bool(mine), mine) == (len(other), bool(other), dict(other))
+        assert all(type(number) is float for level in book.levels(side) for number in level)
+        assert [book.texts(side, price) for price in mine] == [
+            model.texts(side, price) for price in other
+        ]
+    assert book.has_texts() is model.has_texts()
+    assert book.unknown_deletes == model.unknown_deletes
+    book.doubt()
+    book.check()
+    book.state, book.epoch = BookState.LIVE, 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_book_equals_the_sorted_one(seed: int, bounds: str) -> None:
+    """Whatever comes, near or far, and however seldom all of it is read."""
+    book, model = Book("BTC-USD"), SortedBook("BTC-USD")
+    every = (1, 17, 10_000)[seed % 3]
+    for number, each in enumerate(messages(seed, (40, 3000)[seed % 2], 600, model)):
+        for one in (book, model):
+            if each.snapshot:
+                one.load(each, 1)
+            else:
+                one.apply(each)
+        assert_alike(book, model, whole=number % every == 0)
+    assert_alike(book, model, whole=True)
+
+
+def test_a_far_level_that_was_not_there_counts_once(bounds: str) -> None:
+    """Removed unknown, made, removed, removed again: two of four were unknown, however read."""
+    book = Book("BTC-USD")
+    rows = [(BID, str(price), "1") for price in range(1000, 3000)]
+    book.load(message(rows, snapshot=True), 1)
+    book.unknown_deletes = 5
+    for size in ("0", "1", "0", "0"):
+        book.apply(message([(BID, "1.5", size)]))
+    book.load(message([], snapshot=True), 2)
+    assert book.unknown_deletes == 7
+    book.unknown_deletes = 1
+    assert book.unknown_deletes == 1

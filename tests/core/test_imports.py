@@ -26,9 +26,10 @@ ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("histogram", "", "", "counts in buckets; pure"),
+    Room("latency", "histogram", "", "how long frames take and how late the loop turns"),
     Room("times", "errors", "numpy", "times as people write them, in every spelling; pure"),
-    Room("core.frames", "", "", "vocabulary in"),
-    Room("core.messages", "", "", "vocabulary out"),
+    Room("core.frames", "", "msgspec", "vocabulary in"),
+    Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
     Room("core.times", "", "", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
@@ -47,11 +48,12 @@ ROOMS = [
         "",
         "order is checked without knowing what is in a frame",
     ),
-    Room("core.book", "core.messages", "sortedcontainers", "levels, and nothing else"),
+    Room("core.levels", "", "numpy", "pure: one side of a book"),
+    Room("core.book", "core.levels core.messages", "numpy", "levels, and nothing else"),
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
-        "",
+        "msgspec",
         "messages and intervals as rows",
     ),
     Room(
@@ -66,7 +68,7 @@ ROOMS = [
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
-    Room("core.knowledge", "core", "", "all that is known, and how a doubt is written down"),
+    Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
     Room("core.backfill", "core", "msgspec", "trades that were fetched, as rows"),
@@ -97,18 +99,22 @@ ROOMS = [
     Room(
         "feed",
         "core.frames core.wire credentials errors histogram",
-        "websockets picows",
+        "",
         "how frames arrive; what is signed is carried as a secret",
     ),
     Room("feed.selection", "", "", "pure: what to record, of what there is"),
     Room("feed.plan", "", "", "which connection carries what, and how fast we speak"),
     Room(
         "feed.switchboard",
-        "core.frames core.messages core.wire feed.connection feed.plan feed.shell feed.signing",
+        "core.frames core.messages core.wire feed.connection feed.dial feed.plan feed.shell "
+        "feed.signing",
         "",
         "all connections: does what the core and the lineup want",
     ),
     Room("feed.tally", "histogram", "", "counts of one line"),
+    Room("feed.sockets", "", "", "what both transports are for a connection: neither library"),
+    Room("feed.by_websockets", "feed.sockets", "websockets", "the one place that knows it"),
+    Room("feed.by_picows", "feed.sockets", "picows", "the one place that knows it"),
     Room(
         "feed.auth",
         "credentials errors feed.auth_keys feed.products",
@@ -154,8 +160,8 @@ ROOMS = [
     Room(
         "doctor",
         "api config credentials errors feed.dial feed.products feed.rest feed.rest_errors "
-        "http.asking http.door keycheck listing machine store.commits store.paths",
-        "websockets",
+        "feed.sockets http.asking http.door keycheck listing machine store.commits store.paths",
+        "",
         "looks into every room by the door that a recording takes, and changes nothing",
     ),
     Room(
@@ -258,7 +264,7 @@ ROOMS = [
     Room(
         "daemon",
         "backfill before core feed store recording recovery hours disk worker clock config "
-        "inside keycheck logs lineup listing meter progress service",
+        "inside keycheck latency logs lineup listing meter progress service",
         "",
         "it joins all rooms, and nothing of replay",
     ),
@@ -272,8 +278,8 @@ ROOMS = [
     Room(
         "http",
         "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths times worker",
-        "aiohttp msgspec prometheus_client pyarrow",
+        "inside logs meter store.paths store.verified times worker",
+        "aiohttp cryptography msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),
     Room(
@@ -373,14 +379,14 @@ ROOMS = [
     Room(
         "venue",
         "store.capture store.ndjson store.paths errors",
-        "websockets aiohttp sortedcontainers msgspec cryptography",
+        "websockets aiohttp msgspec cryptography",
         "nothing of core: the two must not share a mistake",
     ),
     Room(
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle doctor setup",
+        "bundle doctor setup worker",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

@@ -195,3 +195,21 @@ def test_plain_numbers_as_people_write_them(value: float, written: str) -> None:
 def test_many_are_converted_as_one_is(texts: list[str]) -> None:
     """The fast way gives what `float` gives."""
     assert numbers.amounts(texts) == [float(text) for text in texts]
+
+
+@given(st.lists(st.from_regex(r"[0-9]{1,9}(\.[0-9]{1,10})?", fullmatch=True), max_size=4))
+def test_short_numbers_are_those_that_floats_hold(texts: list[str]) -> None:
+    """What is converted at once is what the longer way gives, and no text of it needs keeping."""
+    found = numbers.exact_amounts(texts)
+    if found is not None:
+        assert found == numbers.amounts(texts)
+        assert numbers.inexact(texts) is None
+        assert [Decimal(repr(each)) for each in found] == [Decimal(text) for text in texts]
+
+
+@pytest.mark.parametrize("text", [*REFUSED, "-1", "12345678", "1.123456789"])
+def test_what_is_not_short(text: str) -> None:
+    """It breaks the grammar, or is left to the longer way; a comma inside makes no two numbers."""
+    for texts in ([text], ["1", text], [text, "1"]):
+        assert numbers.exact_amounts(texts) is None
+    assert numbers.exact_amounts(["1234567.12345678", "0"]) == [1234567.12345678, 0.0]

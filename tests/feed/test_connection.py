@@ -11,12 +11,25 @@ from websockets.asyncio.server import serve
 
 from recorder.core.frames import Closed, Frame, Noted, Opened, Sent
 from recorder.credentials import Secret
-from recorder.feed import dial
+from recorder.feed import sockets
 from recorder.feed.connection import Connection, session_name
+from recorder.feed.dial import PICOWS, TRANSPORTS
 from recorder.feed.plan import Line, Pace, spread
 from recorder.feed.rest_answers import Clock
 from recorder.feed.signing import Signing, VenueClock
 from tests.recorders import wait_for
+
+
+@pytest.fixture(autouse=True, params=TRANSPORTS)
+def transport(request, monkeypatch):
+    """Every test with both transports, where the extra is installed."""
+    if request.param == PICOWS:
+        pytest.importorskip("picows")
+    monkeypatch.setitem(USUAL, "transport", request.param)
+    return request.param
+
+
+USUAL: dict = {}
 
 
 class Ear:
@@ -31,7 +44,7 @@ class Ear:
         self.clock += 1_000_000
         return self.clock
 
-    def deliver(self, arrival) -> None:
+    def deliver(self, arrival, came_ns=None) -> None:
         self.arrivals.append(arrival)
 
     def has_room(self) -> bool:
@@ -56,7 +69,7 @@ async def connected(url: str, messages: Pace | None = None, line: Line | None = 
     (usual,) = spread(["BTC-USD", "ETH-USD"], ("level2", "heartbeats"))
     ear, messages = Ear(), messages or Pace(50)
     connection = Connection(
-        line or usual, url, ear, Pace(50), messages, jitter=lambda: 0.01, **options
+        line or usual, url, ear, Pace(50), messages, jitter=lambda: 0.01, **USUAL, **options
     )
     running = asyncio.create_task(connection.run())
     try:
@@ -313,7 +326,7 @@ async def test_a_line_that_goes_unsubscribes_and_closes():
     (line,) = spread(["BTC-USD", "ETH-USD"], ("level2", "heartbeats"))
     async with server(handler) as url:
         ear = Ear()
-        connection = Connection(line, url, ear, Pace(50), Pace(50), jitter=lambda: 0.01)
+        connection = Connection(line, url, ear, Pace(50), Pace(50), jitter=lambda: 0.01, **USUAL)
         running = asyncio.create_task(connection.run())
         await wait_for(lambda: len(requests) == 2, "the subscriptions", 2)
         await connection.retire("no product is left")
@@ -352,7 +365,9 @@ async def signing_to(answers, clock: VenueClock | None = None):
     async with server(handler) as url, connected(url, signing=signing) as (connection, ear):
         deliver = ear.deliver
 
-        def hear(arrival):  # the core's part: an error of the venue is told to its connection
+        def hear(
+            arrival, came_ns=None
+        ):  # the core's part: an error of the venue is told to its connection
             deliver(arrival)
             if isinstance(arrival, Frame):
                 connection.heard_error(json.loads(arrival.raw)["message"])
@@ -427,7 +442,7 @@ async def test_a_line_that_goes_before_it_was_connected():
 
 async def test_a_frame_beyond_our_limit_is_a_fault_with_a_name(monkeypatch):
     """It is we who close then; the record says so, and that something may be missing."""
-    monkeypatch.setattr(dial, "FRAME_BYTES_MAX", 2**20)
+    monkeypatch.setattr(sockets, "FRAME_BYTES_MAX", 2**20)
 
     async def handler(socket):
         await socket.send("x" * (2**20 + 1))
@@ -444,8 +459,8 @@ async def test_a_frame_beyond_our_limit_is_a_fault_with_a_name(monkeypatch):
 
 async def test_pings_that_nobody_answers_are_a_fault_with_a_name(monkeypatch):
     """A peer that takes what we send and says nothing."""
-    monkeypatch.setattr(dial, "PING_S", 0.1)
-    monkeypatch.setattr(dial, "PONG_S_MAX", 0.1)
+    monkeypatch.setattr(sockets, "PING_S", 0.1)
+    monkeypatch.setattr(sockets, "PONG_S_MAX", 0.1)
 
     async def handler(socket):
         socket.transport.pause_reading()
@@ -510,7 +525,7 @@ async def test_stopping_while_dialling_ends_soon():
     listening = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     (line,) = spread(["BTC-USD"], ("heartbeats",))
-    connection = Connection(line, f"ws://127.0.0.1:{port}", Ear(), Pace(50), Pace(50))
+    connection = Connection(line, f"ws://127.0.0.1:{port}", Ear(), Pace(50), Pace(50), **USUAL)
     running = asyncio.create_task(connection.run())
     await asyncio.sleep(0.05)
     await connection.stop("the test ends")

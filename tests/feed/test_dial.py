@@ -2,22 +2,34 @@
 
 import asyncio
 import socket
+import sys
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import pytest
 from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosedError
-from websockets.frames import Close
 
-from recorder.feed.dial import FRAME_BYTES_MAX, close_reason, describe, dial
+from recorder.errors import ConfigError
+from recorder.feed.dial import PICOWS, TRANSPORTS, describe, dial, opener
 from tests.authorities import DAY, NOW, Authority
+
+
+@pytest.fixture(params=TRANSPORTS, autouse=True)
+def transport(request, monkeypatch):
+    """Every test with both transports, where the extra is installed."""
+    if request.param == PICOWS:
+        pytest.importorskip("picows")
+    monkeypatch.setitem(USUAL, "transport", request.param)
+    return request.param
+
+
+USUAL: dict = {}
 
 
 async def failure(url: str) -> str:
     """Why a dial fails."""
     with pytest.raises(Exception) as caught:
-        await dial(url, compression=True)
+        await dial(url, compression=True, **USUAL)
     return describe(caught.value)
 
 
@@ -131,24 +143,8 @@ async def test_a_certificate_that_is_vouched_for_is_taken(tmp_path, monkeypatch)
     monkeypatch.setenv("SSL_CERT_FILE", authority.ca_file)
     async with serve(lambda each: each.wait_closed(), "127.0.0.1", 0, ssl=authority.server()) as it:
         port = it.sockets[0].getsockname()[1]
-        await (await dial(f"wss://127.0.0.1:{port}", compression=True)).close()
-
-
-@pytest.mark.parametrize(
-    ("rcvd", "sent", "expected"),
-    [
-        (Close(1001, "deploy"), Close(1001, "deploy"), (1001, "deploy")),
-        (None, None, (1006, "no close frame")),
-        (None, Close(1009, "frame too big"), (1009, "our limit: a frame of more than 64 MiB")),
-        (None, Close(1011, "keepalive"), (1011, "our keepalive: no pong within 10 s")),
-        (None, Close(1002, "bad opcode"), (1002, "closed by us: bad opcode")),
-        (Close(1009, "Message too big"), Close(1009, ""), (1009, "Message too big")),
-    ],
-)
-def test_who_closed_and_why(rcvd, sent, expected):
-    """Ours are told from the venue's."""
-    assert close_reason(ConnectionClosedError(rcvd, sent, True if rcvd else None)) == expected
-    assert FRAME_BYTES_MAX == 64 * 2**20
+        socket = await dial(f"wss://127.0.0.1:{port}", compression=True, **USUAL)
+        await socket.close(1000, "")
 
 
 @pytest.mark.parametrize("compression", [True, False])
@@ -162,6 +158,13 @@ async def test_compression_is_offered_or_not(compression):
 
     async with serve(handler, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        socket = await dial(f"ws://127.0.0.1:{port}", compression=compression)
-        await socket.close()
+        socket = await dial(f"ws://127.0.0.1:{port}", compression=compression, **USUAL)
+        await socket.close(1000, "")
     assert ("permessage-deflate" in offered[0]) is compression
+
+
+def test_a_transport_that_does_not_load_is_told_with_what_to_do(monkeypatch):
+    """A package that is there and does not fit is as good as none."""
+    monkeypatch.setitem(sys.modules, "recorder.feed.by_picows", None)
+    with pytest.raises(ConfigError, match=r"pip install 'recorder\[picows\]'"):
+        opener(PICOWS)

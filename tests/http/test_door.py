@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -12,7 +13,7 @@ from recorder.config import HttpConfig
 from recorder.config.listening import Address
 from recorder.errors import ConfigError, NoInputError, PermissionRefusedError
 from recorder.http import door
-from recorder.http.door import bound, handed_over, open_door, tls_of, token_of
+from recorder.http.door import bound, handed_over, holds_until_s, open_door, tls_of, token_of
 from tests.authorities import Authority
 
 GOOD = "0123456789abcdef"
@@ -70,6 +71,8 @@ def test_a_token_that_is_not_there_is_told(tmp_path):
 def test_a_certificate_and_its_key_make_tls(tmp_path):
     file = Authority(tmp_path).issue()
     assert tls_of(file, file, none).minimum_version == ssl.TLSVersion.TLSv1_2
+    assert holds_until_s(file) > time.time()
+    assert holds_until_s(tmp_path / "no") is None
     file.chmod(0o644)
     with pytest.raises(PermissionRefusedError):
         tls_of(file, file, none)

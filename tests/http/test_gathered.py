@@ -4,9 +4,11 @@ from collections import Counter
 
 from recorder.core.audit import Audit
 from recorder.core.coverage import Missing, Track
+from recorder.core.trades import TradeIds
 from recorder.http.gathered import Gatherer, Served
 from recorder.http.stream import Hub
 from recorder.http.watch import Watch
+from recorder.store.verified import last, note
 from tests.recorders import config_for, recording
 
 
@@ -73,6 +75,30 @@ async def test_close_codes_are_those_that_have_a_meaning(tmp_path):
             connection.tally.closed(code, 1.0)
         found = gatherer.gather().found["disconnects_total"]
         assert found == {("ws1", "1000"): 1, ("ws1", "1006"): 1, ("ws1", "other"): 3}
+
+
+async def test_missing_trades_and_checks_are_told(tmp_path):
+    """Holes in the ids, what came by REST, the note of the last check, the certificate."""
+    async with recording(config_for(tmp_path, "ws://127.0.0.1:9")) as running:
+        gatherer = await gatherer_of(running)
+        watch = gatherer._watch
+        found = gatherer.gather().found
+        assert found["verify_last_success_timestamp_seconds"] == {(): 0.0}
+        assert found["http_certificate_expiry_timestamp_seconds"] == {}
+        assert found["write_errors_total"]["ENOSPC",] == 0
+        assert (found["watchdog_pings_total"], found["backfill_failing"]) == ({(): 0}, {(): 0})
+        running.inside().recording.pipeline.trades["BTC-USD"] = TradeIds(1, 100, [(5, 9), (20, 20)])
+        watch.meter.backfilled["BTC-USD"] = 7
+        note(running.inside().recording.root, 2, 1234.5)
+        watch.verified, watch.certificate_s = last(running.inside().recording.root), 5e9
+        found = gatherer.gather().found
+        assert found["trades_missing"] == {("BTC-USD",): 6.0}
+        assert found["trades_backfilled_total"] == {("BTC-USD",): 7.0}
+        assert found["verify_last_timestamp_seconds"] == {(): 1234.5}
+        assert found["verify_last_success_timestamp_seconds"] == {(): 0.0}
+        assert found["verify_findings"] == {(): 2.0}
+        assert found["verify_failures_total"] == {(): 1.0}
+        assert found["http_certificate_expiry_timestamp_seconds"] == {(): 5e9}
 
 
 async def test_free_space_says_when_it_is_over(tmp_path):

@@ -63,8 +63,10 @@ def test_after_a_while_it_is_ready_all_the_same(how: dict[str, bool]) -> None:
 
 def test_the_watchdog_is_fed_three_times_in_its_time() -> None:
     told = Told(watchdog_s=30.0)
-    run(Unit(told), 0, 60)
+    unit = Unit(told)
+    run(unit, 0, 60)
     assert told.of("WATCHDOG") == [1] * 6
+    assert unit.pings == 6
     quiet = Told(watchdog_s=0.0)
     run(Unit(quiet), 0, 60, stuck=True)
     assert quiet.of("WATCHDOG") == []

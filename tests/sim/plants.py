@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from recorder.core import content, marks
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import Coverage, Interval
@@ -150,7 +152,9 @@ def _forget_a_change() -> None:
         lists = ("sides", "prices", "sizes", "price_texts", "size_texts", "event_us")
         cut = {name: getattr(message, name) for name in lists}
         cut = {name: each[:-1] for name, each in cut.items() if isinstance(each, list)}
-        return level2_rows(replace(message, **cut) if len(message.prices) > 1 else message, *rest)
+        return level2_rows(
+            structs.replace(message, **cut) if len(message.prices) > 1 else message, *rest
+        )
 
     content.level2_rows = fewer
 
@@ -169,7 +173,7 @@ def _swap_trade() -> None:
     content.trades_rows = lambda product_id, kind, trades, *rest: trades_rows(
         product_id,
         kind,
-        [replace(each, price=each.size, size=each.price) for each in trades],
+        [structs.replace(each, price=each.size, size=each.price) for each in trades],
         *rest,
     )
 
@@ -230,7 +234,9 @@ def _forget_row() -> None:
 def _end_late() -> None:
     """What a session recorded is said to end when its end was noticed."""
     closed = marks.closed
-    marks.closed = lambda known, mark, *rest: closed(known, replace(mark, orderly=True), *rest)
+    marks.closed = lambda known, mark, *rest: closed(
+        known, structs.replace(mark, orderly=True), *rest
+    )
 
 
 def _never_ends() -> None:
@@ -299,9 +305,9 @@ def _subscribe_only() -> None:
 def _take_1000_for_final() -> None:
     closed = Connection._closed
 
-    def final(self: Connection, error: Any) -> None:
-        closed(self, error)
-        if error.rcvd is not None and error.rcvd.code == 1000:
+    def final(self: Connection, end: Any) -> None:
+        closed(self, end)
+        if not end.ours and end.code == 1000:
             self._stopping = True
 
     Connection._closed = final

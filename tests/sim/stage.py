@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from recorder import clock, daemon, disk, hours, logs
-from recorder.feed import dial
+from recorder import clock, daemon, disk, hours, latency, logs
 from recorder.feed import plan as feed_plan
+from recorder.feed import sockets
 from recorder.venue import tape
 from recorder.worker import WorkError
 from tests.sim.loop import SimLoop
@@ -86,8 +86,9 @@ def stage(loop: SimLoop, seed: int, begin_ns: int, products_max: int) -> Iterato
         (disk, "BLOCK_S", LOOK_S),
         (daemon, "TURN_CHECK_S", LOOK_S),
         (daemon, "WATCH_S", 60.0),
+        (latency, "LAG_EVERY_S", 60.0),
         (feed_plan, "PRODUCTS_MAX", products_max),
-        (dial, "FRAME_BYTES_MAX", FRAME_BYTES_MAX),
+        (sockets, "FRAME_BYTES_MAX", FRAME_BYTES_MAX),
         (tape, "CANDLES_KEPT", CANDLES_KEPT),
         (tape, "SNAPSHOT_TRADES", SNAPSHOT_TRADES),
     ]

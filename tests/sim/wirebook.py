@@ -7,7 +7,7 @@ the exclusive or of a number for each level, so that it can be followed change b
 from collections.abc import Iterator
 from functools import reduce
 from itertools import repeat
-from operator import xor
+from operator import itemgetter, xor
 
 import msgspec
 
@@ -53,6 +53,7 @@ class Told(msgspec.Struct):
 
 _advanced = msgspec.json.Decoder(_Advanced).decode
 _exchange = msgspec.json.Decoder(_Exchange).decode
+_price, _size = itemgetter(0), itemgetter(1)
 
 
 def told(raw: bytes) -> Iterator[Told]:
@@ -105,7 +106,8 @@ def digest_of(book: Book) -> int:
     """The digest of a book of the recorder; taken after every frame, so there is no loop here."""
     digest = 0
     for is_bid, side in ((True, book.bids), (False, book.asks)):
-        levels = zip(repeat(is_bid), dict.keys(side), dict.values(side), strict=False)
+        held = side.best_first()
+        levels = zip(repeat(is_bid), map(_price, held), map(_size, held), strict=False)
         digest = reduce(xor, map(hash, levels), digest)
     return digest
 

@@ -202,7 +202,7 @@ class WatchedRecorder(Recorder):
         self.witness = witness
         super().__init__(*args, **options)
 
-    def deliver(self, arrival: Arrival) -> None:
+    def deliver(self, arrival: Arrival, came_ns: int | None = None) -> None:
         """Take an arrival as the recorder does, then look at what it made of it."""
         witness = self.witness
         if isinstance(arrival, Opened):
@@ -217,7 +217,7 @@ class WatchedRecorder(Recorder):
         elif isinstance(arrival, Closed):
             witness.heard[arrival.connection_id].closed = arrival
             witness.heard[arrival.connection_id].hear(witness.now_s())
-        super().deliver(arrival)
+        super().deliver(arrival, came_ns)
         if isinstance(arrival, Frame):
             self._look(arrival, witness.heard[arrival.connection_id])
 

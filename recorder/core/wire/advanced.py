@@ -30,7 +30,7 @@ from recorder.core.messages import (
     Trades,
     UserOrders,
 )
-from recorder.core.numbers import amounts, count, inexact
+from recorder.core.numbers import amounts, count
 from recorder.core.times import SECONDS_MAX, go_time_ns, rfc3339_ns
 from recorder.core.wire import advanced_orders, fields
 from recorder.core.wire import advanced_shapes as shapes
@@ -72,6 +72,7 @@ _Known = (
 _decode = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
+_decode_number = msgspec.json.Decoder(shapes.Numbered).decode
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
 is_product = fields.is_product
@@ -86,15 +87,13 @@ def decode(raw: bytes) -> Decoded:
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
         return _decode_unexpected(raw, ValueError("sequence_num is not in 0 … 2^63-1"))
     problems: list[Problem] = []
-    wire_name = type(frame).__struct_config__.tag
-    assert isinstance(wire_name, str)
+    wire_name, build = _BUILDERS[type(frame)]
     channel = SUBSCRIBE_NAMES[wire_name]
     exchange_ns = None
     try:
         exchange_ns = rfc3339_ns(frame.timestamp)
     except ValueError as error:
         problems.append(Problem("impossible_time", f"timestamp: {error}"))
-    build = _BUILDERS[type(frame)]
     messages: list[Message] = []
     for event in frame.events:
         build(event, messages, problems)
@@ -103,6 +102,15 @@ def decode(raw: bytes) -> Decoded:
     return Decoded(
         label, channel, frame.sequence_num, exchange_ns, tuple(messages), tuple(problems)
     )
+
+
+def sequence_of(raw: bytes) -> int | None:
+    """The number of a frame as `decode` finds it, without making anything of the rest."""
+    try:
+        sequence = _decode_number(raw).sequence_num
+    except UNREADABLE as error:
+        return _decode_unexpected(raw, error).sequence
+    return sequence if 0 <= sequence <= SEQUENCE_MAX else None
 
 
 def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
@@ -154,7 +162,7 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     price_texts = [change.price_level for change in changes]
     size_texts = [change.new_quantity for change in changes]
     try:
-        prices, sizes = fields.levels(price_texts, size_texts)
+        numbers = fields.levels(price_texts, size_texts)
     except ValueError as error:
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
         return
@@ -167,8 +175,8 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     sides = [BID if change.side == "bid" else ASK for change in changes]
     messages.append(
         Level2(
-            product_id, event.type == "snapshot", sides, prices, sizes, event_us,
-            inexact(price_texts), inexact(size_texts),
+            product_id, event.type == "snapshot", sides, numbers.prices, numbers.sizes, event_us,
+            numbers.price_texts, numbers.size_texts,
         )
     )  # fmt: skip
 
@@ -330,16 +338,17 @@ def _subscriptions(
     problems += fields.subscription_problems(strange)
 
 
-_BUILDERS: dict[type, Callable[[Any, list[Message], list[Problem]], None]] = {
-    shapes.L2Data: _level2,
-    shapes.MarketTrades: _trades,
-    shapes.TickerFrame: _tickers("ticker"),
-    shapes.TickerBatch: _tickers("ticker_batch"),
-    shapes.Heartbeats: _heartbeat,
-    shapes.Status: _status,
-    shapes.Candles: _candles,
-    shapes.User: _user,
-    shapes.Subscriptions: _subscriptions,
+# The name in the frame, and what builds messages of its events.
+_BUILDERS: dict[type, tuple[str, Callable[[Any, list[Message], list[Problem]], None]]] = {
+    shapes.L2Data: ("l2_data", _level2),
+    shapes.MarketTrades: ("market_trades", _trades),
+    shapes.TickerFrame: ("ticker", _tickers("ticker")),
+    shapes.TickerBatch: ("ticker_batch", _tickers("ticker_batch")),
+    shapes.Heartbeats: ("heartbeats", _heartbeat),
+    shapes.Status: ("status", _status),
+    shapes.Candles: ("candles", _candles),
+    shapes.User: ("user", _user),
+    shapes.Subscriptions: ("subscriptions", _subscriptions),
 }
 
 

@@ -29,7 +29,7 @@ from recorder.core.messages import (
     Ticker,
     Trades,
 )
-from recorder.core.numbers import amounts, inexact
+from recorder.core.numbers import amounts
 from recorder.core.times import rfc3339_ns
 from recorder.core.wire import exchange_shapes as shapes
 from recorder.core.wire import fields
@@ -254,13 +254,13 @@ def _level2(
     size_texts = [level.size for level in wire]
     try:
         # A size written `0.-10000` was seen in a book of this feed (tardis-node's tests).
-        prices, sizes = fields.levels(price_texts, size_texts)
+        numbers = fields.levels(price_texts, size_texts)
     except ValueError as error:
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
         return None
     return Level2(
-        product_id, snapshot, sides, prices, sizes, event_us,
-        inexact(price_texts), inexact(size_texts),
+        product_id, snapshot, sides, numbers.prices, numbers.sizes, event_us,
+        numbers.price_texts, numbers.size_texts,
     )  # fmt: skip
 
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from recorder.core.messages import Problem, Trade
-from recorder.core.numbers import amounts, is_exact, number
+from recorder.core.numbers import amounts, exact_amounts, inexact, is_exact, number
 
 INT64_MAX = 2**63 - 1  # what a column of whole numbers holds
 
@@ -16,9 +16,20 @@ TAKER_SIDES = {"BUY": "SELL", "SELL": "BUY"}
 _product = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}").fullmatch
 
 
+_products: set[str] = set()  # that were found to be some; short, and few
+_PRODUCTS_MAX = 10_000
+
+
 def is_product(product_id: str) -> bool:
     """Whether a text is a product id as Coinbase writes them, and safe as a folder's name."""
-    return _product(product_id) is not None
+    if product_id in _products:
+        return True  # nearly always
+    if _product(product_id) is None:
+        return False
+    if len(_products) >= _PRODUCTS_MAX:
+        _products.clear()
+    _products.add(product_id)
+    return True
 
 
 def product_problem(product_id: str, channel: str) -> Problem:
@@ -35,16 +46,32 @@ def subscription_problems(strange: Sequence[str]) -> list[Problem]:
     return [Problem("impossible_subscription", detail)]
 
 
-def levels(price_texts: list[str], size_texts: list[str]) -> tuple[list[float], list[float]]:
+class Numbers(NamedTuple):
+    """Prices and sizes of levels, and the texts of those that a float does not give back."""
+
+    prices: list[float]
+    sizes: list[float]
+    price_texts: list[str | None] | None
+    size_texts: list[str | None] | None
+
+
+def levels(price_texts: list[str], size_texts: list[str]) -> Numbers:
     """Convert the prices and sizes of a book's levels.
 
     Raises ValueError where one breaks the grammar, or a price is 0.
     """
-    numbers = amounts(price_texts + size_texts)  # at once: most updates have one level
-    prices = numbers[: len(price_texts)]
-    if prices and min(prices) <= 0.0:
+    texts = price_texts + size_texts  # at once: most updates have one level
+    numbers = exact_amounts(texts)
+    short = numbers is not None
+    if numbers is None:
+        numbers = amounts(texts)
+    count = len(price_texts)
+    prices, sizes = numbers[:count], numbers[count:]
+    if 0.0 in prices:
         raise ValueError("a price of 0")
-    return prices, numbers[len(price_texts) :]
+    if short:
+        return Numbers(prices, sizes, None, None)
+    return Numbers(prices, sizes, inexact(price_texts), inexact(size_texts))
 
 
 def trade(

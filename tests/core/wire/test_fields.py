@@ -25,12 +25,16 @@ def test_both_venues_have_the_same_products() -> None:
     assert advanced.is_product is exchange.is_product is fields.is_product
     for product in ("BTC-USD", "1INCH-USD", "BIP-20DEC30-CDE", "A-B-C-D"):
         assert fields.is_product(product)
+        assert fields.is_product(product)  # known by now
 
 
 def test_levels() -> None:
     """Prices and sizes in their order; none are none."""
-    assert fields.levels(["2", "1.5"], ["0", "0.25"]) == ([2.0, 1.5], [0.0, 0.25])
-    assert fields.levels([], []) == ([], [])
+    assert fields.levels(["2", "1.5"], ["0", "0.25"]) == ([2.0, 1.5], [0.0, 0.25], None, None)
+    assert fields.levels([], []) == ([], [], None, None)
+    long = "123456789.123456789012"
+    assert fields.levels(["2"], [long]) == ([2.0], [float(long)], None, [long])
+    assert fields.levels([long, "1"], ["1", "1"])[2:] == ([long, None], None)
 
 
 @pytest.mark.parametrize("text", BAD_NUMBERS)

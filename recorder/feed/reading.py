@@ -1,0 +1,47 @@
+"""Delivering what comes out of a socket, in turns, and not while there is no room for it."""
+
+import asyncio
+
+from recorder.core.frames import Frame
+from recorder.feed.shell import Shell
+from recorder.feed.sockets import Ended, Socket
+from recorder.feed.tally import Tally
+
+# So many frames of one connection are delivered before others get their turn: about a millisecond.
+FRAMES_AT_ONCE = 32
+
+
+async def read(socket: Socket, connection_id: str, shell: Shell, tally: Tally) -> Ended:
+    """Deliver every frame of a session until it has ended; returns how."""
+    inbox = socket.inbox
+    while await inbox.wait():
+        for _ in range(FRAMES_AT_ONCE):
+            first = inbox.take()
+            if first is None:
+                break
+            came_ns, raw = first
+            shell.deliver(Frame(shell.now_ns(), connection_id, raw), came_ns)
+            tally.frames += 1
+            tally.bytes += len(raw)
+            if not shell.has_room():
+                await _room_or_close(socket, shell)
+        else:
+            await asyncio.sleep(0)
+    if socket.failure is not None:
+        raise socket.failure
+    assert inbox.end is not None
+    return inbox.end
+
+
+async def _room_or_close(socket: Socket, shell: Shell) -> None:
+    """Let frames wait in the socket; a session that is closed meanwhile waits no longer."""
+    waits = [
+        asyncio.create_task(shell.wait_room()),
+        asyncio.create_task(socket.wait_closed()),
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -1,0 +1,125 @@
+"""Delivering in turns, and waiting for room."""
+
+import asyncio
+
+import pytest
+
+from recorder.core.frames import Frame
+from recorder.feed import reading
+from recorder.feed.reading import read
+from recorder.feed.sockets import Ended, Socket
+from recorder.feed.tally import Tally
+
+END = Ended(1000, "over", ours=False)
+
+
+class Held(Socket):
+    """A socket without a network."""
+
+    transport = None
+
+    async def send(self, text):
+        raise NotImplementedError
+
+    def ping(self):
+        raise NotImplementedError
+
+    async def close(self, code, reason):
+        self.finish(Ended(code, reason, ours=True))
+
+
+class Shell:
+    """Keeps what it is given; ``room`` can be taken away."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Frame] = []
+        self.came: list[int] = []
+        self.room = asyncio.Event()
+        self.room.set()
+        self.now = 0
+
+    def now_ns(self) -> int:
+        self.now += 1
+        return self.now
+
+    def deliver(self, arrival, came_ns=None) -> None:
+        self.arrivals.append(arrival)
+        self.came.append(came_ns)
+
+    def has_room(self) -> bool:
+        return self.room.is_set()
+
+    async def wait_room(self) -> None:
+        await self.room.wait()
+
+
+def filled(count: int) -> Held:
+    socket = Held()
+    for number in range(count):
+        socket.inbox.put(b"%d" % number)
+    return socket
+
+
+async def test_every_frame_is_delivered_once_and_in_order():
+    """Those that wait at the end, too; with when they came, and counted."""
+    socket, shell, tally = filled(100), Shell(), Tally()
+    socket.finish(END)
+    assert await read(socket, "ws1", shell, tally) == END
+    assert [each.raw for each in shell.arrivals] == [b"%d" % number for number in range(100)]
+    assert [each.recv_ns for each in shell.arrivals] == list(range(1, 101))
+    assert shell.came == sorted(shell.came)
+    assert (tally.frames, tally.bytes) == (100, 190)
+
+
+async def test_connections_take_turns():
+    """One that has much waiting does not keep another from being heard."""
+    turns = []
+    for name in ("busy", "other"):
+        shell = Shell()
+        shell.deliver = lambda arrival, came_ns=None: turns.append(arrival.connection_id)
+        socket = filled(5 * reading.FRAMES_AT_ONCE)
+        socket.finish(END)
+        turns.append(asyncio.create_task(read(socket, name, shell, Tally())))
+    tasks, turns[:] = turns[:], []
+    await asyncio.gather(*tasks)
+    runs = [
+        turns[at : at + reading.FRAMES_AT_ONCE]
+        for at in range(0, len(turns), reading.FRAMES_AT_ONCE)
+    ]
+    assert [run[0] for run in runs] == ["busy", "other"] * 5
+    assert all(len(set(run)) == 1 for run in runs)
+
+
+async def test_without_room_frames_wait_in_the_socket():
+    """Until there is room again."""
+    socket, shell = filled(3), Shell()
+    shell.room.clear()
+    task = asyncio.create_task(read(socket, "ws1", shell, Tally()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(shell.arrivals) == 1
+    shell.room.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(shell.arrivals) == 3
+    socket.finish(END)
+    assert await asyncio.wait_for(task, 5) == END
+
+
+async def test_what_came_before_the_end_is_kept_without_room_too():
+    """It is bounded, and it is here: the session that ended brings no more."""
+    socket, shell = filled(3), Shell()
+    shell.room.clear()
+    task = asyncio.create_task(read(socket, "ws1", shell, Tally()))
+    await asyncio.sleep(0)
+    socket.finish(END)
+    assert await asyncio.wait_for(task, 5) == END
+    assert len(shell.arrivals) == 3
+
+
+async def test_a_bug_of_ours_in_a_transport_is_no_close_of_the_venue():
+    socket = filled(1)
+    socket.failure = KeyError("ours")
+    socket.finish(END)
+    with pytest.raises(KeyError):
+        await read(socket, "ws1", Shell(), Tally())
