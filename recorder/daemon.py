@@ -24,7 +24,7 @@ from recorder.before import look_before
 from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Listed, Noted, hour_of
-from recorder.core.messages import Fact
+from recorder.core.messages import Decoded, Fact
 from recorder.disk import Disk
 from recorder.feed.connection import Connection
 from recorder.feed.plan import Line
@@ -301,6 +301,10 @@ class Recorder:
         if self.meter is not None:
             self.meter.took(arrival, step)
 
+    def decoded(self, raw: bytes, decoded: Decoded) -> None:
+        """Keep what a long frame says until it is delivered."""
+        self._recording.pipeline.decoded(raw, decoded)
+
     def has_room(self) -> bool:
         """Whether the disk keeps up; if not, frames wait in the socket."""
         return self._disk.room.is_set()
@@ -366,6 +370,8 @@ class Recorder:
             leaving = {each.connection_id or "" for each in self._connections if each.retiring}
             deadlines_ns = self._recording.pipeline.deadlines_ns(leaving)
             silent = {key for key, deadline_ns in deadlines_ns.items() if now_ns > deadline_ns}
+            if self._disk.behind:
+                silent.clear()  # it is we who do not read; the venue may close, we do not
             for connection in self._connections:
                 if connection.connection_id in silent & overdue:
                     connection.reconnect(self._disk.stopped or "silence for 5 s")

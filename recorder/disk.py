@@ -4,10 +4,12 @@
     parts:   every `part_seconds`, after the capture of their frames is durable
 
 A disk that refuses (full, read-only, failing, no more handles) does not end the recording: what
-arrived stays in memory, in bounds, and is written once the disk takes it again. It is written down
-when it begins and when it ends. At the bounds, and while less than `free_space_min` is free,
-nothing more is read: the venue closes the connection, and coverage says what is missing. A ballast
-file is let go then, so that there is room to write that down.
+arrived stays in memory, in bounds of bytes, and is written once the disk takes it again. It is
+written down when it begins and when it ends. At the bounds, whether the disk refuses or is only too
+slow, nothing more is read: frames wait in the kernel, then at the venue, which closes the
+connection in the end, and coverage says what is missing. While less than `free_space_min` is free
+nothing is read either, and the connections are closed. A ballast file is let go then, so that there
+is room to write that down.
 """
 
 import asyncio
@@ -31,7 +33,7 @@ SYNC_S = 1.0
 LOOK_S = 1.0
 RETRY_S = 0.5
 BUFFERED_BYTES_MAX = 128 * 2**20
-PENDING_ROWS_MAX = 8_000_000
+PENDING_BYTES_MAX = 256 * 2**20
 BALLAST_BYTES = 64 * 2**20
 BALLAST = ".ballast"
 SYNCS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -68,6 +70,7 @@ class Disk:
         self._refused: dict[str, float] = {}
         self._refusals: Counter[str] = Counter()
         self._low = False
+        self._behind = False
         self._ballast = root.path / BALLAST
         self._full = asyncio.Event()
         self.free: int | None = None
@@ -101,14 +104,25 @@ class Disk:
 
     def look_for_room(self) -> None:
         """Stop the reading at the bounds; let it go on well below them."""
-        capture, rows = self._recording.capture, self._recording.pending_rows
-        buffered = capture.buffered
+        capture = self._recording.capture
+        held, rows = capture.held, self._recording.pending_bytes
         if capture.uncut >= BLOCK_BYTES and "capture" not in self._refused:
             self._full.set()
-        if self._low or buffered > BUFFERED_BYTES_MAX or rows > PENDING_ROWS_MAX:
+        if held > BUFFERED_BYTES_MAX or rows > PENDING_BYTES_MAX:
             self.room.clear()
-        elif buffered < BUFFERED_BYTES_MAX // 2 and rows < PENDING_ROWS_MAX // 2:
+            if not self._behind:
+                self._behind = True
+                detail = f"{held} bytes of capture and about {rows} of rows wait for the disk"
+                self._note("disk_behind", f"{detail}; nothing more is read")
+        elif self._behind and (held > BUFFERED_BYTES_MAX // 2 or rows > PENDING_BYTES_MAX // 2):
+            return
+        elif self._low:
+            self.room.clear()
+        else:
             self.room.set()
+            if self._behind:
+                self._behind = False
+                self._note("disk_recovered", "what waited was written; frames are read again")
 
     @property
     def refused(self) -> list[str]:
@@ -128,6 +142,11 @@ class Disk:
         if self._low:
             return "too little space is free"
         return "the disk refused" if self._refused else "too much waits to be written"
+
+    @property
+    def behind(self) -> bool:
+        """Whether frames are made to wait in their sockets because too much waits for the disk."""
+        return self._behind and not self._low
 
     @property
     def refusing(self) -> bool:
@@ -209,7 +228,9 @@ class Disk:
         due_s = time.monotonic() + self._part_seconds
         while not self._ending.is_set():
             await self._pause(BLOCK_S)
-            if time.monotonic() >= due_s and "parts" not in self._refused:
+            # Long parts of a busy recording are cut early: waiting rows must not stop the reading.
+            much = recording.uncut_bytes > PENDING_BYTES_MAX // 4
+            if (much or time.monotonic() >= due_s) and "parts" not in self._refused:
                 due_s = time.monotonic() + self._part_seconds
                 recording.cut()
             # What is ready at the end, the end publishes: there may be no time for it.

@@ -62,6 +62,7 @@ class Pipeline(Knowledge):
     def __init__(self) -> None:
         super().__init__()
         self._fresh = True
+        self._ahead: tuple[bytes, Decoded] | None = None
 
     # --- the ways in --------------------------------------------------------------------------
 
@@ -91,6 +92,10 @@ class Pipeline(Knowledge):
                 listed.listed(arrival, ingest_seq, step)
         self._fresh = False
         return step
+
+    def decoded(self, raw: bytes, decoded: Decoded) -> None:
+        """Give what `wire.decode` makes of a frame of which the next step is; it took long."""
+        self._ahead = raw, decoded
 
     def load_checkpoint(self, books: dict[tuple[str, str], Level2]) -> None:
         """Give a fresh pipeline the books, by (connection, product), that an hour begins with."""
@@ -125,7 +130,11 @@ class Pipeline(Knowledge):
 
     def _frame(self, frame: Frame, ingest_seq: int, step: Step) -> None:
         session = self.session(frame.connection_id, frame.recv_ns)
-        decoded = wire_of(session.venue).decode(frame.raw)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] is frame.raw:
+            decoded = ahead[1]
+        else:
+            decoded = wire_of(session.venue).decode(frame.raw)
         self.messages[decoded.label] += 1
         sequence = decoded.sequence
         if decoded.product_sequence is not None:

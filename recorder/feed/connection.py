@@ -88,6 +88,11 @@ class Connection:
         self._failures = 0
         self._begin_session()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of frames that came and are not delivered yet."""
+        return 0 if self._socket is None else self._socket.inbox.bytes
+
     # --- connect, read, reconnect ----------------------------------------------------------------
 
     async def run(self) -> None:
@@ -156,7 +161,9 @@ class Connection:
         self._start(self._ask(socket, self.connection_id))
         before = self.tally.frames
         try:
-            self._closed(await read(socket, self.connection_id, self._shell, self.tally))
+            self._closed(
+                await read(socket, self.connection_id, self._shell, self.tally, self._venue)
+            )
         finally:
             for task in self._requests:
                 task.cancel()

@@ -1,17 +1,26 @@
-"""Delivering what comes out of a socket, in turns, and not while there is no room for it."""
+"""Delivering what comes out of a socket, in turns, and not while there is no room for it.
+
+A long frame, a snapshot of megabytes, is decoded before it is delivered, and others get their turns
+in between. Its time of receipt is when it is delivered: nothing may be captured before something
+that has an earlier time.
+"""
 
 import asyncio
 
-from recorder.core.frames import Frame
+from recorder.core.frames import ADVANCED, Frame
+from recorder.core.wire.gradual import Gradual
 from recorder.feed.shell import Shell
 from recorder.feed.sockets import Ended, Socket
 from recorder.feed.tally import Tally
 
 # So many frames of one connection are delivered before others get their turn: about a millisecond.
 FRAMES_AT_ONCE = 32
+LONG_BYTES = 128 * 1024  # about 1,200 levels: a millisecond
 
 
-async def read(socket: Socket, connection_id: str, shell: Shell, tally: Tally) -> Ended:
+async def read(
+    socket: Socket, connection_id: str, shell: Shell, tally: Tally, venue: str = ADVANCED
+) -> Ended:
     """Deliver every frame of a session until it has ended; returns how."""
     inbox = socket.inbox
     while await inbox.wait():
@@ -20,6 +29,8 @@ async def read(socket: Socket, connection_id: str, shell: Shell, tally: Tally) -
             if first is None:
                 break
             came_ns, raw = first
+            if len(raw) >= LONG_BYTES and venue == ADVANCED:
+                await _decode(raw, shell)
             shell.deliver(Frame(shell.now_ns(), connection_id, raw), came_ns)
             tally.frames += 1
             tally.bytes += len(raw)
@@ -31,6 +42,15 @@ async def read(socket: Socket, connection_id: str, shell: Shell, tally: Tally) -
         raise socket.failure
     assert inbox.end is not None
     return inbox.end
+
+
+async def _decode(raw: bytes, shell: Shell) -> None:
+    """Decode a long frame bit by bit; an unusual one is left to whoever it is delivered to."""
+    gradual = Gradual(raw)
+    for _ in gradual:
+        await asyncio.sleep(0)
+    if gradual.decoded is not None:
+        shell.decoded(raw, gradual.decoded)
 
 
 async def _room_or_close(socket: Socket, shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from recorder.core.frames import Arrival
+from recorder.core.messages import Decoded
 
 
 class Shell(Protocol):
@@ -17,6 +18,9 @@ class Shell(Protocol):
         ``came_ns`` is when a frame came out of its socket, by `time.perf_counter_ns`: it may have
         waited for its turn since.
         """
+
+    def decoded(self, raw: bytes, decoded: Decoded) -> None:
+        """Take what a long frame says, which is delivered next."""
 
     def has_room(self) -> bool:
         """Whether more may be read now."""

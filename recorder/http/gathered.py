@@ -11,7 +11,8 @@ from pathlib import Path
 
 from recorder.core.audit import Audit
 from recorder.core.trades import size
-from recorder.disk import BUFFERED_BYTES_MAX, PENDING_ROWS_MAX
+from recorder.disk import BUFFERED_BYTES_MAX, PENDING_BYTES_MAX
+from recorder.feed.sockets import WAITING_BYTES_MAX
 from recorder.http.look import sights
 from recorder.http.metrics import Values
 from recorder.http.stream import Hub
@@ -183,10 +184,13 @@ class Gatherer:
             to_full_s = self._watch.seconds_to_full()
             values.put("disk_seconds_to_full", float("inf") if to_full_s is None else to_full_s)
         values.put("disk_free_bytes_min", disk.floor)
-        values.put("queue_depth", capture.buffered, "capture")
+        lines = inside.feeds.connections
+        values.put("queue_depth", sum(each.waiting_bytes for each in lines), "sockets")
+        values.put("queue_capacity", WAITING_BYTES_MAX * len(lines), "sockets")
+        values.put("queue_depth", capture.held, "capture")
         values.put("queue_capacity", BUFFERED_BYTES_MAX, "capture")
-        values.put("queue_depth", inside.recording.pending_rows, "rows")
-        values.put("queue_capacity", PENDING_ROWS_MAX, "rows")
+        values.put("queue_depth", inside.recording.pending_bytes, "rows")
+        values.put("queue_capacity", PENDING_BYTES_MAX, "rows")
 
     def _process(self, values: Values, inside: Inside) -> None:
         values.observed("event_loop_lag_seconds", [self._watch.recorder.latency.lag])

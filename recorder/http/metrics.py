@@ -111,7 +111,8 @@ METRICS = (
     Metric("disk_seconds_to_full", GAUGE, "When that is reached, as it goes lately; +Inf where "
            "free space does not shrink."),
     # Process
-    Metric("queue_depth", GAUGE, "What waits: bytes of capture, rows for their part.", ("queue",)),
+    Metric("queue_depth", GAUGE, "Bytes that wait: frames in sockets, capture, rows of a part.",
+           ("queue",)),
     Metric("queue_capacity", GAUGE, "How much may wait before nothing more is read.", ("queue",)),
     Metric("messages_dropped_total", COUNTER, "Frames that came and were not kept, or connections "
            "that the venue closed because we were slow; must stay 0.", ("reason",)),

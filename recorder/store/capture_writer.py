@@ -72,6 +72,7 @@ class CaptureWriter:
         self._unsynced: deque[Cut] = deque()
         self._mutex = threading.Lock()
         self._pending = 0
+        self._written = 0
         self.hour = hour
         self.offset = offset
         self.synced = self.reached
@@ -89,6 +90,11 @@ class CaptureWriter:
     def buffered(self) -> int:
         """Bytes appended and not yet written."""
         return len(self._buffer) + self._pending
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept in memory because they are not durable yet."""
+        return len(self._buffer) + self._pending + self._written
 
     @property
     def uncut(self) -> int:
@@ -152,6 +158,7 @@ class CaptureWriter:
                 if cut.payload:
                     self._unsynced.append(cut)
                     self._pending -= len(cut.payload)
+                    self._written += len(cut.payload)
             if cut.last:
                 cut.segment.closing = True
                 self._sync(cut.segment)
@@ -205,6 +212,7 @@ class CaptureWriter:
             for cut in written:
                 segment.whole = True
                 self._unsynced.remove(cut)
+                self._written -= len(cut.payload)
             # Only what lies before everything that is not durable is acknowledged.
             held = [hour_base(cut.hour) + cut.first for cut in (*self._unsynced, *self._queue)]
             reached = max((cut.reached for cut in written), default=self.synced)
@@ -227,6 +235,7 @@ class CaptureWriter:
                 return
             for cut in doubtful:
                 self._unsynced.remove(cut)
+                self._written -= len(cut.payload)
                 self._pending += len(cut.payload)
             self._queue.extendleft(reversed(doubtful))
             if not segment.whole:

@@ -31,7 +31,7 @@ ROOMS = [
     Room("core.frames", "", "msgspec", "vocabulary in"),
     Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
-    Room("core.times", "", "", "pure: the venue's spellings of time"),
+    Room("core.times", "", "numpy", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
     Room("core.coverage", "", "", "pure: intervals of one track"),
     Room("core.tables", "", "", "pure: declarations"),
@@ -53,7 +53,7 @@ ROOMS = [
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
-        "msgspec",
+        "msgspec numpy",
         "messages and intervals as rows",
     ),
     Room(
@@ -68,6 +68,13 @@ ROOMS = [
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
+    Room(
+        "core.wire.advanced_many",
+        "core.messages core.numbers core.times core.wire",
+        "numpy",
+        "the same for many frames at once",
+    ),
+    Room("core.many", "core", "numpy", "many arrivals at once, as columns"),
     Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
@@ -112,6 +119,12 @@ ROOMS = [
         "all connections: does what the core and the lineup want",
     ),
     Room("feed.tally", "histogram", "", "counts of one line"),
+    Room(
+        "feed.shell",
+        "core.frames core.messages",
+        "",
+        "what the feed is given: arrivals, and what a long one says",
+    ),
     Room("feed.sockets", "", "", "what both transports are for a connection: neither library"),
     Room("feed.by_websockets", "feed.sockets", "websockets", "the one place that knows it"),
     Room("feed.by_picows", "feed.sockets", "picows", "the one place that knows it"),
@@ -277,8 +290,8 @@ ROOMS = [
     ),
     Room(
         "http",
-        "config core credentials daemon dataset disk errors feed.connection feed.plan histogram "
-        "inside logs meter store.paths store.verified times worker",
+        "config core credentials daemon dataset disk errors feed.connection feed.plan feed.sockets "
+        "histogram inside logs meter store.paths store.verified times worker",
         "aiohttp cryptography msgspec prometheus_client pyarrow",
         "looks at the daemon while it runs and changes nothing; the daemon knows nothing of it",
     ),

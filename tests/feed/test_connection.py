@@ -47,6 +47,9 @@ class Ear:
     def deliver(self, arrival, came_ns=None) -> None:
         self.arrivals.append(arrival)
 
+    def decoded(self, raw, decoded) -> None:
+        self.known = raw, decoded
+
     def has_room(self) -> bool:
         return True
 

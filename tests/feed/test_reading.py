@@ -1,10 +1,12 @@
 """Delivering in turns, and waiting for room."""
 
 import asyncio
+import json
 
 import pytest
 
 from recorder.core.frames import Frame
+from recorder.core.wire.venues import wire_of
 from recorder.feed import reading
 from recorder.feed.reading import read
 from recorder.feed.sockets import Ended, Socket
@@ -37,6 +39,7 @@ class Shell:
         self.room = asyncio.Event()
         self.room.set()
         self.now = 0
+        self.known: list[tuple] = []
 
     def now_ns(self) -> int:
         self.now += 1
@@ -45,6 +48,9 @@ class Shell:
     def deliver(self, arrival, came_ns=None) -> None:
         self.arrivals.append(arrival)
         self.came.append(came_ns)
+
+    def decoded(self, raw, decoded) -> None:
+        self.known.append((raw, decoded))
 
     def has_room(self) -> bool:
         return self.room.is_set()
@@ -115,6 +121,30 @@ async def test_what_came_before_the_end_is_kept_without_room_too():
     socket.finish(END)
     assert await asyncio.wait_for(task, 5) == END
     assert len(shell.arrivals) == 3
+
+
+async def test_a_long_frame_is_decoded_while_others_are_heard():
+    """Between two of its slices every other connection has a turn."""
+    level = {"side": "bid", "event_time": "2026-11-21T19:00:00Z",
+             "price_level": "1.5", "new_quantity": "2"}  # fmt: skip
+    event = {"type": "snapshot", "product_id": "BTC-USD", "updates": [level] * 5000}
+    frame = {"channel": "l2_data", "timestamp": "2026-11-21T19:00:00Z", "sequence_num": 7,
+             "events": [event]}  # fmt: skip
+    raw = json.dumps(frame, separators=(",", ":")).encode()
+    long, other, shell, turns = Held(), Held(), Shell(), []
+    long.inbox.put(raw)
+    long.inbox.put(b"after")
+    shell.deliver = lambda arrival, came_ns=None: turns.append(arrival.raw)
+    tasks = [asyncio.create_task(read(each, "ws1", shell, Tally())) for each in (long, other)]
+    for number in range(20):
+        other.inbox.put(b"%d" % number)
+        await asyncio.sleep(0)
+    for each in (long, other):
+        each.finish(END)
+    await asyncio.gather(*tasks)
+    assert turns.index(raw) > 5
+    assert turns.index(b"after") > turns.index(raw)
+    assert shell.known == [(raw, wire_of("advanced").decode(raw))]
 
 
 async def test_a_bug_of_ours_in_a_transport_is_no_close_of_the_venue():

@@ -36,6 +36,7 @@ print(json.dumps(failed))
 # Imported only by who asks for what they are for, who is told which extra is missing.
 EXTRAS = {"boto3": ("recorder.bucket.", "recorder.publishing"), "matplotlib": ("recorder.plots",)}
 EXTRAS["botocore"] = EXTRAS["boto3"]
+EXTRAS["picows"] = ("recorder.feed.by_picows",)
 READ_ALL = """
 import contextlib, io
 from recorder.cli import main

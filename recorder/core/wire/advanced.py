@@ -69,7 +69,7 @@ _Known = (
     | shapes.User
     | shapes.Subscriptions
 )
-_decode = msgspec.json.Decoder(_Known).decode
+decode_shape = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
 _decode_number = msgspec.json.Decoder(shapes.Numbered).decode
@@ -81,7 +81,7 @@ is_product = fields.is_product
 def decode(raw: bytes) -> Decoded:
     """Decode one frame; never raises, whatever the bytes are."""
     try:
-        frame = _decode(raw)
+        frame = decode_shape(raw)
     except UNREADABLE as error:
         return _decode_unexpected(raw, error)
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
@@ -167,7 +167,7 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
         problems.append(Problem("impossible_number", str(error), "level2", product_id))
         return
     try:
-        event_us = _event_times([change.event_time for change in changes])
+        event_us = event_times([change.event_time for change in changes])
     except ValueError as error:
         # The change itself is whole, so it is kept and applied; only its time is not known.
         problems.append(Problem("impossible_time", f"event_time: {error}"))
@@ -181,7 +181,7 @@ def _level2(event: shapes.Level2Event, messages: list[Message], problems: list[P
     )  # fmt: skip
 
 
-def _event_times(texts: list[str]) -> list[int | None] | int | None:
+def event_times(texts: list[str]) -> list[int | None] | int | None:
     """Convert the times of the changes to microseconds; one where all are the same, as usual."""
     if not texts:
         return None
@@ -228,7 +228,7 @@ def _trade(wire: shapes.Trade, problems: list[Problem]) -> Trade:
 
 
 # The table's column for each number of a ticker.
-_TICKER_COLUMNS = {
+TICKER_COLUMNS = {
     "price": "price",
     "best_bid": "best_bid",
     "best_bid_quantity": "best_bid_size",
@@ -255,7 +255,7 @@ def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None
 
 
 def _ticker(wire: shapes.Ticker, snapshot: bool, channel: str, problems: list[Problem]) -> Ticker:
-    values, inexact_texts = fields.ticker_numbers(wire, _TICKER_COLUMNS, channel, problems)
+    values, inexact_texts = fields.ticker_numbers(wire, TICKER_COLUMNS, channel, problems)
     return Ticker(wire.product_id, snapshot, values, inexact=inexact_texts)
 
 
