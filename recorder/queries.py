@@ -17,7 +17,7 @@ import duckdb
 from recorder.errors import DataError, NoInputError, UsageError
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
-from recorder.store.views import EMPTY, MEANINGS, views
+from recorder.store.views import EMPTY, MEANINGS, refuse_unread, views
 
 ROWS_AT_ONCE = 1000
 _TRIES = 3
@@ -73,9 +73,9 @@ class Queries:
         """Raises NoInputError where there is no such directory, DataError where it is damaged."""
         if str(path).startswith("s3:/"):
             raise UsageError(
-                f"{path}: SQL reads data directories only: DuckDB needs an extension for objects. "
-                "Copy what you ask of into a directory, or read it in Python: "
-                'recorder.open("s3://…").trades(…).to_duckdb() is a relation.'
+                f"s3://{str(path)[4:].lstrip('/')}: SQL reads data directories only: DuckDB needs "
+                "an extension for objects. Copy what you ask of into a directory, or read it in "
+                'Python: recorder.open("s3://…").trades(…).to_duckdb() is a relation.'
             )
         if not path.is_dir():
             raise NoInputError(
@@ -183,6 +183,7 @@ class Queries:
     def _renew(self) -> None:
         """Make the views again where the directory has changed since."""
         for attempt in range(_TRIES):
+            refuse_unread(self._root)
             text = views(self._root, self._empty())
             if text == self._text:
                 return

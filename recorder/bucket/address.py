@@ -7,8 +7,7 @@ from os import PathLike
 
 from recorder.errors import UsageError
 
-# A path of the file system that was made of an address has lost a slash.
-_ADDRESS = re.compile(r"s3:/{1,2}(?P<bucket>[^/]*)(?:/(?P<prefix>.*))?", re.DOTALL)
+_ADDRESS = re.compile(r"s3://(?P<bucket>[^/]*)(?:/(?P<prefix>.*))?", re.DOTALL)
 # S3 has 3 to 63 lower-case letters, digits, dots and hyphens; other stores take a little more.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
 _PREFIX_MAX = 512  # of the 1,024 bytes that a key may have
@@ -38,9 +37,14 @@ def is_address(path: str | PathLike[str]) -> bool:
     return os.fspath(path).startswith("s3:/")
 
 
+def as_written(text: str | PathLike[str]) -> str:
+    """An address as a person wrote it: a path that was made of it has lost a slash."""
+    return re.sub("^s3:/(?!/)", "s3://", os.fspath(text))
+
+
 def parse(text: str | PathLike[str]) -> Address:
     """An address from its text. Raises UsageError where it is none."""
-    told = os.fspath(text)
+    told = as_written(text)
     found = _ADDRESS.fullmatch(told)
     if found is None or not _BUCKET.fullmatch(found["bucket"]):
         raise UsageError(

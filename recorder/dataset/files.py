@@ -22,7 +22,7 @@ from recorder.core.tables import TABLES, Table
 from recorder.dataset.reading import join, read_file
 from recorder.errors import DataError
 from recorder.store.days import Day, read_day
-from recorder.store.orphans import recorded_hours, refuse_unrecorded
+from recorder.store.orphans import recorded_hours, refuse_unrecorded, refuse_unswitched
 from recorder.store.parts import read_cut
 from recorder.store.paths import (
     CUTS,
@@ -125,6 +125,8 @@ class View:
         self._cuts: dict[int, list[Part]] = {}
         self._committed: dict[int, bool] = {}
         self._every: list[int] | None = None
+        if not self.switched:
+            refuse_unswitched(root)
         if live:
             for cut in self._list_cuts():
                 self._cuts.setdefault(cut.hour, []).append(cut)

@@ -29,13 +29,13 @@ class Readable(ABC):
 
     def to_pandas(self) -> "pd.DataFrame":
         """As a pandas frame (needs the extra ``pandas``); words are categories."""
-        _need("pandas")
+        need("pandas")
         frame: pd.DataFrame = self.to_arrow().to_pandas()
         return frame
 
     def to_polars(self) -> "pl.DataFrame":
         """As a polars frame (needs the extra ``polars``); words are categoricals."""
-        frame: pl.DataFrame = _need("polars").from_arrow(self.to_arrow())
+        frame: pl.DataFrame = need("polars").from_arrow(self.to_arrow())
         return frame
 
     def to_duckdb(
@@ -45,7 +45,7 @@ class Readable(ABC):
 
         A relation of one connection cannot be used in a query of another.
         """
-        library = _need("duckdb")
+        library = need("duckdb")
         relation: duckdb.DuckDBPyRelation = (connection or library).from_arrow(self.to_arrow())
         return relation
 
@@ -82,7 +82,7 @@ def at_once(rows: object) -> int:
     return rows
 
 
-def _need(name: str) -> Any:
+def need(name: str) -> Any:
     """A library that is slow to import, or that not everybody has."""
     try:
         return import_module(name)

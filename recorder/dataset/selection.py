@@ -18,7 +18,7 @@ from recorder.dataset.fills import FLIGHT_NS
 from recorder.dataset.gaps import CHANNELS
 from recorder.dataset.inventory import refuse_unknown, texts
 from recorder.dataset.ranges import examine, require
-from recorder.dataset.readable import BATCH_ROWS, Readable, at_once
+from recorder.dataset.readable import BATCH_ROWS, Readable, at_once, need
 from recorder.dataset.reading import Span, join, read_span, stream_span
 from recorder.errors import UsageError
 from recorder.store.parts import SCHEMAS
@@ -100,6 +100,7 @@ class Selection(Readable):
         query = self._query
         if not query.exact:
             return Readable.to_pandas(self)
+        need("pandas")
         rows = self._files.consistently(self._answer, live=query.live)
         frame = rows.to_pandas()
         for name, values in to_objects(query.table, rows).items():

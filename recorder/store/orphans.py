@@ -16,7 +16,7 @@ from recorder.core.frames import hour_base
 from recorder.core.tables import COVERAGE, TABLES, Table
 from recorder.errors import DataError
 from recorder.store.days import is_removed, read_day
-from recorder.store.paths import Root, hour_text
+from recorder.store.paths import CUTS, Root, hour_text
 
 _GOING_S, _LOOK_S = 0.5, 0.02
 
@@ -35,6 +35,24 @@ def refuse_unrecorded(root: Root, hour: int) -> None:
                 "the record from a copy, or move the files of the hour away to do without it."
             )
         time.sleep(_LOOK_S)
+
+
+def refuse_unswitched(root: Root) -> None:
+    """Raise DataError where no switch is told, and hours are there that are nowhere but sealed.
+
+    Parts stay for an hour after the switch to the files of theirs, so none is missing before.
+    """
+    sealed = set(root.committed_hours())
+    if (
+        sealed
+        and not sealed <= {cut.hour for cut in root.parts(CUTS)}
+        and not root.current.exists()
+    ):
+        raise DataError(
+            f"{root.current} is gone, and {root.commits} has the records of {len(sealed):,} sealed "
+            "hours, whose rows nobody would read. Run `recorder repair`; the next start of the "
+            "recorder writes it again, too."
+        )
 
 
 def recorded_hours(root: Root, switched: int) -> list[int]:

@@ -29,6 +29,7 @@ import msgspec
 from recorder.core.frames import hour_base
 from recorder.core.tables import COVERAGE, LEVEL2, TABLES, Kind, Table
 from recorder.errors import DataError
+from recorder.store.orphans import recorded_hours, refuse_unswitched
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import SCHEMA_MARK, Root, hour_from_iso
 from recorder.store.publish import make_folder, publish
@@ -137,6 +138,15 @@ def views(
     parts.append(_filled("macros.sql", told))
     text = "\n".join(parts)
     return f"{_digest_line(text.encode())}{text}"
+
+
+def refuse_unread(root: Root) -> None:
+    """Raise DataError where sealed hours are there that no view would read: records are gone."""
+    switched = sealed_before(root)
+    if switched is None:
+        refuse_unswitched(root)
+    else:
+        recorded_hours(root, switched)
 
 
 def _digest_line(content: bytes) -> str:

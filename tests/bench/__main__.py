@@ -8,11 +8,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from recorder.feed.dial import TRANSPORTS
 from recorder.store.paths import Root
-from tests.bench import exporting, listening, looking, peers, reading, resting, understanding
+from tests.bench import (
+    exporting,
+    lagging,
+    listening,
+    looking,
+    peers,
+    reading,
+    resting,
+    understanding,
+)
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.traffic import Traffic, made, recorded
 
@@ -24,7 +36,7 @@ BUSY_ROWS, BUSY_ROWS_QUICK = 6_200_000, 600_000  # an hour of the design's figur
 BUSY_RATE = 9.0  # of the venue's market: about as many changes a second
 FRAMES_A_BLOCK = {8: "2 products", 149: "188 products"}  # what 200 ms bring
 READ_ROWS, READ_ROWS_QUICK = 3_000_000, 200_000  # an hour of BTC-USD
-SECTIONS = ("core", "store", "socket", "read", "export")
+SECTIONS = ("core", "store", "socket", "latency", "read", "export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,6 +108,11 @@ def _measure(
         _store(folder, add, quick=quick)
     if "socket" in sections:
         add("socket", lambda: _socket(folder, quick=quick))
+    if "latency" in sections:
+        real = recorded() or _small(quick=quick)
+        for transport in TRANSPORTS:
+            if find_spec(transport) is not None:
+                add(f"latency, {transport}", partial(lagging.measure, real, folder, transport))
     if "read" in sections:
         rows = rows or (READ_ROWS_QUICK if quick else READ_ROWS)
         add("read", lambda: reading.measure(folder, rows, _rounds(quick=quick)))

@@ -1,5 +1,7 @@
 """What was installed and configured: right, wrong, and almost right."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -78,4 +80,5 @@ def test_the_lock_is_found():
     """Each library that we need is pinned in it."""
     found = settings.pinned()
     assert found is not None
-    assert {each.name for each in machine.libraries()} <= set(found)
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {re.split("[<>=;[]", each)[0] for each in project["dependencies"]} <= set(found)

@@ -11,13 +11,22 @@ from recorder import pack
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS
 from recorder.core.tables import COVERAGE
 from recorder.errors import DataError
+from recorder.queries import Queries
 from recorder.store.capture import end_of
 from recorder.store.days import REMOVING, note
-from recorder.store.orphans import recorded_hours, refuse_shorter, refuse_unrecorded
+from recorder.store.orphans import (
+    recorded_hours,
+    refuse_shorter,
+    refuse_unrecorded,
+    refuse_unswitched,
+)
 from recorder.store.paths import hour_text
 from recorder.store.retire import GRACE_S
+from recorder.store.seal import seal_hour
+from recorder.store.views import refuse_unread
 from tests.damages import OPEN, SEALED, record_hours, sealed
-from tests.packs import DAY, HOURS, LATER_S, NEWEST, record_packable
+from tests.dataset.made import Recorded
+from tests.packs import DAY, HOURS, LATER_S, NEWEST, not_waiting_for_the_disk, record_packable
 
 
 @pytest.fixture
@@ -70,6 +79,7 @@ def test_an_hour_with_files_and_no_record_is_told_of(root):
 
 def test_an_hour_of_a_packed_day_without_its_record(tmp_path, monkeypatch):
     """The record of the day tells that it was there, until the day is removed."""
+    not_waiting_for_the_disk(monkeypatch)
     now = [LATER_S]
     monkeypatch.setattr("time.time", lambda: now[0])
     root = record_packable(tmp_path / "data")
@@ -101,3 +111,41 @@ def test_a_prune_is_no_damage(root):
     going.start()
     refuse_unrecorded(root, SEALED)
     going.join()
+
+
+def test_sealed_hours_without_a_switch_are_told_of(root):
+    """Readers would take an old directory for a new one, in which nothing is recorded yet."""
+    refuse_unswitched(root)
+    root.current.unlink()
+    asked = (
+        lambda: refuse_unswitched(root),
+        lambda: refuse_unread(root),
+        lambda: recorder.open(root.path).trades("BTC-USD", allow_gaps=True).to_arrow(),
+        lambda: recorder.open(root.path).trades("BTC-USD", allow_gaps=True, live=False).to_arrow(),
+        lambda: Queries(root.path),
+    )
+    for ask in asked:
+        with pytest.raises(DataError, match=r"current.json is gone, and .* 2 sealed hours"):
+            ask()
+
+
+def test_an_hour_that_waits_for_the_first_switch(tmp_path, monkeypatch):
+    """It is sealed, and its parts are there, for a minute: nothing is amiss."""
+    not_waiting_for_the_disk(monkeypatch)
+    recorded = Recorded(tmp_path / "data")
+    recorded.connect()
+    recorded.run(0.5)
+    recorded.turn(seal=False)
+    seal_hour(recorded.root, recorded.over[0])
+    assert not recorded.root.current.exists()
+    refuse_unswitched(recorded.root)
+    assert recorder.open(recorded.path).trades("BTC-USD").to_arrow().num_rows
+    recorded.recording.capture.close()
+
+
+def test_sql_tells_of_an_hour_without_its_record(root):
+    """As Python does."""
+    with Queries(root.path) as queries:
+        root.commit(SEALED).unlink()
+        with pytest.raises(DataError, match=r"is gone, and .*the hour was recorded"):
+            queries.run("SELECT count(*) FROM trades")
