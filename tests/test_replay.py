@@ -473,7 +473,7 @@ from recorder.store import seal, parts
 sys.path.insert(0, "")
 where, count = sys.argv[3], int(sys.argv[4])
 module, name = {"part": (recording, "write_part"), "file": (seal, "_write"),
-                "take": (recording.Recording, "take")}[where]
+                "append": (recording.CaptureWriter, "append")}[where]
 whole = getattr(module, name)
 def dying(*arguments):
     global count
@@ -488,7 +488,7 @@ replay.import_captures([Path(sys.argv[1])], Path(sys.argv[2]))
 
 
 @pytest.mark.parametrize(
-    ("where", "count"), [("take", 3), ("take", 200), ("part", 0), ("part", 7), ("part", 11)]
+    ("where", "count"), [("append", 3), ("append", 200), ("part", 0), ("part", 7), ("part", 11)]
 )
 def test_an_import_that_was_killed_is_just_done_again(tmp_path, where, count):
     """Nothing is to be removed by hand: the second run gives what one run gives."""

@@ -34,7 +34,6 @@ from recorder.core.wire.advanced import TICKER_COLUMNS
 from recorder.core.wire.advanced_many import ASIDE, CHANGES, TICKER, Many, Told, decode_many
 
 T = TypeVar("T")
-
 AT_ONCE = 256  # frames: so few that what is made of them stays in the processor's caches
 
 _NAMES = list(TICKER_COLUMNS.values())
