@@ -8,7 +8,7 @@ EVERY  ?= 10
 CUTS   ?= 200
 JOBS   ?= auto
 
-.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside \
+.PHONY: help demo run setup test check lint fmt types bench sim bugs kills sweep power order service planted hostile sample lock clean clients backtests engines beside observe dashboard \
   wheel licences sbom manifests packages image
 
 help:            ## what can be made
@@ -86,6 +86,9 @@ hostile: setup   ## spoilt frames through the core: FRAMES=n (1,000,000)
 service: $(VENV)/release/.ready  ## units and packages in containers with a real systemd: DEBIAN=13, ONLY="ready reload" (root)
 	$(BIN)/python -m tests.systemd --nfpm $(abspath $(TOOLS))/nfpm $(if $(DEBIAN),--debian $(DEBIAN)) $(if $(ONLY),--only $(ONLY))
 
+observe: setup   ## every expression of rules and dashboard, asked of a real Prometheus (Debian: prometheus)
+	$(BIN)/python -m tests.observe
+
 planted: setup   ## plant bugs in the store and see that each is caught
 	$(BIN)/python -m tests.planted
 
@@ -117,6 +120,18 @@ engines: setup   ## engines of others read sealed files by the recipes: Spark, D
 	  "$$folder/$${each%%:*}/bin/python" -m pip install --quiet --disable-pip-version-check \
 	    --only-binary :all: --no-binary pyspark $${each#*:} || exit 1; \
 	done && RECORDER_ENGINES="$$folder" $(BIN)/python -m pytest tests/test_engines.py
+
+# Chromium is Debian's package; axe-core, which looks for barriers, comes from npm and is what it was.
+AXE = axe-core-4.12.1.tgz
+AXE_SHA256 = 4341a01268b5ecbea826f3c7a7d1d69280a2cab3484c93e1bf4c9554460c6ca0
+
+dashboard: setup ## the dashboard in a real Chromium (apt install chromium npm): SHOTS=folder for pictures
+	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then \
+	  echo "dashboard: not tested, there is no chromium or no npm (apt install chromium npm)"; exit 0; fi; \
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	(cd "$$folder" && npm pack --silent axe-core@4.12.1 >/dev/null && \
+	  echo "$(AXE_SHA256)  $(AXE)" | sha256sum --check --quiet && tar -xf $(AXE)) && \
+	RECORDER_AXE="$$folder/package" RECORDER_SHOTS="$(SHOTS)" $(BIN)/python -m pytest -n 0 tests/http/test_dashboard.py
 
 # The bench, and what others make of the same data.
 beside: setup    ## exports and replay beside hftbacktest, NautilusTrader and polars-order-book, from PyPI: ROWS=n

@@ -7,15 +7,28 @@ import msgspec
 
 from recorder.core import state as states
 from recorder.core.backfill import missing_trades
-from recorder.core.frames import FIRST_OFFSET, Carried, Ended, Fetched, Frame, offset_of_seq
+from recorder.core.frames import (
+    ADVANCED,
+    FIRST_OFFSET,
+    Carried,
+    Ended,
+    Fetched,
+    Frame,
+    offset_of_seq,
+)
 from recorder.core.messages import Trades
 from recorder.core.session import Late, Session
 from recorder.core.trades import TradeIds
-from recorder.core.wire.venues import decode_any
+from recorder.core.wire import advanced
+from recorder.core.wire.venues import venue_of, wire_of
 from recorder.store.capture import Lost, end_of, read_hour, read_stretches
 from recorder.store.parts import Cut, read_cut
 from recorder.store.paths import CUTS, Root
 from recorder.store.seal import Commit, read_commit, taken_to
+
+_UNKNOWN = ""  # venue: no frame of the session told it yet
+# Each frame of trades has one of these; a backslash may spell anything.
+_TRADED = (b'"market_trades"', b'match"', b"\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +130,21 @@ def _recorded_trades(root: Root, hour: int, commit: Commit | None) -> dict[str, 
 
 
 def _take_trades(frame: Frame, sessions: dict[str, Session], trades: dict[str, TradeIds]) -> None:
-    """Note the trades of a frame, unless it came late: those were not recorded."""
-    decoded = decode_any(frame.raw)
+    """Note the trades of a frame, unless it came late: those were not recorded.
+
+    A start waits for this: of a frame that tells of no trade only the number is read.
+    """
     session = sessions.setdefault(
-        frame.connection_id, Session(frame.connection_id, frame.recv_ns, None)
+        frame.connection_id, Session(frame.connection_id, frame.recv_ns, None, _UNKNOWN)
     )
+    if session.venue == _UNKNOWN:
+        session.venue = venue_of(frame.raw) or _UNKNOWN
+    if session.venue != _UNKNOWN and not any(word in frame.raw for word in _TRADED):
+        sequence = advanced.sequence_of(frame.raw) if session.venue == ADVANCED else None
+        if sequence is not None:
+            session.check(sequence)
+        return
+    decoded = wire_of(session.venue).decode(frame.raw)
     if decoded.sequence is not None and isinstance(session.check(decoded.sequence), Late):
         return
     for message in decoded.messages:

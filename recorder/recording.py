@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recorder.before import Before, look_before
+from recorder.core import many
 from recorder.core import state as states
 from recorder.core.coverage import GAP, RECORDED, UNVERIFIED, Coverage
 from recorder.core.frames import (
@@ -18,6 +19,7 @@ from recorder.core.frames import (
     Arrival,
     Carried,
     Ended,
+    Frame,
     Noted,
     hour_base,
     hour_of,
@@ -218,16 +220,31 @@ class Recording:
     def take(self, arrival: Arrival) -> Step:
         """Take one arrival, whose time must not be before the last one's (asserted)."""
         assert arrival.recv_ns >= self.last_ns, "time went back"
-        requests: list[Request] = []
-        if hour_of(arrival.recv_ns) != self.capture.hour:
-            requests = self.turn(arrival.recv_ns)
+        requests = self._reach(arrival.recv_ns)
         self.last_ns = arrival.recv_ns
         step = self._step(arrival)
         step.requests += requests
         return step
 
+    def take_frames(self, frames: Sequence[Frame]) -> Step:
+        """Take frames in their order at once, all of one hour (asserted)."""
+        first, last = frames[0], frames[-1]
+        assert self.last_ns <= first.recv_ns <= last.recv_ns, "time went back"
+        assert hour_of(first.recv_ns) == hour_of(last.recv_ns), "frames of two hours"
+        requests = self._reach(first.recv_ns)
+        self.last_ns = last.recv_ns
+        placed = [(self.capture.append(frame), frame) for frame in frames]
+        step = self._keep(many.take(self.pipeline, placed))
+        step.requests += requests
+        return step
+
+    def _reach(self, recv_ns: int) -> list[Request]:
+        return self.turn(recv_ns) if hour_of(recv_ns) != self.capture.hour else []
+
     def _step(self, arrival: Arrival) -> Step:
-        step = self.pipeline.step(arrival, self.capture.append(arrival))
+        return self._keep(self.pipeline.step(arrival, self.capture.append(arrival)))
+
+    def _keep(self, step: Step) -> Step:
         if self.pipeline.private and not self.capture.private:
             # Whoever has opened the segment may go on reading it: orders go to another.
             self.capture.private = True

@@ -15,11 +15,13 @@ The same walk rebuilds the tables of one data directory in another.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pyarrow.compute as pc
 
 from recorder.checkpoints import Books, begins_with_books, checkpoint_files, read_books
 from recorder.checkpoints import read_checkpoint as read_checkpoint  # noqa: PLC0414  told on
+from recorder.core import many
 from recorder.core import state as states
 from recorder.core.frames import (
     FIRST_OFFSET,
@@ -261,25 +263,29 @@ class _Walk:
         resume: int | None = None
         lost: Lost | None = None
         arrival: Arrival | Lost | None = None
-        for ingest_seq, arrival in self._arrivals(hour, end):
-            offset = offset_of_seq(ingest_seq)
+        for some in many.gathered(self._arrivals(hour, end)):
+            arrival = some[-1][1]
             if isinstance(arrival, Lost):
                 # Its own begin says more of the next hour than what is made of this one from here.
                 self._next_hour = None
                 lost = Lost(lost.first if lost else arrival.first, arrival.end)
                 resume = self._first_missing(hour, lost.first, end)
                 continue
-            if lost is not None and resume is not None and offset < resume:
-                continue  # its rows are published, and what they were made from is not known
+            arrivals = cast("list[tuple[int, Arrival]]", some)
+            if lost is not None and resume is not None:
+                # What is published already was made from what is not known.
+                arrivals = [each for each in arrivals if offset_of_seq(each[0]) >= resume]
+                if not arrivals:
+                    continue
             rows: list[Rows] = []
             if lost is not None and resume is not None:
                 pending = self._pass(pending, lost, resume, publish=publish)
-                rows, lost = self._doubt(hour, lost, resume, arrival), None
+                rows, lost = self._doubt(hour, lost, resume, arrivals[0][1]), None
             elif pending.count >= CUT_ROWS:
-                pending.end = offset
+                pending.end = offset_of_seq(arrivals[0][0])
                 self._publish(pending)
-                pending = Pending(hour, offset)
-            rows += self._pipeline.step(arrival, ingest_seq).rows
+                pending = Pending(hour, pending.end)
+            rows += many.take(self._pipeline, arrivals).rows
             self._last_ns = arrival.recv_ns
             if publish:
                 pending.add(rows)

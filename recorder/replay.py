@@ -24,6 +24,7 @@ from recorder.core.frames import (
     Sent,
     hour_of,
 )
+from recorder.core.many import AT_ONCE
 from recorder.core.pipeline import Step
 from recorder.core.state import trades_to_state
 from recorder.core.tables import TRADES
@@ -47,6 +48,7 @@ from recorder.summaries import ImportReport, TradesSummary, summarise
 
 FLUSH_ROWS = 1_000_000
 FLUSH_BYTES = 32 * 2**20
+USER_MARK = b'"user"'  # in every frame of the account's own orders
 ENDED_WITH_RECORD = 1005  # the close code for "no code": the record ends, the connection did not
 _TRADE = [TRADES.stored().index(name) for name in ("product_id", "trade_id")]
 
@@ -151,6 +153,7 @@ class _Import:
         self._progress = progress
         self._bytes = 0
         self._recording: Recording | None = None
+        self._frames: list[Frame] = []
         self._ids: dict[Stretch, str] = {}
         self._named: set[str] = set()
         self._begins: dict[int, int] = {}
@@ -198,8 +201,10 @@ class _Import:
             self._take(Sent(recv_ns, connection_id, line.raw))
         else:
             self.report.frames_in += 1
-            self._take(Frame(recv_ns, connection_id, line.raw))
+            self._frame(Frame(recv_ns, connection_id, line.raw))
         stretch.lines -= 1
+        if stretch.lines == 0:
+            self._take_frames()
         if stretch.lines == 0 and self._follower(stretch) is None:
             self._close(recv_ns, stretch)
         if recording.capture.buffered > FLUSH_BYTES or recording.pending_rows > FLUSH_ROWS:
@@ -213,6 +218,7 @@ class _Import:
         recording, hour = self._recording, hour_of(recv_ns)
         if recording is not None and hour == recording.hour:
             return recording
+        self._take_frames()
         self._refuse_held(hour, recv_ns)
         begin = taken_to(self._root, hour)
         if recording is not None and (hour - recording.hour > 1 or begin != FIRST_OFFSET):
@@ -279,8 +285,27 @@ class _Import:
         self._named.add(name)
         return name
 
+    def _frame(self, frame: Frame) -> None:
+        """Take a frame with those that come next.
+
+        The first of an hour turns it, and what is captured behind the account's own orders is
+        private: neither waits.
+        """
+        assert self._recording is not None
+        self._frames.append(frame)
+        is_first = hour_of(frame.recv_ns) != self._recording.hour
+        if is_first or len(self._frames) >= AT_ONCE or USER_MARK in frame.raw:
+            self._take_frames()
+
+    def _take_frames(self) -> None:
+        frames, self._frames = self._frames, []
+        if frames:
+            assert self._recording is not None
+            self._count(self._recording.take_frames(frames))
+
     def _take(self, arrival: Arrival) -> None:
         assert self._recording is not None
+        self._take_frames()
         self._count(self._recording.take(arrival))
 
     def _count(self, step: Step) -> None:
@@ -311,6 +336,7 @@ class _Import:
         recording = self._recording
         if recording is None:
             return
+        self._take_frames()
         for connection_id in self._ids.values():
             self._keep_books(connection_id)
         self._ids.clear()

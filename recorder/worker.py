@@ -19,6 +19,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -65,6 +66,24 @@ async def work(function: Callable[..., Any], *arguments: Any) -> Any:
     return result
 
 
+class _NoPandas(MetaPathFinder):
+    """Finds no pandas, though there may be one."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        """Refuse pandas, and leave all others to the next finder."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname, name=fullname)
+
+
+def without_pandas() -> None:
+    """Let nobody import pandas in this process from now on.
+
+    pyarrow does at the first array that it makes of a list, where pandas is there, to see whether
+    the list is one of its series: a third of a second in which nothing is recorded, and 50 MB.
+    """
+    sys.meta_path.insert(0, _NoPandas())
+
+
 async def _read_all(pipe: int) -> bytes:
     """Everything that comes out of a pipe until its other end is closed."""
     loop, ready, content = asyncio.get_running_loop(), asyncio.Event(), bytearray()
@@ -107,6 +126,7 @@ def _write(pipe: int, content: bytes) -> None:
 def _serve(parent: int) -> None:
     """What the new process does."""
     _die_with(parent)
+    without_pandas()
     answers = os.dup(1)
     os.dup2(2, 1)  # what a library prints is no answer
     request = sys.stdin.buffer.read()

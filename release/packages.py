@@ -139,6 +139,8 @@ def environment(venv: Path, python: str, dist: Path, wheels: Path | None) -> Non
              "--no-deps", "--no-compile", "--require-hashes", "--only-binary", ":all:",
              *offline, "--find-links", str(dist), "--python-version", python, *tags,
              "--platform=manylinux2014_x86_64", "--implementation=cp",
+             # The lock has settled what fits which Python; pip would look at its own.
+             "--ignore-requires-python",
              "--target", str(packages), "--requirement", str(wanted)],
             cwd=PROJECT,
         )  # fmt: skip

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -152,19 +153,24 @@ def constants(module: ast.Module) -> dict[str, str]:
     }
 
 
-def texts_given(places: dict[str, int | None]) -> set[str]:
-    """The constant texts given to functions: name → position of the argument, None for any."""
-    found = set()
+@cache
+def calls() -> dict[str, list[tuple[dict[str, str], ast.Call]]]:
+    """Every call of the source by the name of what is called, with the constants of its module."""
+    found: dict[str, list[tuple[dict[str, str], ast.Call]]] = defaultdict(list)
     for module in modules():
         known = constants(module)
         for node in ast.walk(module):
-            if not isinstance(node, ast.Call):
-                continue
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else None
-            called = node.func.id if isinstance(node.func, ast.Name) else called
-            if called not in places:
-                continue
-            position = places[called]
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+                found[called or ""].append((known, node))
+    return found
+
+
+def texts_given(places: dict[str, int | None]) -> set[str]:
+    """The constant texts given to functions: name → position of the argument, None for any."""
+    found = set()
+    for called, position in places.items():
+        for known, node in calls()[called]:
             given = node.args if position is None else node.args[position : position + 1]
             for each in given:
                 if isinstance(each, ast.Constant) and isinstance(each.value, str):

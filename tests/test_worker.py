@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from recorder import worker
@@ -42,6 +43,15 @@ async def test_arguments_arrive_as_they_are(tmp_path):
     root, until = Root(tmp_path), Until(495_000, 1 << 24)
     sent = [root, until, root.path, Root(tmp_path), "data", "data", tmp_path.name, (until, 7)]
     assert await work(_given, *sent) == _given(*sent)
+
+
+async def test_no_worker_imports_pandas():
+    """Arrow would, at the first array of a list, and a third of a second is gone."""
+    assert await work(_arrow_and_pandas) == (3, False)
+
+
+def _arrow_and_pandas() -> tuple[int, bool]:
+    return len(pa.array([1, 2, 3])), "pandas" in sys.modules
 
 
 def _given(*arguments: object) -> str:

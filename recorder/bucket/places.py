@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import total_ordering
 from pathlib import PurePosixPath
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recorder.bucket.objects import Bucket
+if TYPE_CHECKING:  # its library comes with the extra ``s3``, and readers of a directory do without
+    from recorder.bucket.objects import Bucket
 
 
 @total_ordering
@@ -24,7 +25,7 @@ class ObjectPath:
     ``size`` is that of the object where it is known from a record: then nobody has to ask for it.
     """
 
-    bucket: Bucket
+    bucket: "Bucket"
     path: str
     size: int | None = None
 

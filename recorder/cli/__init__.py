@@ -28,6 +28,7 @@ from recorder.cli import export as exporting
 from recorder.cli import plan as planning
 from recorder.cli import publish as publishing
 from recorder.cli import replay as replaying
+from recorder.cli import setup as setting_up
 from recorder.cli import sql as querying
 from recorder.cli import top as watching
 from recorder.cli.terminal import plain
@@ -73,6 +74,7 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
     (
         "Record",
         {
+            "setup": setting_up.setup,
             "run": record.run,
             "check-config": record.check_config,
             "plan": planning.plan,
@@ -84,8 +86,8 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
         "Look",
         {
             "status": running.status,
-            "top": watching.top,
             "doctor": doctoring.doctor,
+            "top": watching.top,
             "book": look.book,
             "coverage": covering.coverage,
             "describe": describing.describe,
@@ -149,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A bug of ours is not caught: its traceback is what somebody has to see.
     """
+    if arguments is None and sys.argv[1:2] == ["run"]:
+        record.hasten()
     command = typer.main.get_command(app)
     try:
         code = command.main(

@@ -4,12 +4,14 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import singledispatch
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
 
 from recorder.cli import terminal
 
@@ -19,26 +21,56 @@ if TYPE_CHECKING:
 Show = Callable[["Answer"], None]
 
 ROWS_SHOWN = 100
+_BETWEEN = 2  # characters between columns
+_FOLDED = 40  # of a text: longer ones go on in the next line
 
 
 def show_table(answer: "Answer") -> None:
-    """Print the first rows as a table; a plan, which is a drawing, as it is."""
+    """Print the first rows as a table; a plan, which is a drawing, as it is.
+
+    On a terminal those columns are shown that have room, and the others named. Elsewhere lines are
+    as long as they must be.
+    """
     if not answer.columns:
         return
     if [name for name, _ in answer.columns] == ["explain_key", "explain_value"]:
         for _, plan in answer.rows:
             print(terminal.plain_lines(plan))
         return
-    shown = terminal.table(*(_header(name, kind) for name, kind in answer.columns))
     rows = list(islice(answer.rows, ROWS_SHOWN + 1))
-    for row in rows[:ROWS_SHOWN]:
-        shown.add_row(*(terminal.plain(cell(value)) for value in row))
+    cells = [[terminal.plain(cell(value)) for value in row] for row in rows[:ROWS_SHOWN]]
     out = terminal.output()
+    widths = [
+        max(map(cell_len, (terminal.plain(name), *(row[at] for row in cells))))
+        for at, (name, _) in enumerate(answer.columns)
+    ]
+    count = len(widths)
+    if out.is_terminal:
+        count = _fitting(widths, out.width)
+    else:
+        out.width = max(out.width, sum(widths) + _BETWEEN * count)
+    shown = terminal.table(*(_header(name, kind) for name, kind in answer.columns[:count]))
+    for row in cells:
+        shown.add_row(*row[:count])
     out.print(shown)
+    if count < len(widths):
+        hidden = ", ".join(terminal.plain(name) for name, _ in answer.columns[count:])
+        out.print(f"No room for {hidden}. Select what you want to see; --csv and --json have all.")
     if len(rows) > ROWS_SHOWN:
         out.print(f"The first {ROWS_SHOWN} rows; --csv or --json print all.")
     elif not rows:
         out.print("No rows.")
+
+
+def _fitting(widths: Sequence[int], room: int) -> int:
+    """How many columns have room beside each other, the first at least; long texts are folded."""
+    count, taken = 0, -_BETWEEN
+    for width in widths:
+        taken += _BETWEEN + min(width, _FOLDED)
+        if taken > room and count:
+            break
+        count += 1
+    return count
 
 
 def _header(name: str, kind: str) -> str:

@@ -81,7 +81,13 @@ def publish(
     first, last = (None if each is None else instant(each) for each in (since, until))
     if first is not None and last is not None and first >= last:
         raise UsageError("--since is not before --until; there is nothing between")
-    from recorder import publishing  # noqa: PLC0415  heavy
+    try:
+        from recorder import publishing  # noqa: PLC0415  heavy, and not everybody has its library
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the library for S3 is not installed here ({error.name}). Install the extra: pip "
+            "install 'recorder[s3]'."
+        ) from error
 
     options = publishing.Options(
         endpoint=endpoint,

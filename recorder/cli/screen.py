@@ -14,6 +14,7 @@ from recorder.cli import terminal
 
 _STATES = {"stale": 0, "empty": 1, "live": 2}
 _STYLES = {"stale": "bold red", "empty": "yellow", "live": "green"}
+_BELOW_MIN = 4  # lines: an empty one, the heading, a product, the foot
 _FOOT = "q leaves · sort: n s r b u t g · arrows scroll"
 
 
@@ -90,6 +91,10 @@ def picture(
         return Group(*head, "", _table(products, order, width, turned=turned))
     measuring = Console(width=width, force_terminal=False)
     lines = sum(len(each.wrap(measuring, width)) for each in head)
+    if lines > height - _BELOW_MIN:  # products come first: each line about the recorder is cut
+        lines = len(head)
+        for each in head:
+            each.no_wrap, each.overflow = True, "ellipsis"
     room = max(1, height - lines - 3)  # an empty line, the heading, the foot
     first = max(0, min(first, len(products) - room))
     shown = products[first : first + room]
@@ -178,9 +183,9 @@ def _table(products: list[dict[str, Any]], order: Order, width: int, *, turned: 
     if width >= 56:
         wanted.insert(3, ("#spread bp", "spread", Order.SPREAD))
     if width >= 68:
-        wanted.insert(4, ("#updated", "update", Order.UPDATE))
+        wanted.insert(4, ("#last trade", "trade", Order.TRADE))
     if width >= 84:
-        wanted.insert(5, ("#last trade", "trade", Order.TRADE))
+        wanted.insert(4, ("#updated", "update", Order.UPDATE))
     if width >= 116:
         wanted[2:2] = [("#bid", "bid", None), ("#ask", "ask", None)]
     arrow = "↑" if turned else "↓"

@@ -8,6 +8,7 @@ All mistakes of a file are reported at once, one a line:
 ``file:line: key: what is wrong; what is allowed; the nearest valid key``.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -153,19 +154,35 @@ def describe(config: Config) -> dict[str, object]:
     return described
 
 
-def example() -> str:
-    """Give a complete configuration with every key at its default, each with a comment."""
+def example(chosen: Mapping[str, object] | None = None) -> str:
+    """Give a complete configuration, each key with a comment and at its default.
+
+    With ``chosen``, values as TOML has them by the names of their keys, these are set to them and
+    all others are commented out.
+    """
     blocks = [_comment("Configuration of the recorder. A key that is left out has the value here.")]
-    table = ""
+    table, set_to = "", chosen or {}
+    venue_chosen = str(set_to.get("feed.venue", "advanced"))
     for key in KEYS:
         if key.table != table:
             table = key.table
             blocks.append(f"[{table}]")
         comments = [key.meaning, f"Allowed: {key.allowed}."]
         comments += [f"Default for {venue}: {text}" for venue, text in key.defaults.items()]
-        rows = [*map(_comment, comments), f"{key.word} = {key.default}"]
+        value = key.defaults.get(venue_chosen, key.default)
+        mark = "" if chosen is None else "#"
+        if key.name in set_to:
+            value, mark = _as_toml(set_to[key.name]), ""
+        rows = [*map(_comment, comments), f"{mark}{key.word} = {value}"]
         blocks.append("\n".join(rows))
     return "\n\n".join(blocks) + "\n"
+
+
+def _as_toml(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    # Numbers, true, false and texts are written as in JSON.
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _comment(text: str) -> str:

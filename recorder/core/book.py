@@ -8,6 +8,7 @@ only; for the others they are kept as rows and not applied.
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from enum import Enum
 
 import numpy as np
@@ -86,8 +87,14 @@ class Book:
         Size 0 removes the level; of several changes of one price the last wins.
         """
         assert self.state is BookState.LIVE, f"update applied to a {self.state.value} book"
+        self.change(zip(update.sides, update.prices, update.sizes, strict=True))
+        if self._texts or update.price_texts is not None or update.size_texts is not None:
+            self._keep_texts(update)
+
+    def change(self, changes: Iterable[tuple[str, float, float]]) -> None:
+        """Apply (side, price, size) in their order, numbers that floats give back."""
         bids, asks = self.bids, self.asks
-        for side, price, size in zip(update.sides, update.prices, update.sizes, strict=True):
+        for side, price, size in changes:
             # Written out: this runs for every change that comes, and a call costs half as much.
             if side == BID:
                 levels, key = bids, price
@@ -112,8 +119,6 @@ class Book:
                     levels.spill()
             else:
                 self._deletes += 1
-        if self._texts or update.price_texts is not None or update.size_texts is not None:
-            self._keep_texts(update)
 
     def _keep_texts(self, changes: Level2) -> None:
         """Follow the wire texts of inexact numbers, change by change."""

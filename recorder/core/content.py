@@ -153,7 +153,7 @@ def _level2(known: Knowledge, message: Level2, place: Place) -> None:
     elif book.state is BookState.EMPTY:
         _joined_late(known, book, place)
     if book.state is BookState.LIVE:
-        _look_at_top(known, book, place)
+        look_at_top(known, book, place)
     if rows:
         place.step.rows.append(level2_rows(message, place.origin, first, book.epoch))
 
@@ -169,7 +169,7 @@ def _joined_late(known: Knowledge, book: Book, place: Place) -> None:
     )  # fmt: skip
 
 
-def _look_at_top(known: Knowledge, book: Book, place: Place) -> None:
+def look_at_top(known: Knowledge, book: Book, place: Place) -> None:
     """A book that is crossed, or that tickers disagree with again and again, is wrong."""
     product_id, now_ns = book.product_id, place.origin.recv_ns
     bid, ask = book.best_bid(), book.best_ask()
@@ -185,9 +185,15 @@ def _look_at_top(known: Knowledge, book: Book, place: Place) -> None:
 
 
 def _audit(known: Knowledge, ticker: Ticker, place: Place) -> None:
-    """Hold a ticker's best bid and ask against the book of the same connection."""
-    key = (place.connection_id, ticker.product_id)
     bid, ask = ticker.values.get("best_bid"), ticker.values.get("best_ask")
+    audit_prices(known, ticker.product_id, bid, ask, place)
+
+
+def audit_prices(
+    known: Knowledge, product_id: str, bid: float | None, ask: float | None, place: Place
+) -> None:
+    """Hold prices that a ticker named against the book of the same connection."""
+    key = (place.connection_id, product_id)
     book = known.books.get(key)
     if bid is None or ask is None or book is None or book.state is not BookState.LIVE:
         return
@@ -198,7 +204,7 @@ def _audit(known: Knowledge, ticker: Ticker, place: Place) -> None:
     if audit.top == (None, None):
         audit.top = (book.best_bid(), book.best_ask())
     audit.ticked(bid, ask, now_ns)
-    _judge(known, audit, ticker.product_id, place)
+    _judge(known, audit, product_id, place)
 
 
 def _judge(known: Knowledge, audit: Audit, product_id: str, place: Place) -> None:

@@ -17,14 +17,13 @@ _one = re.compile(NUMBER).fullmatch
 # A JSON array of numbers of the grammar; possessive, because nothing is gained by trying again.
 _AMOUNT = r"(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+"
 _array = re.compile(rf"\[{_AMOUNT}(?:,{_AMOUNT})*+\]").fullmatch
-# Numbers of at most 15 digits, so that floats give them back (below).
-_SHORT = r"(?:0|[1-9][0-9]{0,6}+)(?:\.[0-9]{1,8}+)?+"
-_short_array = re.compile(rf"\[{_SHORT}(?:,{_SHORT})*+\]").fullmatch
 _floats = msgspec.json.Decoder(list[float]).decode  # rounds as float() does, and is faster
 _count = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 
 # 15 significant digits always survive the way through a float64; 16 need not (2^53 + 1).
 _DIGITS_EXACT = 15
+_DIGITS_AND_POINT = b"0123456789.,"
+_SIGNED = b"-0123456789.,"
 
 
 def number(text: str) -> float:
@@ -51,15 +50,41 @@ def amounts(texts: Sequence[str]) -> list[float]:
 
 
 def exact_amounts(texts: Sequence[str]) -> list[float] | None:
-    """Convert as `amounts` does, if all are of at most 7 digits before the point and 8 after it.
+    """Convert as `amounts` does, if all are of at most 15 digits, so that no text needs keeping.
 
-    None where one is longer or breaks the grammar. Most are so short, and no text needs keeping.
+    None where one is longer or breaks the grammar. Nearly all are so short.
     """
-    array = f"[{','.join(texts)}]"
-    if _short_array(array) is None:
+    longest = max(map(len, texts), default=0)
+    if longest > _DIGITS_EXACT and not _are_short(texts, longest):
         return None
-    numbers = _floats(array)
-    return numbers if len(numbers) == len(texts) else None  # a comma inside a text makes two
+    return _plain(texts, _DIGITS_AND_POINT)
+
+
+def numbers(texts: Sequence[str]) -> list[float] | None:
+    """Convert many as `number` does, in one go; None where one breaks the grammar."""
+    if max(map(len, texts), default=0) > _DIGITS_EXACT and not all(map(_one, texts)):
+        return None
+    if "-0" in texts:  # JSON takes it for a whole number, which has no sign
+        return list(map(float, texts)) if all(map(_one, texts)) else None
+    return _plain(texts, _SIGNED)
+
+
+def _plain(texts: Sequence[str], letters: bytes) -> list[float] | None:
+    try:
+        joined = ",".join(texts).encode("ascii")
+        if joined.translate(None, letters):
+            return None
+        # Of these letters JSON makes numbers of the grammar alone.
+        found = _floats(b"[%b]" % joined)
+    except (UnicodeEncodeError, msgspec.MsgspecError):
+        return None
+    return found if len(found) == len(texts) else None  # a comma inside a text makes two
+
+
+def _are_short(texts: Sequence[str], longest: int) -> bool:
+    """Whether those of one letter more have a point among them."""
+    most = _DIGITS_EXACT + 1
+    return longest == most and all("." in text for text in texts if len(text) == most)
 
 
 def count(text: str) -> int:

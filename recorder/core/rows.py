@@ -6,9 +6,11 @@ value for all of them, because most columns of a message are the same for all it
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from recorder.core.audit import Audit
 from recorder.core.coverage import Interval
@@ -48,6 +50,20 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
     values: tuple[Any, ...]
 
 
+class Words(NamedTuple):
+    """A column of words: the place of each row's word in ``words``, in which they first occur."""
+
+    places: NDArray[np.int32]
+    words: list[str]
+
+
+class Columns(Rows, frozen=True, gc=False):
+    """Rows of many frames: each of ``values`` is the whole column.
+
+    That is an array of int64 or float64, a list of texts, `Words`, or None where all of it is null.
+    """
+
+
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where rows come from: the columns that all rows of one frame share."""
 
@@ -60,6 +76,13 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 def _block(table: Table, count: int, values: dict[str, Any]) -> Rows:
     """A block from values by column; columns not given are null."""
     block = Rows(table.name, count, tuple(map(values.pop, _STORED[table.name], _NULLS)))
+    assert not values, f"no such column in {table.name}: {', '.join(values)}"
+    return block
+
+
+def columns(table: Table, count: int, values: dict[str, Any]) -> Columns:
+    """Rows of many frames from whole columns; those not given are null."""
+    block = Columns(table.name, count, tuple(map(values.pop, _STORED[table.name], _NULLS)))
     assert not values, f"no such column in {table.name}: {', '.join(values)}"
     return block
 
@@ -161,9 +184,14 @@ def ticker_rows(message: Ticker, origin: Origin, first: int) -> Rows:
         "ingest_seq": first,
         "trade_id": message.trade_id,
         "last_side": message.last_side,
-        "inexact_text": json.dumps(message.inexact) if message.inexact else None,
+        "inexact_text": inexact_text(message.inexact),
     }
     return _block(TICKER, 1, values)
+
+
+def inexact_text(texts: dict[str, str] | None) -> str | None:
+    """The wire texts of numbers that floats do not hold, as one column has them."""
+    return json.dumps(texts) if texts else None
 
 
 def candle_rows(message: Candle, origin: Origin, first: int) -> Rows:

@@ -5,7 +5,12 @@ heartbeats) Go's default print. Sources: `coinbase.md` §1.3, §1.6.3; vectors i
 """
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
 
 _seconds_form = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}").fullmatch
 _go_form = re.compile(
@@ -39,18 +44,22 @@ def _seconds_ns(text: str) -> int | None:
     return int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
 
 
-def rfc3339_ns(text: str) -> int | None:
-    """Convert ``2026-09-08T10:00:00.39625135Z``; None where the venue means "no time".
-
-    Raises ValueError for anything else.
-    """
-    head = text[:19]
+def _known_seconds_ns(head: str) -> int | None:
     whole = _seconds_known.get(head, -1)
     if whole == -1:
         whole = _seconds_ns(head)
         if len(_seconds_known) >= _KNOWN_MAX:
             _seconds_known.clear()
         _seconds_known[head] = whole
+    return whole
+
+
+def rfc3339_ns(text: str) -> int | None:
+    """Convert ``2026-09-08T10:00:00.39625135Z``; None where the venue means "no time".
+
+    Raises ValueError for anything else.
+    """
+    whole = _known_seconds_ns(text[:19])
     if text[-1:] != "Z":
         raise ValueError(f"not a time in UTC: {text[:40]!r}")
     fraction = text[20:-1]
@@ -60,6 +69,52 @@ def rfc3339_ns(text: str) -> int | None:
     if text[19] != "." or len(fraction) > _FRACTION or not digits:
         raise ValueError(f"not a time: {text[:40]!r}")
     return None if whole is None else whole + int(fraction) * _UNITS[len(fraction)]
+
+
+_HEAD = 20  # letters before the fraction, the point included
+_WIDTH = _HEAD + _FRACTION + 1
+_PLACES = 10 ** np.arange(_FRACTION - 1, -1, -1, dtype=np.int64)
+_ZERO, _NINE, _POINT, _END = b"09.Z"
+
+
+def rfc3339_many_ns(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Convert many as `rfc3339_ns` does, and say which of them were converted.
+
+    The others are no times, or such as the venue seldom writes: without a fraction, or "no time".
+    """
+    count = len(texts)
+    if not count:
+        return np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    if not "".join(texts).isascii():
+        texts = [text if text.isascii() else "" for text in texts]
+    letters = np.array(texts, f"S{_WIDTH}").view(np.uint8).reshape(count, _WIDTH)
+    fraction = letters[:, _HEAD:]
+    are_digits = (fraction >= _ZERO) & (fraction <= _NINE)
+    digits = are_digits.sum(axis=1)
+    lengths = np.fromiter(map(len, texts), np.intp, count)
+    good = (digits > 0) & (letters[:, _HEAD - 1] == _POINT) & (lengths == _HEAD + 1 + digits)
+    good &= fraction[np.arange(count), np.minimum(digits, _FRACTION)] == _END
+    good &= (fraction != 0).sum(axis=1) == digits + 1
+    values = np.where(are_digits, fraction - _ZERO, 0)[:, :_FRACTION].astype(np.int64)
+    seconds, known = _seconds_of(texts, letters)
+    return seconds + values @ _PLACES, good & known
+
+
+def _seconds_of(
+    texts: Sequence[str], letters: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The whole seconds of times, each converted once for all that follow each other with it."""
+    heads = letters[:, : _HEAD - 1]
+    begins = np.flatnonzero(np.append(True, (heads[1:] != heads[:-1]).any(axis=1)))
+    values = np.zeros(len(begins), np.int64)
+    known = np.zeros(len(begins), np.bool_)
+    for place, begin in enumerate(begins.tolist()):
+        with suppress(ValueError):
+            whole = _known_seconds_ns(texts[begin][: _HEAD - 1])
+            if whole is not None:
+                values[place], known[place] = whole, True
+    lengths = np.diff(np.append(begins, len(texts)))
+    return np.repeat(values, lengths), np.repeat(known, lengths)
 
 
 def go_time_ns(text: str) -> int | None:

@@ -22,7 +22,7 @@ from recorder.core.tables import TABLES, Table
 from recorder.dataset.reading import join, read_file
 from recorder.errors import DataError
 from recorder.store.days import Day, read_day
-from recorder.store.orphans import refuse_any_unrecorded, refuse_unrecorded
+from recorder.store.orphans import recorded_hours, refuse_unrecorded
 from recorder.store.parts import read_cut
 from recorder.store.paths import (
     CUTS,
@@ -182,8 +182,7 @@ class View:
         if last - first < _HOURS_ASKED_FOR:
             return [hour for hour in range(first, last + 1) if self._is_committed(hour)]
         if self._every is None:  # names are read once: that is slow
-            refuse_any_unrecorded(self.root, self.switched)
-            self._every = self.root.committed_hours()
+            self._every = recorded_hours(self.root, self.switched)
         return [hour for hour in self._every if first <= hour <= last]
 
     def holds(self, hour: int) -> bool:

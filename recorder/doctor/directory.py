@@ -38,7 +38,7 @@ def rights(case: Case) -> Verdict:
         return bad(f"{me} may not write to {case.data}, which belongs to {owner}", fix)
     if status.st_mode & 0o002:
         return doubtful(f"anybody may write to {case.data}", f"chmod o-w {case.data}")
-    if status.st_uid != os.geteuid() and case.pid is None:
+    if status.st_uid != os.geteuid() and os.geteuid() != 0 and case.pid is None:
         fix = f"record as {owner}, whose it is: files made by others cannot be removed by it"
         return doubtful(f"{case.data} belongs to {owner}, and this is {me}", fix)
     return good(f"{case.data} belongs to {owner}, mode {status.st_mode & 0o7777:04o}")

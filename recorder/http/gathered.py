@@ -172,7 +172,7 @@ class Gatherer:
             values.put("write_errors_total", count, errno)
         values.put("capture_bytes_written_total", capture.bytes_written)
         values.put("files_sealed_total", hours.files)
-        values.put("hours_waiting", hours.waiting)
+        values.put("seals_waiting", hours.waiting)
         for what in hours.failing:
             values.put("work_failing", 1, what)
         values.put("wal_bytes", capture.buffered)

@@ -116,15 +116,13 @@ class Intervals:
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def get(
-        self, asked: Hashable, reader: Callable[[Path, Any], bytes] = read, kept_s: float = KEPT_S
-    ) -> bytes:
+    async def get(self, asked: Hashable, reader: Callable[[Path, Any], bytes] = read) -> bytes:
         """The answer, as JSON.
 
         Raises:
             RefusedError: too many wait already, or it cannot be read now.
         """
-        kept = self._fresh(asked, kept_s)
+        kept = self._fresh(asked)
         if kept is not None:
             return kept
         if self._waiting >= WAITING_MAX:
@@ -134,14 +132,14 @@ class Intervals:
         self._waiting += 1
         try:
             async with self._turn:
-                kept = self._fresh(asked, kept_s)
+                kept = self._fresh(asked)
                 return await self._read(asked, reader) if kept is None else kept
         finally:
             self._waiting -= 1
 
-    def _fresh(self, asked: Hashable, kept_s: float) -> bytes | None:
+    def _fresh(self, asked: Hashable) -> bytes | None:
         at_s, content = self._kept.get(asked, (0.0, b""))
-        return content if content and time.monotonic() - at_s < kept_s else None
+        return content if content and time.monotonic() - at_s < KEPT_S else None
 
     async def _read(self, asked: Hashable, reader: Callable[[Path, Any], bytes]) -> bytes:
         try:

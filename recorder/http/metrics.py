@@ -98,7 +98,7 @@ METRICS = (
     Metric("bytes_written_total", COUNTER, "Bytes of live parts that were published.", ("table",)),
     Metric("capture_bytes_written_total", COUNTER, "Bytes of capture that were written, packed."),
     Metric("files_sealed_total", COUNTER, "Files of hours that were sealed."),
-    Metric("hours_waiting", GAUGE, "Hours that are over and not sealed."),
+    Metric("seals_waiting", GAUGE, "Hours that are over and wait to be sealed."),
     Metric("work_failing", GAUGE, "Recovery, sealing and the like that failed and are tried again.",
            ("what",)),
     Metric("wal_bytes", GAUGE, "Bytes of capture that are not written yet."),

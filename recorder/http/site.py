@@ -35,7 +35,6 @@ WRITE_S_MAX = 30.0  # for an answer to be taken; and for one batch of a stream
 ANSWER_S_MAX = 60.0
 DEPTH = 50
 KEPT_S = 0.5  # products and metrics: asked for more often, they are the same
-HOURS_KEPT_S = 60.0
 PRODUCTS_MAX = 100  # of one stream's filter
 _CHANNEL = re.compile(r"[a-z0-9_]{1,32}")
 _MOMENT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
@@ -189,7 +188,7 @@ class Site:
         hours = AskedHours(
             *_scope(given), start_ns // HOUR_NS * HOUR_NS, -(-last_ns // HOUR_NS) * HOUR_NS
         )
-        return text(await self._intervals.get(hours, read_hours, HOURS_KEPT_S), "application/json")
+        return text(await self._intervals.get(hours, read_hours), "application/json")
 
     async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
         after = asked(request, "after").get("after", "0")

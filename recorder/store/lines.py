@@ -69,6 +69,9 @@ _read_noted = msgspec.json.Decoder(_NotedLine).decode
 _read_fetched = msgspec.json.Decoder(_FetchedLine).decode
 
 
+_MARKS = b"~>+-*"
+
+
 def _escape(raw: bytes) -> bytes:
     return raw.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
 
@@ -114,6 +117,8 @@ def from_line(line: bytes) -> Arrival:  # noqa: C901, PLR0911  one for each kind
     """The inverse of `to_line`, without the line break. Raises ValueError for what is none."""
     stamp, word, rest = line.split(b" ", 2)
     recv_ns = int(stamp)
+    if not word or word[0] not in _MARKS:  # nearly always
+        return Frame(recv_ns, word.decode(), rest)
     mark, name = word[:1], word[1:].decode()
     match mark:
         case b"~":
@@ -128,7 +133,7 @@ def from_line(line: bytes) -> Arrival:  # noqa: C901, PLR0911  one for each kind
         case b"-":
             closed = _read_closed(rest)
             return Closed(recv_ns, name, closed.code, closed.reason, closed.orderly)
-        case b"*":
+        case _:
             if name == "ended":
                 return Ended(recv_ns, _read_ended(rest).cause)
             if name == "noted":
@@ -143,5 +148,3 @@ def from_line(line: bytes) -> Arrival:  # noqa: C901, PLR0911  one for each kind
             if name == "listed":
                 return Listed(recv_ns, rest)
             return Carried(recv_ns, name, rest)
-        case _:
-            return Frame(recv_ns, word.decode(), rest)

@@ -37,13 +37,17 @@ def refuse_unrecorded(root: Root, hour: int) -> None:
         time.sleep(_LOOK_S)
 
 
-def refuse_any_unrecorded(root: Root, switched: int) -> None:
-    """The same of every hour before the readers' switch."""
-    committed = set(root.committed_hours())
+def recorded_hours(root: Root, switched: int) -> list[int]:
+    """The hours that have a record, oldest first.
+
+    Raises DataError as `refuse_unrecorded` does, for any hour before the readers' switch.
+    """
+    committed = root.committed_hours()
     days = (24 * day + at for day in root.packed_days() for at in range(24))
-    for hour in sorted({*days, *root.covered_hours()} - committed):
+    for hour in sorted({*days, *root.covered_hours()} - set(committed)):
         if hour < switched:
             refuse_unrecorded(root, hour)
+    return committed
 
 
 def _unrecorded(root: Root, hour: int) -> Path | None:

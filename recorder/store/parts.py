@@ -1,4 +1,4 @@
-"""Rows as Parquet: the Arrow schema of each table, live parts, and how every file is written.
+"""Rows as Parquet: live parts, and how every file is written.
 
 A live part holds the rows of one table for the frames at offsets [first, end) of an hour, sorted
 by (product_id, order). It is published only after the capture of those frames is durable.
@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from recorder.core.rows import Rows
 from recorder.core.tables import SCHEMA_VERSION, TABLES, Kind, Table
 from recorder.errors import DataError
+from recorder.store.columns import ARROW_TYPES
+from recorder.store.columns import SCHEMAS as SCHEMAS  # noqa: PLC0414  told on
+from recorder.store.columns import schema as schema  # noqa: PLC0414  told on
+from recorder.store.columns import to_arrow as to_arrow  # noqa: PLC0414  told on
 from recorder.store.days import footer_in, row_groups
 from recorder.store.paths import SCHEMA_MARK, File, Root, Slice, hour_text, path_of
 from recorder.store.publish import DATA_MODE, PRIVATE_MODE, make_folder, publish, publish_json
@@ -29,87 +30,6 @@ from recorder.store.records import publish_record, read_record
 
 ROW_GROUP_ROWS = 131_072
 COMPRESSION_LEVEL = 3
-
-_TIME = pa.timestamp("us", tz="UTC")
-_ARROW_TYPES = {
-    Kind.INT: pa.int64(),
-    Kind.FLOAT: pa.float64(),
-    Kind.WORD: pa.dictionary(pa.int32(), pa.string()),
-    Kind.TEXT: pa.string(),
-    Kind.TIME: _TIME,
-}
-
-
-def schema(table: Table) -> pa.Schema:
-    """The Arrow schema of a table."""
-    return pa.schema(
-        [
-            pa.field(
-                column.name,
-                _ARROW_TYPES[column.kind],
-                nullable=column.nullable,
-                metadata={"meaning": column.meaning},
-            )
-            for column in table.columns
-        ]
-    )
-
-
-SCHEMAS = {name: schema(table) for name, table in TABLES.items()}
-
-
-def to_arrow(table: Table, blocks: Sequence[Rows]) -> pa.Table:
-    """Join blocks of rows, in their order, into an Arrow table with the derived columns."""
-    blocks = [block for block in blocks if block.count]
-    counts = np.fromiter((block.count for block in blocks), np.int64, len(blocks))
-    kinds = {column.name: column.kind for column in table.columns}
-    arrays: dict[str, pa.Array] = {}
-    for index, name in enumerate(table.stored()):
-        values = [block.values[index] for block in blocks]
-        arrays[name] = _column(values, counts, kinds[name])
-    for column in table.columns:
-        if column.derived is not None:
-            nanoseconds = arrays[column.derived]
-            arrays[column.name] = _microseconds(nanoseconds)
-    return pa.table([arrays[column.name] for column in table.columns], schema=SCHEMAS[table.name])
-
-
-def _column(values: Sequence[Any], counts: NDArray[np.int64], kind: Kind) -> pa.Array:
-    """One column from its values block by block: lists, or one value for all rows of the block.
-
-    Most columns have one value a block, which is converted once and not for every row.
-    """
-    types = set(map(type, values))
-    if types == {list}:
-        return _array(list(chain.from_iterable(values)), kind)
-    if types == {range}:
-        firsts = np.fromiter((each.start for each in values), np.int64, len(values))
-        shifts = firsts - (np.cumsum(counts) - counts)
-        return pa.array(np.arange(counts.sum()) + np.repeat(shifts, counts), pa.int64())
-    if types.isdisjoint({list, range}):
-        array = _array(list(values), kind)
-        if len(array) == counts.sum():
-            return array
-        return array.take(pa.array(np.repeat(np.arange(len(counts)), counts)))
-    mixed: list[Any] = []
-    for value, count in zip(values, counts.tolist(), strict=True):
-        mixed += value if isinstance(value, list | range) else repeat(value, count)
-    return _array(mixed, kind)
-
-
-def _array(values: list[Any], kind: Kind) -> pa.Array:
-    if kind is Kind.WORD:
-        return pa.array(values, pa.string()).dictionary_encode()
-    return pa.array(values, _ARROW_TYPES[kind])
-
-
-def _microseconds(nanoseconds: pa.Array) -> pa.Array:
-    """Whole microseconds at or before a time; floor, so that times before 1970 do not go up."""
-    if nanoseconds.null_count:
-        floored = np.floor_divide(pc.fill_null(nanoseconds, 0).to_numpy(), 1000)
-        mask = nanoseconds.is_null().to_numpy(zero_copy_only=False)
-        return pa.array(floored, pa.int64(), mask=mask).cast(_TIME)
-    return pa.array(np.floor_divide(nanoseconds.to_numpy(), 1000)).cast(_TIME)
 
 
 def unify(table: Table, arrow: pa.Table) -> pa.Table:
@@ -126,7 +46,7 @@ def unify(table: Table, arrow: pa.Table) -> pa.Table:
             )
             columns.append(plain.combine_chunks().dictionary_encode())
         else:
-            columns.append(chunked.cast(_ARROW_TYPES[column.kind]).combine_chunks())
+            columns.append(chunked.cast(ARROW_TYPES[column.kind]).combine_chunks())
     return pa.table(columns, schema=SCHEMAS[table.name])
 
 
@@ -144,11 +64,32 @@ def sort(table: Table, arrow: pa.Table) -> pa.Table:
     names = ["product_id", table.order] if table.per_product else [table.order]
     if table.order != "ingest_seq":
         names += [column.name for column in table.columns if column.name != table.order]
+    elif _is_ordered(arrow.column(table.order)):
+        return _by_product(arrow) if table.per_product else arrow
     # Dictionaries do not sort, plain text does; the sort is stable.
     plain = {name: _plain(arrow.column(name)) for name in names}
     return arrow.take(
         pc.sort_indices(pa.table(plain), sort_keys=[(name, "ascending") for name in names])
     )
+
+
+def _is_ordered(column: pa.ChunkedArray) -> bool:
+    numbers = column.to_numpy()
+    return bool((numbers[1:] > numbers[:-1]).all())
+
+
+def _by_product(arrow: pa.Table) -> pa.Table:
+    """Rows that are in order, product by product; several times as fast as to sort them."""
+    column = _as_dictionary(arrow.column("product_id")).unify_dictionaries().combine_chunks()
+    words = column.dictionary.to_pylist()
+    ranks = np.empty(len(words), np.int32)
+    ranks[sorted(range(len(words)), key=lambda place: words[place].encode())] = range(len(words))
+    of_rows = ranks[column.indices.to_numpy()]
+    if (of_rows[1:] >= of_rows[:-1]).all():
+        return arrow
+    if len(words) <= np.iinfo(np.uint16).max:
+        of_rows = of_rows.astype(np.uint16)  # of so few bits that numpy counts them
+    return arrow.take(pa.array(np.argsort(of_rows, kind="stable")))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -6,6 +6,7 @@ What counts is processor time: nothing here waits, and other programs may have t
 import json
 import time
 import tracemalloc
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from statistics import median
@@ -13,17 +14,22 @@ from statistics import median
 import msgspec
 from sortedcontainers import SortedDict
 
+from recorder.core import many
 from recorder.core.book import Book
 from recorder.core.frames import Frame, Opened, Sent
 from recorder.core.messages import Level2
 from recorder.core.pipeline import Pipeline
+from recorder.core.rows import Rows
+from recorder.core.tables import TABLES
 from recorder.core.wire import advanced
+from recorder.store.parts import to_arrow
 from tests.bench.figures import Figure
 from tests.bench.timing import race, timed
 from tests.bench.traffic import CHANNELS, PRODUCTS, Stamped, Traffic, changes_in
 
 FIRST_SEQ = 1 << 24
 LINE = "bench-1"
+BATCH_GOAL = 1.5
 
 
 def measure(traffic: Traffic, rounds: int) -> list[Figure]:
@@ -33,7 +39,7 @@ def measure(traffic: Traffic, rounds: int) -> list[Figure]:
         _book(traffic, rounds),
         _snapshot(traffic, rounds),
         _memory(traffic),
-        _pipeline(traffic, rounds),
+        *_pipeline(traffic, rounds),
     ]
 
 
@@ -132,29 +138,53 @@ def _memory(traffic: Traffic) -> Figure:
     return Figure(what, held / levels, "bytes", ("goal", 48.0), "SortedDict 112, window 42")
 
 
-def _pipeline(traffic: Traffic, rounds: int) -> Figure:
-    """Frames in, rows out, without a disk, after the snapshots."""
+def _pipeline(traffic: Traffic, rounds: int) -> list[Figure]:
+    """Frames in, rows as Arrow out, after the snapshots: one by one, and many at once."""
     last = traffic.frames.index(traffic.snapshots()[-1]) + 1
     before, after = traffic.frames[:last], traffic.frames[last:]
-    taken = []
+    taken: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(rounds):
-        pipeline = Pipeline()
-        began_ns = traffic.frames[0][0]
-        pipeline.step(Opened(began_ns, LINE, "bench"), FIRST_SEQ)
-        for channel in CHANNELS:
-            request = advanced.request("subscribe", channel, PRODUCTS)
-            pipeline.step(Sent(began_ns, LINE, request), FIRST_SEQ + 1)
-        at = _feed(pipeline, before, FIRST_SEQ + 100)
-        taken.append(timed(partial(_feed, pipeline, after, at), time.process_time))
-    rate = changes_in(after) / median(taken)
-    what = f"pipeline, memory-fed, no files, {traffic.source}"
-    return Figure(what, rate, "changes/s", ("design, to Parquet", 0.26e6),
-                  "0.26 M plain, 0.45 M window, 0.70 M batch, to Parquet")  # fmt: skip
+        for at_once, seconds in taken.items():
+            pipeline = Pipeline()
+            began_ns = traffic.frames[0][0]
+            pipeline.step(Opened(began_ns, LINE, "bench"), FIRST_SEQ)
+            for channel in CHANNELS:
+                request = advanced.request("subscribe", channel, PRODUCTS)
+                pipeline.step(Sent(began_ns, LINE, request), FIRST_SEQ + 1)
+            _, at = _feed(pipeline, before, FIRST_SEQ + 100)
+            run = partial(_to_arrow, pipeline, after, at, at_once=at_once)
+            seconds.append(timed(run, time.process_time))
+    live, many_at_once = (changes_in(after) / median(each) for each in taken.values())
+    what = f"pipeline and rows as Arrow, no files, {traffic.source}"
+    return [
+        Figure(what, live, "changes/s", ("design, to Parquet", 0.26e6),
+               "0.26 M plain, 0.45 M window, 0.70 M batch, to Parquet"),
+        Figure("  the same, many frames at once", many_at_once, "changes/s",
+               ("one by one", live), f"goal {BATCH_GOAL}x"),
+    ]  # fmt: skip
 
 
-def _feed(pipeline: Pipeline, frames: list[Stamped], at: int) -> int:
-    """Step frames through a pipeline, the first at `ingest_seq` ``at``; returns where they end."""
+def _to_arrow(pipeline: Pipeline, frames: list[Stamped], at: int, *, at_once: bool) -> None:
+    if at_once:
+        blocks = []
+        for some in many.gathered(_placed(frames, at)):
+            blocks += many.take(pipeline, some).rows
+    else:
+        blocks, _ = _feed(pipeline, frames, at)
+    for name in TABLES:
+        to_arrow(TABLES[name], [block for block in blocks if block.table == name])
+
+
+def _placed(frames: list[Stamped], at: int) -> Iterator[tuple[int, Frame]]:
     for recv_ns, raw in frames:
-        pipeline.step(Frame(recv_ns, LINE, raw), at)
+        yield at, Frame(recv_ns, LINE, raw)
         at += len(raw) + 40
-    return at
+
+
+def _feed(pipeline: Pipeline, frames: list[Stamped], at: int) -> tuple[list[Rows], int]:
+    """Step frames, the first at `ingest_seq` ``at``; their rows, and where they end."""
+    rows: list[Rows] = []
+    for ingest_seq, frame in _placed(frames, at):
+        rows += pipeline.step(frame, ingest_seq).rows
+        at = ingest_seq + len(frame.raw) + 40
+    return rows, at

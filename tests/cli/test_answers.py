@@ -9,7 +9,9 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from rich.console import Console
 
+from recorder.cli import terminal
 from recorder.cli.answers import (
     ROWS_SHOWN,
     as_json,
@@ -106,3 +108,28 @@ def test_what_has_no_columns_prints_nothing(capsys):
     for show in (show_table, print_json, print_csv):
         show(Answer([], iter([])))
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "hidden"),
+    [(120, ""), (80, "detail"), (60, "name, price, detail"), (10, "name, price, detail")],
+)
+def test_columns_without_room_are_named(monkeypatch, capsys, columns, hidden):
+    """On a terminal: what is shown can be read, and is not cut to pieces."""
+    monkeypatch.setattr(terminal, "output", lambda: Console(width=columns, force_terminal=True))
+    names = [("recv_time", "TIMESTAMP"), ("name", "VARCHAR"), ("price", "DOUBLE"),
+             ("detail", "VARCHAR")]  # fmt: skip
+    show_table(Answer(names, iter([(MOMENT, "word " * 12, 65083.67, "whole")])))
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("No room for" in said) == bool(hidden)
+    assert not hidden or f"No room for {hidden}. Select what" in said
+    assert ("2026-11-21 19:30:00.000500" in said) == (columns > 26)
+    assert ("65083.67" in said) == (columns >= 80)
+
+
+def test_where_nobody_sits_lines_are_whole(capsys):
+    """A pipe has no edge."""
+    row = ("x" * 150, "y" * 120, "z")
+    show_table(Answer([("a", "VARCHAR"), ("b", "VARCHAR"), ("c", "VARCHAR")], iter([row])))
+    header, line = capsys.readouterr().out.splitlines()
+    assert (header.split(), line.split()) == (["a", "b", "c"], list(row))

@@ -37,6 +37,7 @@ COMMANDS = (
     "status",
     "top",
     "seal",
+    "setup",
     "sql",
     "support-bundle",
     "venue",

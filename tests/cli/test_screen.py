@@ -105,6 +105,13 @@ def test_no_more_is_shown_than_fits():
     assert "38 to 50 of 50" in text
 
 
+def test_a_small_terminal_shows_a_product():
+    """Where the lines about the recorder would fill it, each of them is cut."""
+    text = shown(seen(data="/a/very/long/folder" * 12), width=40, height=12)
+    assert len(text.splitlines()) <= 12
+    assert "A-USD" in text
+
+
 def test_what_comes_from_outside_steers_nothing():
     text = shown(seen([product("A\x1b[2J-USD")], data="/x\x1b]0;y\x07"))
     assert "\x1b" not in text

@@ -31,7 +31,7 @@ ROOMS = [
     Room("core.frames", "", "msgspec", "vocabulary in"),
     Room("core.messages", "", "msgspec", "vocabulary out"),
     Room("core.numbers", "", "msgspec", "pure: the number grammar"),
-    Room("core.times", "", "", "pure: the venue's spellings of time"),
+    Room("core.times", "", "numpy", "pure: the venue's spellings of time"),
     Room("core.trades", "", "", "pure: ids of one product"),
     Room("core.coverage", "", "", "pure: intervals of one track"),
     Room("core.tables", "", "", "pure: declarations"),
@@ -53,7 +53,7 @@ ROOMS = [
     Room(
         "core.rows",
         "core.messages core.tables core.coverage core.audit",
-        "msgspec",
+        "msgspec numpy",
         "messages and intervals as rows",
     ),
     Room(
@@ -68,6 +68,13 @@ ROOMS = [
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
+    Room(
+        "core.wire.advanced_many",
+        "core.messages core.numbers core.times core.wire",
+        "numpy",
+        "the same for many frames at once",
+    ),
+    Room("core.many", "core", "numpy", "many arrivals at once, as columns"),
     Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
@@ -161,6 +168,7 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "credentials errors", "", "settings, read once"),
+    Room("setup", "config credentials errors", "", "what is written before anything is recorded"),
     Room("machine", "", "", "what the system, its limits and its disks are"),
     Room(
         "doctor",
@@ -391,7 +399,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle doctor",
+        "bundle doctor setup worker",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

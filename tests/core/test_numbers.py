@@ -197,7 +197,7 @@ def test_many_are_converted_as_one_is(texts: list[str]) -> None:
     assert numbers.amounts(texts) == [float(text) for text in texts]
 
 
-@given(st.lists(st.from_regex(r"[0-9]{1,9}(\.[0-9]{1,10})?", fullmatch=True), max_size=4))
+@given(st.lists(st.from_regex(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,10})?", fullmatch=True), max_size=4))
 def test_short_numbers_are_those_that_floats_hold(texts: list[str]) -> None:
     """What is converted at once is what the longer way gives, and no text of it needs keeping."""
     found = numbers.exact_amounts(texts)
@@ -207,9 +207,20 @@ def test_short_numbers_are_those_that_floats_hold(texts: list[str]) -> None:
         assert [Decimal(repr(each)) for each in found] == [Decimal(text) for text in texts]
 
 
-@pytest.mark.parametrize("text", [*REFUSED, "-1", "12345678", "1.123456789"])
+@pytest.mark.parametrize("text", [*REFUSED, "-1", "1234567890123456", "12345678.123456789"])
 def test_what_is_not_short(text: str) -> None:
     """It breaks the grammar, or is left to the longer way; a comma inside makes no two numbers."""
     for texts in ([text], ["1", text], [text, "1"]):
         assert numbers.exact_amounts(texts) is None
     assert numbers.exact_amounts(["1234567.12345678", "0"]) == [1234567.12345678, 0.0]
+
+
+@given(st.lists(st.from_regex(rf"{numbers.NUMBER}|[-.,0-9]{{1,4}}", fullmatch=True), max_size=4))
+def test_many_numbers_are_converted_as_one_is(texts: list[str]) -> None:
+    """Each is what it is alone, its sign included, and one that breaks the grammar refuses all."""
+    found = numbers.numbers(texts)
+    if found is not None:
+        assert list(map(repr, found)) == [repr(numbers.number(text)) for text in texts]
+        return
+    with pytest.raises(ValueError, match="number"):
+        list(map(numbers.number, texts))

@@ -111,3 +111,20 @@ def test_any_text_is_a_time_or_refused(text: str) -> None:
     for convert in (times.rfc3339_ns, times.go_time_ns):
         with suppress(ValueError):
             assert convert(text) is None or isinstance(convert(text), int)
+
+
+rfc3339 = st.from_regex(
+    r"20[0-9]{2}-0[1-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9][.]?[0-9]{0,10}[Zx]?\Z"
+)
+
+
+@given(st.lists(st.one_of(rfc3339, st.sampled_from(list(RFC3339)), st.text(max_size=31))))
+def test_many_are_converted_as_one_is(texts: list[str]) -> None:
+    """What is converted together is what each would be; the rest is left to be looked at alone."""
+    found, good = times.rfc3339_many_ns(texts)
+    for text, value, converted in zip(texts, found.tolist(), good.tolist(), strict=True):
+        if converted:
+            assert times.rfc3339_ns(text) == value
+        else:
+            with suppress(ValueError):
+                assert "." not in text or times.rfc3339_ns(text) is None

@@ -96,6 +96,7 @@ def test_space_is_held_against_the_floor_and_the_rate(monkeypatch, tmp_path):
 def test_capture_that_is_kept_for_ever_counts(tmp_path):
     data = tmp_path / "data"
     shutil.copytree(SAMPLE, data)
+    shutil.rmtree(data / "capture")
     before = directory.bytes_a_day(case(data))
     segment = Root(data).segment(Root(data).committed_hours()[-1], 16)
     segment.parent.mkdir(parents=True)

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from recorder import dataset
 from recorder.core.frames import HOUR_NS
 from recorder.http.hourly import AskedHours, read_hours
@@ -25,16 +27,19 @@ def test_it_says_what_the_map_says(tmp_path):
         (mine,) = [each for each in found["products"] if each["product_id"] == product.product_id]
         assert mine["states"] == [hour.state for hour in product.hours]
         assert mine["gaps"] == [hour.share.gaps for hour in product.hours]
-        for part, hour in zip(mine["parts"], product.hours, strict=True):
-            assert (part is None) == (hour.share.part is None)
-            assert part is None or 0 <= hour.share.part - part < 1e-6
-    parts = [each["part"] for each in found["products"]]
-    assert parts == sorted(parts)
+        for name, parts in (("lost_s", ["gap_s"]), ("missing_s", ["missing_s"]),
+                            ("recorded_s", ["recorded_s", "unverified_s"])):  # fmt: skip
+            there_s = [sum(getattr(hour.share, part) for part in parts) for hour in product.hours]
+            assert mine[name] == pytest.approx(there_s, abs=1e-3)
+    lost = [sum(each["lost_s"]) for each in found["products"]]
+    assert lost == sorted(lost, reverse=True)
 
 
 def test_of_nothing_it_is_empty(tmp_path):
     found = json.loads(read_hours(tmp_path, AskedHours(None, None, 0, HOUR_NS)))
     assert (found["products"], found["hours"]) == ([], [])
+    asked = AskedHours("NONE-USD", None, 0, HOUR_NS)
+    assert json.loads(read_hours(tmp_path, asked))["products"] == []
 
 
 async def test_it_is_served_for_the_last_day(tmp_path):
@@ -44,5 +49,5 @@ async def test_it_is_served_for_the_last_day(tmp_path):
         await wait_for((tmp_path / "live" / "open.json").exists, "rows")
         found = await there.get("/v1/coverage/hours")
         assert (found.status, len(found.json["hours"])) == (200, 24)
-        parts = {each["product_id"]: each["parts"][-1] for each in found.json["products"]}
-        assert parts["BTC-USD"] > 0
+        now = {each["product_id"]: each["recorded_s"][-1] for each in found.json["products"]}
+        assert now["BTC-USD"] > 0

@@ -62,7 +62,7 @@ def test_names_follow_the_rules_of_prometheus():
     for metric in METRICS:
         assert re.fullmatch(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*", metric.name)
         assert metric.name.endswith("_total") == (metric.kind == "counter"), metric.name
-        assert not NOT_BASE.search(metric.name.removeprefix("hours_waiting")), metric.name
+        assert not NOT_BASE.search(metric.name), metric.name
         assert not metric.name.endswith(("_count", "_sum", "_bucket"))
         assert metric.kind != "histogram" or metric.name.endswith("_seconds")
         assert metric.meaning.endswith(".")
@@ -77,7 +77,11 @@ def test_promtool_finds_nothing():
     found = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, check=False
     )
-    assert (found.returncode, found.stdout, found.stderr) == (0, b"", b"")
+    remarks = set((found.stdout + found.stderr).decode().splitlines()) - {""}
+    # `heartbeat_counter` is the venue's field; promtool takes the word for the type.
+    wanted = "recorder_heartbeat_counter_missed_total metric name should not include type 'counter'"
+    assert remarks <= {wanted}
+    assert found.returncode in {0, 3}  # 3: there are remarks
 
 
 @pytest.mark.parametrize(

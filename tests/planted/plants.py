@@ -96,7 +96,7 @@ def _cut_early() -> None:
     What a kill leaves then, a seal makes again from the capture: only the order shows it.
     """
 
-    def publish_backwards(self: Pending, root: Root) -> dict[str, int]:
+    def publish_backwards(self: Pending, root: Root, _: object = None) -> dict[str, int]:
         rows = {name: sum(block.count for block in blocks) for name, blocks in self.rows.items()}
         where = self.hour, self.first, self.end
         parts.write_cut(root, *where, rows, self.trades, self.last_ns)

@@ -13,7 +13,7 @@ from recorder.core.tables import COVERAGE
 from recorder.errors import DataError
 from recorder.store.capture import end_of
 from recorder.store.days import REMOVING, note
-from recorder.store.orphans import refuse_any_unrecorded, refuse_shorter, refuse_unrecorded
+from recorder.store.orphans import recorded_hours, refuse_shorter, refuse_unrecorded
 from recorder.store.paths import hour_text
 from recorder.store.retire import GRACE_S
 from tests.damages import OPEN, SEALED, record_hours, sealed
@@ -52,18 +52,18 @@ def test_what_cannot_be_read_says_nothing(root):
 def test_an_hour_with_files_and_no_record_is_told_of(root):
     """Readers go by records: they would pass over its rows."""
     refuse_unrecorded(root, SEALED)
-    refuse_any_unrecorded(root, OPEN)
+    recorded_hours(root, OPEN)
     root.commit(SEALED).unlink()
     for ask in (
         lambda: refuse_unrecorded(root, SEALED),
-        lambda: refuse_any_unrecorded(root, OPEN),
+        lambda: recorded_hours(root, OPEN),
         lambda: recorder.open(root.path).trades("BTC-USD", allow_gaps=True).to_arrow(),
     ):
         with pytest.raises(
             DataError, match=rf"{hour_text(SEALED)}.json is gone, and .*recorder repair"
         ):
             ask()
-    refuse_any_unrecorded(root, SEALED)  # readers do not take it from sealed files
+    recorded_hours(root, SEALED)  # readers do not take it from sealed files
     sealed(root, "coverage").unlink()
     refuse_unrecorded(root, SEALED)
 
@@ -77,13 +77,13 @@ def test_an_hour_of_a_packed_day_without_its_record(tmp_path, monkeypatch):
         pack.pack(root.path)
         now[0] += GRACE_S
     hour = HOURS[1]
-    refuse_any_unrecorded(root, NEWEST)
+    recorded_hours(root, NEWEST)
     root.commit(hour).unlink()
     assert not root.sealed(COVERAGE, hour, None).exists()
     db = recorder.open(root.path)
     for ask in (
         lambda: refuse_unrecorded(root, hour),
-        lambda: refuse_any_unrecorded(root, NEWEST),
+        lambda: recorded_hours(root, NEWEST),
         lambda: db.trades("BTC-USD", allow_gaps=True).to_arrow(),
         lambda: db.coverage("BTC-USD", None, hour * HOUR_NS, (hour + 1) * HOUR_NS),
         lambda: list(db.replay("BTC-USD", hour * HOUR_NS, (hour + 1) * HOUR_NS, allow_gaps=True)),

@@ -67,6 +67,6 @@ def stopped_cleanly(machine: Machine, unit: str = UNIT, data: str = DATA) -> Non
     assert (shown["Result"], shown["ExecMainStatus"]) == ("success", "0"), shown
     found = asked(machine, "verify", "--data", data)
     assert found["whole"], found
-    rows = asked(machine, "coverage", "--data", data)
+    rows = asked(machine, "coverage", "--data", data, "--intervals")
     ends = {row["end_time"] for row in rows}
     assert None not in ends, "an interval has no end"

@@ -3,6 +3,7 @@
 import asyncio
 
 from recorder.venue.pipe import Pipe, bomb, giant
+from tests.recorders import wait_for
 
 
 class Memory:
@@ -90,8 +91,7 @@ async def test_pouring_waits_for_the_client_and_others_wait_for_it() -> None:
     assert made == []
     assert pipe.pouring
     memory.unread = 0
-    await asyncio.sleep(0.05)
-    assert b"".join(memory.written) == b"abcafter"
+    await wait_for(lambda: b"".join(memory.written) == b"abcafter", "what was written meanwhile")
     assert not pipe.pouring
 
 

@@ -69,9 +69,10 @@ _Known = (
     | shapes.User
     | shapes.Subscriptions
 )
-_decode = msgspec.json.Decoder(_Known).decode
+decode_shape = msgspec.json.Decoder(_Known).decode
 _decode_loose = msgspec.json.Decoder(shapes.Loose).decode
 _decode_named = msgspec.json.Decoder(list[shapes.Named]).decode
+_decode_number = msgspec.json.Decoder(shapes.Numbered).decode
 _decode_request = msgspec.json.Decoder(shapes.Request).decode
 
 is_product = fields.is_product
@@ -80,7 +81,7 @@ is_product = fields.is_product
 def decode(raw: bytes) -> Decoded:
     """Decode one frame; never raises, whatever the bytes are."""
     try:
-        frame = _decode(raw)
+        frame = decode_shape(raw)
     except UNREADABLE as error:
         return _decode_unexpected(raw, error)
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
@@ -101,6 +102,15 @@ def decode(raw: bytes) -> Decoded:
     return Decoded(
         label, channel, frame.sequence_num, exchange_ns, tuple(messages), tuple(problems)
     )
+
+
+def sequence_of(raw: bytes) -> int | None:
+    """The number of a frame as `decode` finds it, without making anything of the rest."""
+    try:
+        sequence = _decode_number(raw).sequence_num
+    except UNREADABLE as error:
+        return _decode_unexpected(raw, error).sequence
+    return sequence if 0 <= sequence <= SEQUENCE_MAX else None
 
 
 def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
@@ -218,7 +228,7 @@ def _trade(wire: shapes.Trade, problems: list[Problem]) -> Trade:
 
 
 # The table's column for each number of a ticker.
-_TICKER_COLUMNS = {
+TICKER_COLUMNS = {
     "price": "price",
     "best_bid": "best_bid",
     "best_bid_quantity": "best_bid_size",
@@ -245,7 +255,7 @@ def _tickers(channel: str) -> Callable[[Any, list[Message], list[Problem]], None
 
 
 def _ticker(wire: shapes.Ticker, snapshot: bool, channel: str, problems: list[Problem]) -> Ticker:
-    values, inexact_texts = fields.ticker_numbers(wire, _TICKER_COLUMNS, channel, problems)
+    values, inexact_texts = fields.ticker_numbers(wire, TICKER_COLUMNS, channel, problems)
     return Ticker(wire.product_id, snapshot, values, inexact=inexact_texts)
 
 

@@ -228,6 +228,12 @@ class User(Envelope, tag="user", gc=False):
     events: list[UserEvent]
 
 
+class Numbered(msgspec.Struct, gc=False):
+    """Of a frame its number alone."""
+
+    sequence_num: int
+
+
 class Loose(msgspec.Struct, gc=False):
     """What can be read of a frame that is not as expected."""
 

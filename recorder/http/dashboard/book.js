@@ -6,6 +6,8 @@ import { byId, colour, make, mark, put, span, timeOfDay, words } from "./show.js
 export const DEPTH = 100;
 const SHOWN = 10; // levels a side of the ladder
 const TRADES = 8;
+const REACH = 0.01; // of the price, on each side of the depth
+const NEAR = 5; // levels that are shown however far they are
 
 export class Product {
   constructor() {
@@ -15,10 +17,11 @@ export class Product {
     this.trades = byId("trades").tBodies[0];
     this.pending = null;
     this.chart = new Chart(byId("depth"), () => ({
-      height: 190,
+      height: 200,
+      padding: [8, 26, 0, 0],
       scales: { x: { time: false }, y: { range: (_, low, high) => [0, high || 1] } },
       axes: [
-        { values: (chart, splits) => splits.map(price), space: 90 },
+        { values: (chart, splits) => splits.map(price), space: 90, size: 28 },
         { values: (chart, splits) => splits.map(short), size: 46 },
       ],
       series: [{}, ...[["bid", -1], ["ask", 1]].map(([side, align]) => ({
@@ -99,7 +102,10 @@ export class Product {
     }
     // As far as both sides are known, so that they can be compared.
     const mid = (bids[0][0] + asks[0][0]) / 2;
-    const reach = Math.min(mid - bids.at(-1)[0], asks.at(-1)[0] - mid);
+    const known = Math.min(mid - bids.at(-1)[0], asks.at(-1)[0] - mid);
+    // Not as far as orders that nobody will ever meet, but some levels in any case.
+    const near = (side) => Math.abs((side[Math.min(NEAR, side.length) - 1]?.[0] ?? mid) - mid);
+    const reach = Math.min(known, Math.max(mid * REACH, near(bids), near(asks)));
     const [low, high] = [mid - reach, mid + reach];
     const some = [...bids.filter(([at]) => at >= low).reverse(), ...asks.filter(([at]) => at <= high)];
     const bidCount = bids.filter(([at]) => at >= low).length;
@@ -151,8 +157,9 @@ function price(value) {
 
 /** An amount in a few digits: 1.234, 56.7, 8.9k. */
 export function short(value) {
-  if (value === 0) return "0";
-  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)}M`;
-  if (value >= 1e4) return `${(value / 1e3).toPrecision(3)}k`;
-  return value >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
+  for (const [unit, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e4, "k"]]) {
+    if (value >= unit) return `${Number((value / (letter === "k" ? 1e3 : unit)).toPrecision(3))}${letter}`;
+  }
+  if (value >= 1000) return value.toFixed(0);
+  return value >= 1e-4 || value === 0 ? String(Number(value.toPrecision(4))) : value.toFixed(8);
 }

@@ -4,6 +4,7 @@ import { Chart } from "./chart.js";
 import { byId, colour, make, put, rate, span } from "./show.js";
 
 const KEPT = 360;
+const SPAN_S_MIN = 120;
 const DELAY = { show: span, log: true };
 const CURVES = [
   { title: "Venue to receipt", note: "level2, by both clocks", lines: [["travel_p50_s", "p50"], ["travel_p99_s", "p99"]], ...DELAY },
@@ -31,11 +32,12 @@ export class Curves {
     const made = { curve, place, readings };
     made.chart = new Chart(place, () => ({
       height: 150,
+      padding: [8, 26, 0, 0],
       tzDate: (at_s) => window.uPlot.tzDate(new Date(at_s * 1000), "Etc/UTC"),
-      scales: { y: curve.log ? { distr: 3, range: decades } : { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+      scales: { x: { range: (_, low, high) => [Math.min(low, high - SPAN_S_MIN), high] }, y: curve.log ? { distr: 3, range: decades } : { range: (_, low, high) => [0, (high || 1) * 1.1] } },
       axes: [
-        { values: (chart, splits) => splits.map((at_s) => new Date(at_s * 1000).toISOString().slice(11, 16)), space: 60 },
-        { values: (chart, splits) => splits.map((value) => (value === null ? "" : curve.show(value))), size: 54 },
+        { values: times, space: 80, size: 28 },
+        { values: (chart, splits) => splits.map((value) => (value === null ? "" : curve.show(value))), size: 54, ...(curve.log ? { splits: powers } : {}) },
       ],
       series: [{}, ...curve.lines.map((_, at) => ({ stroke: colour(INKS[at]), width: 1.5, points: { show: false }, spanGaps: false }))],
       hooks: { setCursor: [(chart) => this.read(made, chart.cursor.idx)] },
@@ -46,6 +48,11 @@ export class Curves {
   /** When the newest sample is from: what to ask for next. */
   get last_s() {
     return this.columns.at_s.at(-1) ?? 0;
+  }
+
+  /** The newest value of each column; nothing where nothing was measured. */
+  newest() {
+    return Object.fromEntries(Object.entries(this.columns).map(([name, values]) => [name, values.at(-1)]));
   }
 
   /** Take what `/v1/history` says. */
@@ -62,7 +69,7 @@ export class Curves {
   show(made) {
     const { curve } = made;
     const lines = curve.lines.map(([name]) => this.columns[name] ?? []);
-    if (!this.columns.at_s.length) made.chart.clear("nothing measured yet");
+    if (this.columns.at_s.length < 2) made.chart.clear("measuring …");
     else if (lines.every((line) => line.every((value) => value === null || value === undefined))) made.chart.clear("nothing came that could be measured");
     else made.chart.show([this.columns.at_s, ...lines.map((line) => (curve.log ? line.map((value) => value || null) : line))]);
     this.read(made, null);
@@ -78,6 +85,19 @@ export class Curves {
     });
     made.place.setAttribute("aria-label", `${made.curve.title}, ${made.curve.note}: ${said.join(", ")}`);
   }
+}
+
+/** Times of day, with seconds where the curve is short. */
+function times(chart, splits) {
+  const short = chart.scales.x.max - chart.scales.x.min < 900;
+  return splits.map((at_s) => new Date(at_s * 1000).toISOString().slice(11, short ? 19 : 16));
+}
+
+/** The powers of ten of an axis. */
+function powers(chart, axis, low, high) {
+  const found = [];
+  for (let power = Math.round(Math.log10(low)); power <= Math.round(Math.log10(high)); power += 1) found.push(10 ** power);
+  return found;
 }
 
 /** Whole decades around the values, at least one. */

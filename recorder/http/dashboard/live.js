@@ -1,6 +1,7 @@
 // What comes from the recorder: documents that are asked for again and again, and the stream.
 // Nothing is asked for while nobody looks at the page.
 
+const HURRY_MS = 300;
 const FAILURES = new Set();
 const listeners = new Set();
 let lostAt = null;
@@ -33,7 +34,7 @@ export async function ask(path) {
  */
 export class Poll {
   constructor(path, everyMs, take, { vital = true, fail = () => {} } = {}) {
-    Object.assign(this, { path, everyMs, take, vital, fail, timer: null, asking: false });
+    Object.assign(this, { path, everyMs, take, vital, fail, timer: null, hurried: null, asking: false });
     document.addEventListener("visibilitychange", () => this.soon());
     this.soon();
   }
@@ -44,8 +45,15 @@ export class Poll {
     if (!document.hidden && !this.asking) this.turn();
   }
 
+  /** Ask in a moment: there is news, and more of it may follow at once. */
+  hurry() {
+    this.hurried ??= setTimeout(() => this.soon(), HURRY_MS);
+  }
+
   async turn() {
     this.asking = true;
+    clearTimeout(this.hurried);
+    this.hurried = null;
     try {
       this.take(await ask(typeof this.path === "function" ? this.path() : this.path));
       FAILURES.delete(this);

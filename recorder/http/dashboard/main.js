@@ -9,6 +9,10 @@ import { Products } from "./products.js";
 import { byId, put } from "./show.js";
 import { Status } from "./status.js";
 
+const HOURS_MS = 120000; // reading them costs a process of the recorder's machine
+const SOON_MS = 10000;
+const WRITTEN_MS = 30000; // until a gap is in the files, as a rule
+let mapAgain = null;
 const product = new Product();
 const gaps = new Gaps();
 const curves = new Curves();
@@ -19,7 +23,11 @@ const stream = new Stream(DEPTH, {
   trade: (trade) => product.trade(trade),
   gap: (gap) => {
     gaps.take(gap);
-    products.soon();
+    products.hurry();
+    mapAgain ??= setTimeout(() => {
+      mapAgain = null;
+      hours.soon();
+    }, WRITTEN_MS);
   },
   dropped: (missed) => gaps.dropped(missed),
 });
@@ -32,8 +40,17 @@ const products = new Poll("/v1/products", 2000, (found) => {
   status.products(found, table.products);
 });
 new Poll("/v1/status", 2000, (found) => status.take(found));
-new Poll(() => `/v1/history?after=${curves.last_s}`, 5000, (found) => curves.take(found), { vital: false });
-new Poll("/v1/coverage/hours", 120000, (found) => cover.take(found), { vital: false, fail: (error) => cover.fail(error) });
+new Poll(() => `/v1/history?after=${curves.last_s}`, 5000, (found) => {
+  curves.take(found);
+  status.lately(curves.newest(), found.every_s);
+}, { vital: false });
+const hours = new Poll("/v1/coverage/hours", HOURS_MS, (found) => {
+  cover.take(found);
+  hours.everyMs = found.products.length ? HOURS_MS : SOON_MS;
+}, { vital: false, fail: (error) => {
+  cover.fail(error);
+  hours.everyMs = SOON_MS;
+} });
 whenLost((at) => status.lost(at));
 setInterval(() => {
   product.tick();

@@ -12,7 +12,7 @@ const COLUMNS = [
   ["ask", "Ask", "amount wide", (each) => Number(each.ask?.[0] ?? -1), (each) => each.ask?.[0] ?? "–"],
   ["spread", "Spread bp", "amount", (each) => each.spread_bps ?? -1, (each) => each.spread_bps?.toFixed(2) ?? "–"],
   ["rate", "Msg/s", "amount", (each) => each.rate ?? -1, (each) => rate(each.rate)],
-  ["age", "Updated", "amount", (each) => each.age_s ?? Infinity, (each) => (each.age_s === null ? "never" : `${span(each.age_s)} ago`)],
+  ["age", "Updated", "amount wide", (each) => each.age_s ?? Infinity, (each) => (each.age_s === null ? "never" : `${span(each.age_s)} ago`)],
   ["trade", "Last trade", "amount wider", (each) => each.last_trade?.recv_time ?? "", (each) => each.last_trade?.price ?? "–"],
   ["gaps", "Gaps", "amount", (each) => each.gaps_today, (each) => count(each.gaps_today)],
 ];

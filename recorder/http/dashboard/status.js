@@ -3,9 +3,11 @@
 import { byId, bytes, clock, count, make, mark, put, rate, span, words } from "./show.js";
 
 const SPACE_S_SOON = 86400;
+const LOOP_S_SLOW = 0.25;
+const DELAYS = ["travel", "applied", "loop"];
 const TILES = {
   live: "Books live", gaps: "Gaps today", rate: "Messages a second", connections: "Connections",
-  travel: "Venue to receipt p99", applied: "Receipt to book p99", loop: "Loop lag p99",
+  travel: "From the venue p99", applied: "Receipt to book p99", loop: "Loop lag p99",
   unsynced: "Not yet durable", free: "Disk free", seal: "Next seal in",
 };
 const DISK = {
@@ -20,6 +22,7 @@ export class Status {
     this.lines = byId("lines").tBodies[0];
     this.since = null;
     this.counts = null;
+    this.measured = false;
   }
 
   /** The recorder does not answer since a moment; null: it does. */
@@ -45,15 +48,29 @@ export class Status {
     const up = found.connections.filter((each) => each.up).length;
     const { disk, lag, sealing } = found;
     this.tiles.put("connections", `${up} / ${found.connections.length}`, up === found.connections.length ? "" : "bad");
-    this.tiles.put("travel", atMost(lag.travel_p99_s), "", "since the start");
-    this.tiles.put("applied", atMost(lag.applied_p99_s), "", "since the start");
-    this.tiles.put("loop", atMost(lag.loop_p99_s), lag.loop_p99_s >= 0.25 ? "warn" : "", "since the start");
+    if (!this.measured) this.sinceStart(lag);
     this.tiles.put("unsynced", span(disk.unsynced_s), disk.unsynced_s > 5 ? "bad" : "", bytes(disk.buffered_bytes));
     this.tiles.put("free", bytes(disk.free_bytes), spaceState(disk), toFull(disk));
     this.tiles.put("seal", clock(sealing.next_s), sealing.failing.length ? "bad" : "", sealed(sealing));
     this.showDisk(found);
     this.showLines(found.connections);
     if (!this.since) document.title = found.ready ? `${this.counts ?? ""} recorder`.trim() : "✕ recorder";
+  }
+
+  /** Delays since the start, of which only bounds are known: until there is something newer. */
+  sinceStart(lag) {
+    for (const name of DELAYS) this.tiles.put(name, atMost(lag[`${name}_p99_s`]), "", "since the start");
+  }
+
+  /** Take the newest of `/v1/history`: delays of the last seconds. */
+  lately(newest, every_s) {
+    if (newest.at_s === undefined) return;
+    this.measured = true;
+    for (const name of DELAYS) {
+      const value = newest[`${name}_p99_s`] ?? null;
+      const slow = name === "loop" && value >= LOOP_S_SLOW ? "warn" : "";
+      this.tiles.put(name, value === null ? "nothing came" : span(value), slow, `last ${every_s} s`);
+    }
   }
 
   /** Take what `/v1/products` says; `rated` has the rate of each. */

@@ -210,6 +210,7 @@ def understood(raw: bytes) -> Decoded:
         assert decoded.problems, "what is not understood is a problem"
         assert not decoded.messages
     assert decoded.sequence is None or 0 <= decoded.sequence <= advanced.SEQUENCE_MAX
+    assert advanced.sequence_of(raw) == decoded.sequence
     for problem in decoded.problems:
         assert problem.kind
         problem.detail.encode()  # it becomes a column
