@@ -72,6 +72,7 @@ class Disk:
         self._low = False
         self._behind = False
         self._ballast = root.path / BALLAST
+        self._lacks_ballast = False
         self._full = asyncio.Event()
         self.free: int | None = None
         self.errors: Counter[str] = Counter()
@@ -296,23 +297,41 @@ class Disk:
             self._low = False
             self._note("disk_recovered", f"{free} bytes are free")
         if not self._low and not self._refused and free >= self._free_bytes_min + 2 * BALLAST_BYTES:
-            await asyncio.to_thread(self._take_ballast)
+            await asyncio.to_thread(self._keep_ballast)
         self.look_for_room()
 
-    def _take_ballast(self) -> None:
-        """Hold some space that can be let go when there is none left."""
-        if self._ballast.exists():
-            return
-        with suppress(OSError):
-            handle = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            try:
-                os.posix_fallocate(handle, 0, BALLAST_BYTES)
-            finally:
-                os.close(handle)
+    def _keep_ballast(self) -> None:
+        """Have the ballast; where that fails it is said once, and tried again with each look."""
+        try:
+            take_ballast(self._ballast)
+        except OSError as error:
+            if not self._lacks_ballast:
+                self._log.error("work_failed", what="ballast", error=str(error))
+            self._lacks_ballast = True
+        else:
+            self._lacks_ballast = False
 
     def _let_ballast_go(self) -> None:
         with suppress(OSError):
             self._ballast.unlink(missing_ok=True)
+
+
+def take_ballast(path: Path) -> None:
+    """Hold some space that can be let go when there is none left; all of it or nothing.
+
+    Raises OSError where it cannot be had.
+    """
+    with suppress(FileNotFoundError):
+        if path.stat().st_size >= BALLAST_BYTES:
+            return
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        os.posix_fallocate(handle, 0, BALLAST_BYTES)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
 
 
 def free_bytes(path: Path) -> int | None:

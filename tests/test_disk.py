@@ -1,5 +1,6 @@
 """The daemon on a disk that refuses: it stays up, says so in the data, and goes on by itself."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -105,6 +106,25 @@ async def test_below_the_floor_nothing_more_is_read(tmp_path, monkeypatch):
     gaps = live_rows(tmp_path, "coverage", "channel, product_id, reason, detail")
     cause = "close code 1006: too little space is free"
     assert ("level2", "BTC-USD", "connection_closed", cause) in gaps
+
+
+@pytest.mark.parametrize("call", ["open", "posix_fallocate"])
+def test_the_ballast_is_whole_or_not_there(tmp_path, monkeypatch, call):
+    """A disk that refuses it once does not leave it empty for good."""
+    path = tmp_path / disk.BALLAST
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as there:
+        there.setattr(os, call, refuse)
+        with pytest.raises(OSError, match="no space"):
+            disk.take_ballast(path)
+    assert not path.exists()
+    path.touch()  # as earlier versions left it
+    disk.take_ballast(path)
+    assert path.stat().st_size == disk.BALLAST_BYTES
+    disk.take_ballast(path)
 
 
 async def test_parts_that_are_refused_are_published_later(tmp_path, monkeypatch):
