@@ -74,10 +74,11 @@ def show(document: dict[str, Any]) -> None:
         _show_live(data, live)
     if document["first"] is not None:
         count = len(document["products"])
+        sealed = document["bytes"]
         out.print(
             f"On disk: {count} product{'s' * (count != 1)}, "
             f"{terminal.moment(document['first'])} to {terminal.moment(document['last'])} UTC, "
-            f"{terminal.amount(document['bytes'])}."
+            f"{f'{terminal.amount(sealed)} sealed' if sealed else 'no hour sealed yet'}."
         )
 
 
