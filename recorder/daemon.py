@@ -11,11 +11,9 @@ sealing, recovery) runs in threads and in a worker process.
 
 import asyncio
 import json
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from recorder import logs, recovery
@@ -40,6 +38,7 @@ from recorder.progress import Progress, Summary
 from recorder.recording import Recording
 from recorder.service import outlook
 from recorder.service.unit import State, Unit
+from recorder.stopping import Stopping
 from recorder.store.aside import set_aside_unreadable
 from recorder.store.days import tidy
 from recorder.store.parts import write_empty_parts
@@ -90,7 +89,6 @@ class Recorder:
         self._stop_after_s = stop_after_s
         self._reads = read is not None
         self._unit = unit or Unit()
-        self._leave = leave or (lambda: None)
         self._log = logs.log()
         feed = config.feed
         signings = signings or Signings()
@@ -128,8 +126,7 @@ class Recorder:
         self._venue_clock = signings.clock
         self._configured_ns = self._clock.now_ns()
         self._started_s = time.monotonic()
-        self._stop = asyncio.Event()
-        self._hurried = self._ended = False
+        self.stopping = Stopping(self._unit, self._cut_off, leave or (lambda: None))
         self._tries: Counter[str] = Counter()
         until = recovery.Until(self._recording.begin_hour, self._recording.begin_offset)
         store = config.store
@@ -154,7 +151,8 @@ class Recorder:
 
     async def run(self) -> Summary:
         """Record until asked to stop."""
-        self._take_signals()
+        # Without anything to read again SIGHUP is a stop like the others.
+        self.stopping.take_signals(self._reload if self._reads else None)
         self._log_start()
         async with asyncio.TaskGroup() as tasks:
             for writer in (self._disk.write, self._disk.sync, self._disk.publish):
@@ -174,8 +172,7 @@ class Recorder:
             services.append(tasks.create_task(self.lineup.run()))
             if self._backfill is not None:
                 services.append(tasks.create_task(self._backfill.run()))
-            await self._wait_stop()
-            self._unit.stopping()
+            await self.stopping.wait(self._stop_after_s)
             await self._feeds.stop("recorder stopped")
             await feeds
             await self._disk.end()
@@ -194,38 +191,15 @@ class Recorder:
 
     def stop(self) -> None:
         """Ask `run` to end in order."""
-        self._unit.stopping()
-        self._stop.set()
+        self.stopping.ask()
 
-    def _stop_by_signal(self) -> None:
-        """Stop; asked again, wait for nobody: what was received is synced, the next start goes on.
-
-        Parts that are not published yet are left to its recovery.
-        """
-        if self._stop.is_set():
-            self._hurried = True
-            self._unit.hurrying()
-            for connection in self._connections:
-                connection.reconnect("recorder stopped")
-            if self._ended:
-                self._leave()
-        self.stop()
+    def _cut_off(self) -> None:
+        for connection in self._connections:
+            connection.reconnect("recorder stopped")
 
     def _reload(self) -> None:
         self._unit.reloading()
         self.lineup.ask_again()
-
-    def _take_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        # On a terminal SIGHUP comes when that is closed: a stop in order like the others.
-        hung_up = self._reload if self._reads else self._stop_by_signal
-        for number, act in (
-            (signal.SIGTERM, self._stop_by_signal),
-            (signal.SIGINT, self._stop_by_signal),
-            (signal.SIGHUP, hung_up),
-        ):
-            with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops us
-                loop.add_signal_handler(number, act)
 
     def _log_start(self) -> None:
         self._log.info(
@@ -240,10 +214,6 @@ class Recorder:
     def _log_capture(self, offset: int) -> None:
         self._log.info("capture_opened", hour=iso(self._recording.hour), offset=offset)
 
-    async def _wait_stop(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), self._stop_after_s)
-
     async def _end(self) -> None:
         """Everything received is on disk, and the ledger says that we stopped.
 
@@ -252,7 +222,7 @@ class Recorder:
         recording = self._recording
         step = recording.stop(recording.last_ns)
         self._count(step.rows)
-        await asyncio.to_thread(recording.flush, self._may_publish)
+        await asyncio.to_thread(recording.flush, self.stopping.may_publish)
         recording.capture.close()
         pipeline = recording.pipeline
         self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
@@ -266,14 +236,7 @@ class Recorder:
             faults=pipeline.faults,
             duration_s=round(time.monotonic() - self._started_s, 3),
         )
-        self._ended = True
-        if self._hurried:
-            self._leave()
-
-    def _may_publish(self) -> bool:
-        """Before each file at the end: whether there is time for it."""
-        self._unit.flushing()
-        return not self._hurried
+        self.stopping.ended()
 
     # --- what the feed needs (feed.connection.Shell) ---------------------------------------------
 
@@ -426,7 +389,7 @@ class Recorder:
             self._rows,
             self._frames,
             self._configured_ns,
-            self._stop.is_set(),
+            self.stopping.asked,
             self._unit.pings,
             self._backfill is not None and self._backfill.failing,
         )

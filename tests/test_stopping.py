@@ -27,16 +27,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HANGS = """
 import asyncio, sys, threading
 from pathlib import Path
-from recorder import daemon, recording
+from recorder import recording
 from recorder.cli import main
+from recorder.stopping import Stopping
 
 folder, on = Path(sys.argv[2]), threading.Event()
-stop, write = daemon.Recorder.stop, recording.write_part
+ask, write = Stopping.ask, recording.write_part
 
-def stop_and_hang(self):
+def ask_and_hang(self):
     asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
     on.set()
-    stop(self)
+    ask(self)
 
 def write_slowly(*arguments):
     if on.is_set():
@@ -45,7 +46,7 @@ def write_slowly(*arguments):
             threading.Event().wait(0.01)
     return write(*arguments)
 
-daemon.Recorder.stop, recording.write_part = stop_and_hang, write_slowly
+Stopping.ask, recording.write_part = ask_and_hang, write_slowly
 sys.exit(main(["run", "--config", sys.argv[1]]))
 """
 IN_ORDER = (

@@ -277,10 +277,11 @@ ROOMS = [
     Room(
         "daemon",
         "backfill before core feed store recording recovery hours disk worker clock config "
-        "inside keycheck latency logs lineup listing meter progress service",
+        "inside keycheck latency logs lineup listing meter progress service stopping",
         "",
         "it joins all rooms, and nothing of replay",
     ),
+    Room("stopping", "service.unit", "", "when and how a recording ends; it knows no recording"),
     Room("meter", "core histogram", "", "what is measured of every frame, for those who look on"),
     Room(
         "inside",

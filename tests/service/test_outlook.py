@@ -143,7 +143,7 @@ async def test_a_second_signal_leaves_the_parts_to_the_next_start(
                 # At once: a stop with little to write is over in a moment.
                 os.kill(os.getpid(), signal.SIGTERM)
                 os.kill(os.getpid(), signal.SIGTERM)
-                await wait_for(lambda: running._hurried, "it hurries")
+                await wait_for(lambda: running.stopping.hurried, "it hurries")
                 await wait_for(lambda: running._summary.rows, "it has ended")
         assert published == []
         assert live_rows(tmp_path, "trades") == []
