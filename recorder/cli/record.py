@@ -12,7 +12,6 @@ from recorder import config as settings
 from recorder.cli import terminal
 from recorder.cli.status import StatusLine
 from recorder.cli.summary import show_recorded
-from recorder.worker import without_pandas
 
 if TYPE_CHECKING:
     from recorder.listing import Selection
@@ -29,6 +28,8 @@ def hasten() -> None:
     Nothing is collected while it imports, a tenth of the time; `live.settle` has it on again.
     """
     gc.disable()
+    from recorder.worker import without_pandas  # noqa: PLC0415  heavy
+
     without_pandas()
 
 

@@ -70,7 +70,7 @@ def test_batches_are_the_table(hours, table, rows):
             if rows == 1 and len(batches) == 50:
                 break
         assert pa.Table.from_batches(batches, whole.schema).to_pylist() == whole.to_pylist()
-    with pytest.raises(UsageError, match="at least one row"):
+    with pytest.raises(UsageError, match="at least one, not 0"):
         next(selection.batches(0))
 
 
