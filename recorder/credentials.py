@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from recorder.errors import ConfigError, DataError, NoInputError, PermissionRefusedError, UsageError
+from recorder.masking import is_path_like, no_path
 
 T = TypeVar("T")
 KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"
@@ -35,10 +36,6 @@ _UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy i
 # PEM, the portal's JSON, or base64 of 32 or 64 bytes.
 _KEY_ITSELF = re.compile(
     r".*(?:-----BEGIN|\{.*privateKey).*|\s*(?:[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==)\s*", re.DOTALL
-)
-KEY_FOR_A_FILE = (
-    "holds a key itself, where the name of its file belongs: put it into a file of mode 0600, and "
-    "name that"
 )
 _HOW = (
     "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
@@ -98,7 +95,7 @@ def load(
             shown with all that is in it.)
 
     Raises:
-        UsageError: it is no file that was named, but a key.
+        UsageError: it is no path of a file that was named, and may be a key.
         NoInputError: the key file is not there.
         PermissionRefusedError: others may read it, it is somebody else's, or its folder cannot be
             entered.
@@ -115,8 +112,8 @@ def load(
 
 def _find(key_file: Path | None, getenv: Callable[[str], str | None]) -> Credentials | None:
     if key_file is not None:
-        if is_key_itself(str(key_file)):
-            raise UsageError(f"--key-file {KEY_FOR_A_FILE}")
+        if not is_path_like(str(key_file)):
+            raise UsageError(f"--key-file: {no_path(key_file)}")
         return _from_key_file(key_file.expanduser(), systemd=False)
     if directory := getenv("CREDENTIALS_DIRECTORY"):
         folder = Path(directory)
@@ -139,15 +136,17 @@ def read_secret(path: Path, getenv: Callable[[str], str | None] = os.getenv) -> 
     A file among systemd's credentials is checked as those are.
 
     Raises:
-        NoInputError, PermissionRefusedError, DataError: as `load`.
+        UsageError, NoInputError, PermissionRefusedError, DataError: as `load`.
     """
+    if not is_path_like(str(path)):
+        raise UsageError(no_path(path))
     directory = getenv("CREDENTIALS_DIRECTORY")
     systemd = bool(directory) and path.is_relative_to(directory or "")
     return _read(path, systemd=systemd)
 
 
-def is_key_itself(text: str) -> bool:
-    """Whether a text is a secret, where something that is shown belongs."""
+def _is_key_itself(text: str) -> bool:
+    """Whether a text is a secret, where the name of a key belongs."""
     return _KEY_ITSELF.fullmatch(text) is not None
 
 
@@ -164,7 +163,7 @@ def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | No
         return None
     if SECRET not in given:
         raise ConfigError(f"{source} has no {SECRET}, only {' and '.join(given)}; give both")
-    if KEY in given and is_key_itself(given[KEY].reveal()):
+    if KEY in given and _is_key_itself(given[KEY].reveal()):
         raise ConfigError(f"{source} has a secret in {KEY}: give the key's name there")
     for name in (KEY, PASSPHRASE):
         if name in given and not given[name].reveal().strip().isprintable():

@@ -544,3 +544,37 @@ async def test_a_support_bundle_of_a_recorder_that_runs_shows_no_secret(tmp_path
     assert '"status": 200' in shown
     assert "recorder_build_info" in shown
     assert_hidden(shown, PLANTED)
+
+
+@pytest.mark.parametrize("form", ["body", "hex"])
+@pytest.mark.parametrize(
+    "way", ["--key-file", "feed.key_file", "http.token_file", "word", "product", "command"]
+)
+def test_a_key_in_a_wrong_place_is_refused_without_being_shown(form, way, tmp_path):
+    """Where a file, a word of the configuration, a product or a command belongs."""
+    body = b64encode(bytes(range(7, 200, 3)))[:87].decode() + "="
+    text = body if form == "body" else bytes(range(7, 200, 6)).hex()
+    settings = tmp_path / "recorder.toml"
+    settings.write_text({
+        "feed.key_file": f'[feed]\nkey_file = "{text}"\n',
+        "http.token_file": f'[http]\ntoken_file = "{text}"\n',
+        "word": f'[feed]\n"{text}" = "x"\n',
+        "product": f'[feed]\nproducts = ["{text}"]\n',
+    }.get(way, ""))  # fmt: skip
+    runs = [
+        ["check-config", str(settings)],
+        ["doctor", "--json", "--offline", "--config", str(settings)],
+        ["run", str(settings), "--data", str(tmp_path / "data")],
+    ]
+    if way in ("--key-file", "command"):
+        runs = [["auth", "check", "--key-file", text] if way == "--key-file" else [text]]
+    for arguments in runs:
+        ran = subprocess.run(
+            [sys.executable, "-m", "recorder", *arguments],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        shown = ran.stdout + ran.stderr
+        assert "Traceback" not in shown
+        assert ran.returncode, arguments
+        assert ran.returncode == 78 or arguments[0] != "check-config"
+        assert not [at for at in range(len(text) - 12) if text[at : at + 12] in shown], shown

@@ -173,7 +173,7 @@ def test_a_secret_where_a_name_belongs_is_not_shown():
         with pytest.raises(ConfigError, match="has a secret in COINBASE_API_KEY") as caught:
             load(None, getenv(**swapped))
         assert secret not in str(caught.value)
-        with pytest.raises(UsageError, match="holds a key itself") as other:
+        with pytest.raises(UsageError, match="is no path of a file") as other:
             load(Path(secret))
         assert secret not in str(other.value)
 
