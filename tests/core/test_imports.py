@@ -347,11 +347,11 @@ ROOMS = [
     ),
     Room(
         "bucket",
-        "errors",
+        "errors masking",
         "boto3 botocore",
         "objects by path, whoever asks; the one place that knows a store's library",
     ),
-    Room("bucket.address", "errors", "", "addresses need no library"),
+    Room("bucket.address", "errors masking", "", "addresses need no library"),
     Room(
         "publishing",
         "bucket core.tables store errors",
