@@ -12,6 +12,7 @@ Functions here that hold a key as plain text raise nothing and call nothing that
 the local variables of a traceback must not find it. They answer with what is wrong instead.
 """
 
+import base64
 import json
 import os
 import pwd
@@ -19,19 +20,23 @@ import re
 import resource
 import shlex
 import stat
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, Self, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
+from urllib.parse import quote
 
 from recorder.errors import ConfigError, DataError, NoInputError, PermissionRefusedError, UsageError
-from recorder.masking import is_path_like, no_path
+from recorder.masking import REDACTED, is_path_like, no_path
 
 T = TypeVar("T")
 KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"
 KEY_FILE_CREDENTIAL = "coinbase"
 FILE_BYTES_MAX = 64 * 1024
 _HIDDEN = "***"
+_FORM_CHARACTERS_MIN = 6
+_FORMS_MAX = 400  # of the last 40 signatures or so
 _UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy it again"
 # PEM, the portal's JSON, or base64 of 32 or 64 bytes.
 _KEY_ITSELF = re.compile(
@@ -74,6 +79,10 @@ class Secret(Generic[T]):
         return self
 
 
+_IN_USE: dict[str, list[Secret[str]]] = {"name": [], "key": []}
+_OF_SIGNATURES: deque[Secret[str]] = deque(maxlen=_FORMS_MAX)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A key as it was found. ``key`` names it and is no secret; ``source`` is where it was."""
@@ -104,6 +113,9 @@ def load(
     """
     found = _find(key_file, getenv)
     if found is not None:
+        note_in_use(Secret((found.key,)), "name")
+        secrets = (found.secret, found.passphrase)
+        note_in_use(Secret(tuple(each.reveal() for each in secrets if each is not None)), "key")
         # What crashes may be examined by others; systemd's collector keeps to the limit, too.
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
@@ -148,6 +160,42 @@ def read_secret(path: Path, getenv: Callable[[str], str | None] = os.getenv) -> 
 def _is_key_itself(text: str) -> bool:
     """Whether a text is a secret, where the name of a key belongs."""
     return _KEY_ITSELF.fullmatch(text) is not None
+
+
+def note_in_use(texts: Secret[tuple[str, ...]], kept: Literal["name", "key"] | None = None) -> None:
+    """Note what is not to be shown where a server repeats it: see `without_secrets`.
+
+    What is not ``kept`` is forgotten when much more was signed.
+    """
+    held = _OF_SIGNATURES if kept is None else _IN_USE[kept]
+    for each in texts.reveal():
+        for form in _forms(each):
+            if not any(form == one.reveal() for one in held):
+                held.append(Secret(form))
+
+
+def without_secrets(text: str, *, names: bool = False) -> str:
+    """Give a text without the secrets that this process used: keys, and what was signed last.
+
+    In plain, base64 and hex. With ``names`` also without the names of keys.
+    """
+    for form in (*_IN_USE["key"], *_OF_SIGNATURES, *(_IN_USE["name"] if names else ())):
+        if form.reveal() in text:
+            text = text.replace(form.reveal(), REDACTED)
+    return text
+
+
+def _forms(text: str) -> Iterator[str]:
+    """A secret as a server may repeat it; nothing that is found everywhere."""
+    text = text.strip()
+    raw = text.encode(errors="replace")
+    in_base64 = base64.b64encode(raw).decode()
+    found = [text, json.dumps(text)[1:-1], quote(raw, safe=""), in_base64.rstrip("=")]
+    found += [base64.urlsafe_b64encode(raw).decode().rstrip("="), raw.hex(), raw.hex().upper()]
+    # It looks different at each offset.
+    found += [base64.b64encode(b"\0" * shift + raw)[4:-4].decode() for shift in (1, 2)]
+    found += [line for line in text.splitlines() if not line.startswith("-----")]
+    yield from (form for form in found if len(form) >= _FORM_CHARACTERS_MIN)
 
 
 def environment_without() -> dict[str, str]:

@@ -23,6 +23,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from recorder.credentials import without_secrets
 from recorder.errors import UsageError
 from recorder.masking import REDACTED, SECRET_NAMES, redact
 from recorder.service import journal
@@ -168,7 +169,9 @@ def to_data(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
     error = event_dict.pop("exc_info", None)
     plain = _members(event_dict, 0)
     if error:
-        plain["exception"] = _cut(redact(_traceback(error)), _EXCEPTION_CHARACTERS_MAX)
+        plain["exception"] = _cut(
+            redact(without_secrets(_traceback(error))), _EXCEPTION_CHARACTERS_MAX
+        )
     return plain
 
 
@@ -311,7 +314,7 @@ def _plain(value: Any, depth: int) -> Any:
         value = value.isoformat()
     elif not isinstance(value, str):
         value = str(value) if isinstance(value, Path | BaseException) else repr(value)
-    return _cut(redact(value), TEXT_CHARACTERS_MAX)
+    return _cut(redact(without_secrets(value)), TEXT_CHARACTERS_MAX)
 
 
 def _cut(text: str, limit: int) -> str:
