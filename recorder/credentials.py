@@ -12,6 +12,7 @@ Functions here that hold a key as plain text raise nothing and call nothing that
 the local variables of a traceback must not find it. They answer with what is wrong instead.
 """
 
+import base64
 import json
 import os
 import pwd
@@ -19,26 +20,27 @@ import re
 import resource
 import shlex
 import stat
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, Self, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
+from urllib.parse import quote
 
 from recorder.errors import ConfigError, DataError, NoInputError, PermissionRefusedError, UsageError
+from recorder.masking import REDACTED, is_path_like, no_path
 
 T = TypeVar("T")
 KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"
 KEY_FILE_CREDENTIAL = "coinbase"
 FILE_BYTES_MAX = 64 * 1024
 _HIDDEN = "***"
+_FORM_CHARACTERS_MIN = 6
+_FORMS_MAX = 400  # of the last 40 signatures or so
 _UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy it again"
 # PEM, the portal's JSON, or base64 of 32 or 64 bytes.
 _KEY_ITSELF = re.compile(
     r".*(?:-----BEGIN|\{.*privateKey).*|\s*(?:[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==)\s*", re.DOTALL
-)
-KEY_FOR_A_FILE = (
-    "holds a key itself, where the name of its file belongs: put it into a file of mode 0600, and "
-    "name that"
 )
 _HOW = (
     "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
@@ -77,6 +79,10 @@ class Secret(Generic[T]):
         return self
 
 
+_IN_USE: dict[str, list[Secret[str]]] = {"name": [], "key": []}
+_OF_SIGNATURES: deque[Secret[str]] = deque(maxlen=_FORMS_MAX)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A key as it was found. ``key`` names it and is no secret; ``source`` is where it was."""
@@ -98,7 +104,7 @@ def load(
             shown with all that is in it.)
 
     Raises:
-        UsageError: it is no file that was named, but a key.
+        UsageError: it is no path of a file that was named, and may be a key.
         NoInputError: the key file is not there.
         PermissionRefusedError: others may read it, it is somebody else's, or its folder cannot be
             entered.
@@ -107,6 +113,9 @@ def load(
     """
     found = _find(key_file, getenv)
     if found is not None:
+        note_in_use(Secret((found.key,)), "name")
+        secrets = (found.secret, found.passphrase)
+        note_in_use(Secret(tuple(each.reveal() for each in secrets if each is not None)), "key")
         # What crashes may be examined by others; systemd's collector keeps to the limit, too.
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
@@ -115,8 +124,8 @@ def load(
 
 def _find(key_file: Path | None, getenv: Callable[[str], str | None]) -> Credentials | None:
     if key_file is not None:
-        if is_key_itself(str(key_file)):
-            raise UsageError(f"--key-file {KEY_FOR_A_FILE}")
+        if not is_path_like(str(key_file)):
+            raise UsageError(f"--key-file: {no_path(key_file)}")
         return _from_key_file(key_file.expanduser(), systemd=False)
     if directory := getenv("CREDENTIALS_DIRECTORY"):
         folder = Path(directory)
@@ -139,16 +148,54 @@ def read_secret(path: Path, getenv: Callable[[str], str | None] = os.getenv) -> 
     A file among systemd's credentials is checked as those are.
 
     Raises:
-        NoInputError, PermissionRefusedError, DataError: as `load`.
+        UsageError, NoInputError, PermissionRefusedError, DataError: as `load`.
     """
+    if not is_path_like(str(path)):
+        raise UsageError(no_path(path))
     directory = getenv("CREDENTIALS_DIRECTORY")
     systemd = bool(directory) and path.is_relative_to(directory or "")
     return _read(path, systemd=systemd)
 
 
-def is_key_itself(text: str) -> bool:
-    """Whether a text is a secret, where something that is shown belongs."""
+def _is_key_itself(text: str) -> bool:
+    """Whether a text is a secret, where the name of a key belongs."""
     return _KEY_ITSELF.fullmatch(text) is not None
+
+
+def note_in_use(texts: Secret[tuple[str, ...]], kept: Literal["name", "key"] | None = None) -> None:
+    """Note what is not to be shown where a server repeats it: see `without_secrets`.
+
+    What is not ``kept`` is forgotten when much more was signed.
+    """
+    held = _OF_SIGNATURES if kept is None else _IN_USE[kept]
+    for each in texts.reveal():
+        for form in _forms(each):
+            if not any(form == one.reveal() for one in held):
+                held.append(Secret(form))
+
+
+def without_secrets(text: str, *, names: bool = False) -> str:
+    """Give a text without the secrets that this process used: keys, and what was signed last.
+
+    In plain, base64 and hex. With ``names`` also without the names of keys.
+    """
+    for form in (*_IN_USE["key"], *_OF_SIGNATURES, *(_IN_USE["name"] if names else ())):
+        if form.reveal() in text:
+            text = text.replace(form.reveal(), REDACTED)
+    return text
+
+
+def _forms(text: str) -> Iterator[str]:
+    """A secret as a server may repeat it; nothing that is found everywhere."""
+    text = text.strip()
+    raw = text.encode(errors="replace")
+    in_base64 = base64.b64encode(raw).decode()
+    found = [text, json.dumps(text)[1:-1], quote(raw, safe=""), in_base64.rstrip("=")]
+    found += [base64.urlsafe_b64encode(raw).decode().rstrip("="), raw.hex(), raw.hex().upper()]
+    # It looks different at each offset.
+    found += [base64.b64encode(b"\0" * shift + raw)[4:-4].decode() for shift in (1, 2)]
+    found += [line for line in text.splitlines() if not line.startswith("-----")]
+    yield from (form for form in found if len(form) >= _FORM_CHARACTERS_MIN)
 
 
 def environment_without() -> dict[str, str]:
@@ -164,7 +211,7 @@ def _of_three(found: Mapping[str, Secret[str]], source: str) -> Credentials | No
         return None
     if SECRET not in given:
         raise ConfigError(f"{source} has no {SECRET}, only {' and '.join(given)}; give both")
-    if KEY in given and is_key_itself(given[KEY].reveal()):
+    if KEY in given and _is_key_itself(given[KEY].reveal()):
         raise ConfigError(f"{source} has a secret in {KEY}: give the key's name there")
     for name in (KEY, PASSPHRASE):
         if name in given and not given[name].reveal().strip().isprintable():

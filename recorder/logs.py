@@ -23,7 +23,9 @@ from typing import Any, TextIO
 
 import structlog
 
+from recorder.credentials import without_secrets
 from recorder.errors import UsageError
+from recorder.masking import REDACTED, SECRET_NAMES, redact
 from recorder.service import journal
 
 EVENTS: dict[str, str] = {
@@ -77,40 +79,8 @@ TEXT_CHARACTERS_MAX = 4_096
 _EXCEPTION_CHARACTERS_MAX = 32_768
 _NESTED_MAX = 6
 _ITEMS_MAX = 1_000
-_REDACTED = "[redacted]"
 
-_SECRET_NAMES = (
-    "secret",
-    "passphrase",
-    "password",
-    "passwd",
-    "jwt",
-    "api[_-]?key",
-    "authorization",
-    "signature",
-    "private[_-]?key",
-    "access[_-]?token",
-    "refresh[_-]?token",
-    "credential",
-    "cookie",
-)
-_SECRET_NAME = re.compile("|".join(_SECRET_NAMES) + r"|^token$|^bearer$", re.IGNORECASE)
-_SECRET_TEXTS = (
-    # A PEM block, to its end or to the end of the text.
-    re.compile(r"()-----BEGIN [\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)"),
-    # A JWT: two base64 JSON objects and a signature.
-    re.compile(r"()\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"),
-    # A header or a scheme with its token.
-    re.compile(r"(\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE),
-    # A password in an address.
-    re.compile(r"(://)[^/\s@]+(?=@)"),
-    # A member of a JSON object, a query, a repr or a header, that is named like a secret.
-    re.compile(
-        rf"((?:{'|'.join(_SECRET_NAMES)}|\btoken)\w*[\\\"']*\s*[:=]\s*(?:\\?[\"'])?)"
-        r"(?:(?<=[\"'])(?:[^\"'\\]|\\.)+|[^\s,;&}\"']+)",
-        re.IGNORECASE,
-    ),
-)
+_SECRET_NAME = re.compile("|".join(SECRET_NAMES) + r"|^token$|^bearer$", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 
 EventDict = structlog.typing.EventDict
@@ -169,13 +139,6 @@ def escape(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def redact(text: str) -> str:
-    """Give `text` without what looks like a secret: PEM, JWT, tokens, passwords in addresses."""
-    for pattern in _SECRET_TEXTS:
-        text = pattern.sub(rf"\1{_REDACTED}", text)
-    return text
-
-
 def is_secret_name(name: str) -> bool:
     """Whether a key is named like one of a secret."""
     return _SECRET_NAME.search(name) is not None
@@ -206,7 +169,9 @@ def to_data(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
     error = event_dict.pop("exc_info", None)
     plain = _members(event_dict, 0)
     if error:
-        plain["exception"] = _cut(redact(_traceback(error)), _EXCEPTION_CHARACTERS_MAX)
+        plain["exception"] = _cut(
+            redact(without_secrets(_traceback(error))), _EXCEPTION_CHARACTERS_MAX
+        )
     return plain
 
 
@@ -330,7 +295,7 @@ def _members(members: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     for name, value in list(members.items())[:_ITEMS_MAX]:
         word = _cut(redact(str(name)), TEXT_CHARACTERS_MAX)
         secret = _SECRET_NAME.search(word) and not (value is None or isinstance(value, bool))
-        plain[word] = _REDACTED if secret else _plain(value, depth)
+        plain[word] = REDACTED if secret else _plain(value, depth)
     return plain
 
 
@@ -349,7 +314,7 @@ def _plain(value: Any, depth: int) -> Any:
         value = value.isoformat()
     elif not isinstance(value, str):
         value = str(value) if isinstance(value, Path | BaseException) else repr(value)
-    return _cut(redact(value), TEXT_CHARACTERS_MAX)
+    return _cut(redact(without_secrets(value)), TEXT_CHARACTERS_MAX)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -31,11 +31,13 @@ from rich.traceback import Traceback
 from recorder import api, bundle, config, credentials, keycheck, logs, recovery, replay, worker
 from recorder.cli.embedded import embedded_venue
 from recorder.config.listening import Address
+from recorder.core.wire.unreadable import venue_error
 from recorder.credentials import Credentials, Secret, load
 from recorder.errors import RecorderError
 from recorder.feed import connection
 from recorder.feed.auth import ExchangeSigner, LegacySigner, signer_for
 from recorder.feed.auth_keys import private_key
+from recorder.feed.transport import Answer, Transport
 from recorder.http import site
 from recorder.store.capture import read_blocks
 from recorder.store.paths import Root
@@ -544,3 +546,87 @@ async def test_a_support_bundle_of_a_recorder_that_runs_shows_no_secret(tmp_path
     assert '"status": 200' in shown
     assert "recorder_build_info" in shown
     assert_hidden(shown, PLANTED)
+
+
+@pytest.mark.parametrize("form", ["body", "hex"])
+@pytest.mark.parametrize(
+    "way", ["--key-file", "feed.key_file", "http.token_file", "word", "product", "command"]
+)
+def test_a_key_in_a_wrong_place_is_refused_without_being_shown(form, way, tmp_path):
+    """Where a file, a word of the configuration, a product or a command belongs."""
+    body = b64encode(bytes(range(7, 200, 3)))[:87].decode() + "="
+    text = body if form == "body" else bytes(range(7, 200, 6)).hex()
+    settings = tmp_path / "recorder.toml"
+    settings.write_text({
+        "feed.key_file": f'[feed]\nkey_file = "{text}"\n',
+        "http.token_file": f'[http]\ntoken_file = "{text}"\n',
+        "word": f'[feed]\n"{text}" = "x"\n',
+        "product": f'[feed]\nproducts = ["{text}"]\n',
+    }.get(way, ""))  # fmt: skip
+    runs = [
+        ["check-config", str(settings)],
+        ["doctor", "--json", "--offline", "--config", str(settings)],
+        ["run", str(settings), "--data", str(tmp_path / "data")],
+    ]
+    if way in ("--key-file", "command"):
+        runs = [["auth", "check", "--key-file", text] if way == "--key-file" else [text]]
+    for arguments in runs:
+        ran = subprocess.run(
+            [sys.executable, "-m", "recorder", *arguments],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        shown = ran.stdout + ran.stderr
+        assert "Traceback" not in shown
+        assert ran.returncode, arguments
+        assert ran.returncode == 78 or arguments[0] != "check-config"
+        assert not [at for at in range(len(text) - 12) if text[at : at + 12] in shown], shown
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("status", [200, 401, 403, 500])
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_request_that_is_repeated_is_shown_without_the_key(kind, status, escaped, monkeypatch):
+    """By a server that puts the headers it got into its answer, in plain, base64 and hex."""
+    known, secret = new_key(kind)
+    monkeypatch.setenv("COINBASE_API_KEY", known.name)
+    monkeypatch.setenv("COINBASE_API_SECRET", secret)
+    monkeypatch.setenv("COINBASE_API_PASSPHRASE", known.passphrase)
+    scheme = kind if kind in ("legacy", "bearer") else None
+    venue = "exchange" if known.exchange else "advanced"
+    sent: list[str] = []
+
+    async def repeat(self: Transport, method: str, target: str, body: bytes, signer: Any) -> Answer:
+        headers = signer.headers(method, self.host, target, body).reveal()
+        sent.extend(value.removeprefix("Bearer ") for value in headers.values())
+        said = " ".join((*sent, *(each.encode().hex() for each in sent)))
+        said += " ".join(b64encode(each.encode()).decode() for each in sent)
+        answer = json.dumps({"message": said, "id": said, sent[0]: said})
+        if escaped:
+            answer = answer.replace("/", "\\/").replace("a", "\\u0061").replace("Q", "\\u0051")
+        return Answer(status, {}, answer.encode(), None)
+
+    monkeypatch.setattr(Transport, "_once", repeat)
+    monkeypatch.setattr("recorder.feed.transport.BACKOFF_S_FIRST", 0.0)
+    chosen = api.service(config.load(None), venue, "http://127.0.0.1:1", scheme=scheme)
+    reply = api.send(chosen, api.ask(chosen, "GET", "accounts"))
+    shown = repr(reply) + str(reply.body) + str(reply.error)
+    signed = [each for each in sent if len(each) > 10 and not each.isdigit()]
+    assert signed
+    assert_hidden(shown, *signed, secret)
+
+
+async def test_an_error_frame_that_repeats_a_request_leaves_no_trace_in_tables():
+    """In the words of both venues; a replay knows no key, and says the same."""
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+    signature = b64encode(bytes(range(3, 250, 8))).decode()
+    said = json.dumps({"signature": signature, "passphrase": "PassPhraseCanary99", "jwt": token})
+    told = venue_error(f"authentication failure: {said}").detail
+    assert told.startswith("authentication failure")
+    assert_hidden(told, signature, "PassPhraseCanary99", token)
+
+
+def test_a_log_line_has_no_key_that_a_server_repeated(capsys):
+    credentials.note_in_use(Secret(("PassPhraseCanary99",)), "key")
+    logs.configure(service=True, level="debug")
+    logs.log().warning("library_warned", text="it said PassPhraseCanary99", library="x")
+    assert_hidden("".join(capsys.readouterr()), "PassPhraseCanary99")

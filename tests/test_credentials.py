@@ -20,7 +20,7 @@ import rich
 from rich.console import Console
 from rich.pretty import pretty_repr
 
-from recorder.credentials import Secret, load
+from recorder.credentials import Secret, load, note_in_use, without_secrets
 from recorder.errors import (
     ConfigError,
     DataError,
@@ -173,7 +173,7 @@ def test_a_secret_where_a_name_belongs_is_not_shown():
         with pytest.raises(ConfigError, match="has a secret in COINBASE_API_KEY") as caught:
             load(None, getenv(**swapped))
         assert secret not in str(caught.value)
-        with pytest.raises(UsageError, match="holds a key itself") as other:
+        with pytest.raises(UsageError, match="is no path of a file") as other:
             load(Path(secret))
         assert secret not in str(other.value)
 
@@ -338,3 +338,12 @@ def test_a_file_that_is_not_there(tmp_path):
     os.mkfifo(tmp_path / "fifo", 0o600)
     with pytest.raises(NoInputError, match="is not a file"):
         load(tmp_path / "fifo")
+
+
+def test_what_is_in_use_is_left_out_of_what_a_server_says():
+    """Also a text that no encoding takes; what is short would be found everywhere."""
+    for text in ("PassPhraseCanary99", "Canary\udcff99", "ab"):
+        note_in_use(Secret((text,)), "key")
+    said = "PassPhraseCanary99 Canary\udcff99 ab"
+    assert without_secrets(said) == "[redacted] [redacted] ab"
+    assert without_secrets("organizations/x/apiKeys/y") == "organizations/x/apiKeys/y"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from os import PathLike
 
 from recorder.errors import UsageError
+from recorder.masking import shown_address
 
 _ADDRESS = re.compile(r"s3://(?P<bucket>[^/]*)(?:/(?P<prefix>.*))?", re.DOTALL)
 # S3 has 3 to 63 lower-case letters, digits, dots and hyphens; other stores take a little more.
@@ -45,16 +46,20 @@ def as_written(text: str | PathLike[str]) -> str:
 def parse(text: str | PathLike[str]) -> Address:
     """An address from its text. Raises UsageError where it is none."""
     told = as_written(text)
+    shown = shown_address(told)[:80]
     found = _ADDRESS.fullmatch(told)
     if found is None or not _BUCKET.fullmatch(found["bucket"]):
         raise UsageError(
-            f"{told[:80]!r} is no address of a bucket; write s3://BUCKET/PREFIX, such as "
+            f"{shown!r} is no address of a bucket; write s3://BUCKET/PREFIX, such as "
             "s3://market-data/coinbase"
         )
     prefix = (found["prefix"] or "").strip("/")
+    if re.search("[?#]", prefix):
+        # Not shown: what stands behind them may be a secret.
+        raise UsageError(f'{shown!r} with a "?" or a "#" is no address')
     parts = prefix.split("/") if prefix else []
     if any(part in {"", ".", ".."} or not part.isprintable() for part in parts):
-        raise UsageError(f"{told[:80]!r}: the prefix has an empty part, '.', '..' or worse in it")
+        raise UsageError(f"{shown!r}: the prefix has an empty part, '.', '..' or worse in it")
     if len(prefix.encode()) > _PREFIX_MAX:
-        raise UsageError(f"{told[:80]!r}…: the prefix has more than {_PREFIX_MAX} bytes")
+        raise UsageError(f"{shown!r}…: the prefix has more than {_PREFIX_MAX} bytes")
     return Address(found["bucket"], prefix)

@@ -12,6 +12,7 @@ from recorder.bucket.address import Address
 from recorder.bucket.objects import Bucket
 from recorder.bucket.refusals import told
 from recorder.errors import UsageError
+from recorder.masking import shown_address
 
 _ATTEMPTS = 6  # of a request: with the library's waits about half a minute of failures
 _CONNECT_S, _READ_S = 10, 60
@@ -36,7 +37,7 @@ def connect(
             if not is_amazon(reached):  # of the environment or the profile
                 client = _client(session, reached, "path", connections)
     except (BotoCoreError, ValueError) as error:
-        raise told(error, str(address), address.bucket, endpoint or "S3") from error
+        raise told(error, str(address), address.bucket, shown_address(endpoint or "S3")) from error
     return Bucket(address, client, reached)
 
 
@@ -69,18 +70,24 @@ def is_amazon(endpoint: str) -> bool:
 
 def check_endpoint(endpoint: str, *, allow_http: bool) -> None:
     """Raise UsageError where an endpoint cannot be, or would show what is sent to others."""
+    shown = shown_address(endpoint)[:80]
     try:
         parts = urlsplit(endpoint)
         _ = parts.port
-    except ValueError as error:
-        raise UsageError(f"the endpoint {endpoint[:80]!r} is no address: {error}") from error
+    except ValueError:
+        raise UsageError(
+            f"the endpoint {shown!r} is no address; write https://HOST[:PORT]"
+        ) from None
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise UsageError("an endpoint has no user or password in it; keys are set elsewhere")
+    if parts.query or parts.fragment or endpoint[-1:] in {"?", "#"}:
+        # Not shown: a query is where tokens travel.
+        raise UsageError('an endpoint has no "?" and no "#" in it: it ends with its path')
     if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise UsageError(f"the endpoint {endpoint[:80]!r} is none; write https://HOST[:PORT]")
+        raise UsageError(f"the endpoint {shown!r} is none; write https://HOST[:PORT]")
     if parts.scheme == "http" and not allow_http and not _is_here(parts.hostname):
         raise UsageError(
-            f"the endpoint {endpoint[:80]!r} is plain http: everybody on the way can read and "
+            f"the endpoint {shown!r} is plain http: everybody on the way can read and "
             "change what is sent. Use https, or allow it (--allow-http, allow_http=True) where "
             "the network is your own."
         )

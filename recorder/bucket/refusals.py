@@ -1,5 +1,7 @@
 """What a store's refusals mean for a person: which mistake it is, and what to do next."""
 
+import re
+
 from botocore import exceptions as boto
 
 from recorder.errors import (
@@ -10,6 +12,7 @@ from recorder.errors import (
     RecorderError,
     UnavailableError,
 )
+from recorder.masking import shown_address
 
 AGAIN = "Do the same again later; it goes on where it stopped."
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
@@ -18,6 +21,7 @@ _KEY = {
     *("TokenRefreshRequired", "InvalidSecurity", "AuthorizationHeaderMalformed"),
 }
 _DIGEST = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
+_ADDRESS = re.compile(r"\w+://[^\s\"']+")
 _SAID_MAX = 200
 
 
@@ -139,4 +143,5 @@ def _refused(error: boto.ClientError, what: str, bucket: str, endpoint: str) -> 
 
 
 def _said(error: Exception) -> str:
-    return str(error).rstrip(".")[:_SAID_MAX]
+    said = _ADDRESS.sub(lambda found: shown_address(found[0]), str(error))
+    return said.rstrip(".")[:_SAID_MAX]

@@ -33,6 +33,7 @@ from recorder.cli import sql as querying
 from recorder.cli import top as watching
 from recorder.cli.terminal import plain
 from recorder.errors import RecorderError, UsageError
+from recorder.masking import without_keys
 
 SUMMARY = """Record Coinbase market data: every frame, in order, with every gap written down.
 
@@ -197,4 +198,4 @@ def _usage(error: Exception) -> str:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "recorder"
-    return f"{message.rstrip('.')}. Try `{path} --help`."
+    return f"{without_keys(message).rstrip('.')}. Try `{path} --help`."

@@ -21,6 +21,7 @@ from recorder.config.checks import WrongValueError, did_you_mean, kind_of, shown
 from recorder.config.keys import KEYS, Config, FeedConfig, HttpConfig, Key, StoreConfig
 from recorder.config.lines import KeyPath, lines_of, nearest_line
 from recorder.errors import ConfigError, NoInputError, UsageError
+from recorder.masking import without_keys
 
 __all__ = [
     "KEYS", "Config", "FeedConfig", "HttpConfig", "Key", "StoreConfig", "checks",
@@ -238,7 +239,7 @@ def _syntax(error: ValueError, row: str, place: re.Match[str] | None) -> str:
     hint = "; a text needs quotes around it" if reason == "Invalid value" else ""
     if not row.strip():
         hint = "; something before this line is not closed"
-    return f"is not valid TOML{column}: {reason[:120]}{hint}"
+    return f"is not valid TOML{column}: {without_keys(reason)[:120]}{hint}"
 
 
 def _check_table(
@@ -290,7 +291,8 @@ def _full(prefix: str, word: str, elsewhere: Mapping[str, str]) -> str:
 
 
 def _shown_name(prefix: str, word: str) -> str:
-    bare = word if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", word) else shown(word)
+    plain = re.fullmatch(r"[A-Za-z0-9_-]{1,60}", word) and without_keys(word) == word
+    bare = word if plain else shown(word)
     return f"{prefix}.{bare}" if prefix else bare
 
 

@@ -13,10 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from recorder.credentials import KEY_FOR_A_FILE, is_key_itself
+from recorder.masking import is_path_like, no_path, without_keys
 
 PRODUCT = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}")
 ALL = "all"
+_PRODUCT_CHARACTERS_MAX = 83  # four words of 20, and what joins them
 _PATTERN = re.compile(r"[A-Z0-9*]{1,20}(?:-[A-Z0-9*]{1,20}){0,3}")
 # What each venue has, by the names of Advanced Trade. On the Exchange `level2` needs a key, which
 # is looked for at the start, and `level2_batch` does not (`coinbase.md` §2.3).
@@ -62,14 +63,14 @@ class WrongValueError(Exception):
 
 
 def shown(value: object) -> str:
-    """Give a value as it can be shown: texts in quotes, escaped, and cut when long."""
+    """Give a value as it can be shown: texts in quotes, escaped, without keys, cut when long."""
     if isinstance(value, bool):
         return str(value).lower()
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # thousands of digits, hundreds of brackets
         return "too large to be shown"
-    body = text[1:-1] if isinstance(value, str) else text
+    body = without_keys(text[1:-1] if isinstance(value, str) else text)
     if len(body) > _SHOWN_CHARACTERS_MAX:
         body = f"{body[:_SHOWN_CHARACTERS_MAX]}…"
     return f'"{body}"' if isinstance(value, str) else body
@@ -242,9 +243,9 @@ def directory(value: object) -> Path:
 
 
 def key_file_or_none(value: object) -> Path | None:
-    """Check the path of a key file; an empty text is none. A key itself is not shown."""
-    if isinstance(value, str) and is_key_itself(value):
-        raise WrongValueError(Mistake(KEY_FOR_A_FILE))
+    """Check the path of a secret's file; an empty text is none. What is no path is not shown."""
+    if isinstance(value, str) and value and not is_path_like(value):
+        raise _wrong(no_path(value))
     return None if value == "" else directory(value)
 
 
@@ -285,8 +286,9 @@ def _product_mistake(item: str) -> str | None:
     better = item.strip().upper().replace("/", "-").replace("_", "-")
     better = ALL if better == ALL.upper() else better
     near = f'; did you mean "{better}"?' if _names_products(better) else ""
+    told = shown(item) if len(item) <= _PRODUCT_CHARACTERS_MAX else f"[{len(item)} characters]"
     return (
-        f"{shown(item)} is not a product id; allowed are capitals and digits joined by 1 to 3 "
+        f"{told} is not a product id; allowed are capitals and digits joined by 1 to 3 "
         f'"-", such as "BTC-USD", with "*" for any characters, such as "*-USD", and "all"{near}'
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recorder.config import checks, listening
+from recorder.masking import is_path_like, shown_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,9 @@ class Key:
 
 
 def _path_text(path: Path | None) -> str:
-    return "" if path is None else str(path.absolute())
+    if path is None:
+        return ""
+    return str(path.absolute()) if is_path_like(str(path)) else shown_path(path)
 
 
 KEYS = (

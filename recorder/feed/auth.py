@@ -21,7 +21,7 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from recorder.credentials import KEY, PASSPHRASE, SECRET, Credentials, Secret
+from recorder.credentials import KEY, PASSPHRASE, SECRET, Credentials, Secret, note_in_use
 from recorder.errors import ConfigError
 from recorder.feed.auth_keys import PrivateKey, decoded, private_key
 from recorder.feed.products import Venue
@@ -32,6 +32,7 @@ Clock = Callable[[], float]
 TOKEN_S = 120
 # A clock that is a little ahead must not make a token that is not valid yet.
 BACKDATED_S = 5
+_SHOWN = frozenset(("CB-ACCESS-KEY", "CB-ACCESS-TIMESTAMP", "key", "api_key", "timestamp"))
 _SOCKET_PATH = "/users/self/verify"  # what Exchange's socket has signed in place of a request
 
 
@@ -75,7 +76,7 @@ class JwtSigner:
         """
         del body
         token = self.token(f"{method.upper()} {host}{target.partition('?')[0]}")
-        return Secret({"Authorization": f"Bearer {token.reveal()}"})
+        return _noted({"Authorization": f"Bearer {token.reveal()}"})
 
     def members(self, channel: str, products: Sequence[str]) -> Secret[Mapping[str, str]]:
         """Sign a subscribe or unsubscribe request: the members that are added to it.
@@ -83,7 +84,7 @@ class JwtSigner:
         The token says nothing of what is subscribed to.
         """
         del channel, products
-        return Secret({"jwt": self.token(None).reveal()})
+        return _noted({"jwt": self.token(None).reveal()})
 
 
 class ExchangeSigner:
@@ -110,7 +111,7 @@ class ExchangeSigner:
         """Sign time, method, path with query, and the body as it is sent."""
         del host
         timestamp = _seconds(self._now())
-        return Secret({
+        return _noted({
             "CB-ACCESS-KEY": self._key,
             "CB-ACCESS-SIGN": self._sign(timestamp, method, target, body),
             "CB-ACCESS-TIMESTAMP": timestamp,
@@ -121,7 +122,7 @@ class ExchangeSigner:
         """Sign ``GET /users/self/verify``: what is subscribed to is not in it."""
         del channel, products
         timestamp = _seconds(self._now())
-        return Secret({
+        return _noted({
             "signature": self._sign(timestamp, "GET", _SOCKET_PATH, b""),
             "key": self._key,
             "passphrase": self._passphrase.reveal(),
@@ -154,7 +155,7 @@ class LegacySigner:
         del host
         timestamp = _seconds(self._now())
         path = target.partition("?")[0]
-        return Secret({
+        return _noted({
             "CB-ACCESS-KEY": self._key,
             "CB-ACCESS-SIGN": self._sign(f"{timestamp}{method.upper()}{path}", body),
             "CB-ACCESS-TIMESTAMP": timestamp,
@@ -163,7 +164,7 @@ class LegacySigner:
     def members(self, channel: str, products: Sequence[str]) -> Secret[Mapping[str, str]]:
         """Sign time, channel and products."""
         timestamp = _seconds(self._now())
-        return Secret({
+        return _noted({
             "api_key": self._key,
             "timestamp": timestamp,
             "signature": self._sign(f"{timestamp}{channel}{','.join(products)}"),
@@ -183,7 +184,7 @@ class BearerSigner:
     ) -> Secret[Mapping[str, str]]:
         """Give the token, whatever is asked."""
         del method, host, target, body
-        return Secret({"Authorization": f"Bearer {self._token.reveal().strip()}"})
+        return _noted({"Authorization": f"Bearer {self._token.reveal().strip()}"})
 
     def members(self, channel: str, products: Sequence[str]) -> Secret[Mapping[str, str]]:
         """Refuse: sockets take no access token. Raises ConfigError."""
@@ -250,6 +251,14 @@ def _exchange_signer(credentials: Credentials, where: str, now: Clock) -> Exchan
 def _is_one_word(secret: Secret[str]) -> bool:
     text = Secret(secret.reveal().strip())
     return text.reveal().isascii() and text.reveal().isprintable() and " " not in text.reveal()
+
+
+def _noted(made: dict[str, str]) -> Secret[Mapping[str, str]]:
+    """What signs a request, noted for the case that the server repeats it."""
+    note_in_use(Secret(tuple(
+        text.removeprefix("Bearer ") for name, text in made.items() if name not in _SHOWN
+    )))  # fmt: skip
+    return Secret(made)
 
 
 def _seconds(now_s: float) -> str:

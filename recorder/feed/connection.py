@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from recorder.core.frames import ADVANCED, Closed, Noted, Opened, Sent
 from recorder.core.wire.venues import wire_of
-from recorder.credentials import Secret
+from recorder.credentials import Secret, without_secrets
 from recorder.feed.dial import WEBSOCKETS, describe, dial, session_name
 from recorder.feed.plan import CANONICAL, Line, Pace, change
 from recorder.feed.reading import read
@@ -187,7 +187,7 @@ class Connection:
         """Write down the end of a session, and whose doing it was."""
         assert self.connection_id is not None
         code, ours = end.code, end.ours
-        reason = self._reason or end.reason
+        reason = without_secrets(self._reason or end.reason)
         if not self._reason and self._heard is not None:
             heard_s, text = self._heard
             if asyncio.get_running_loop().time() - heard_s <= ERROR_S_MAX:
@@ -244,6 +244,7 @@ class Connection:
 
         What was refused for its signature is signed and asked for once more.
         """
+        text = without_secrets(text)
         now_s = asyncio.get_running_loop().time()
         self._heard = (now_s, text[:REASON_CHARACTERS_MAX])
         if self._socket is None or self.connection_id is None:

@@ -14,6 +14,7 @@ import asyncio
 import json
 import math
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from recorder.credentials import Secret
+from recorder.credentials import Secret, without_secrets
 from recorder.errors import UsageError
 from recorder.feed.rest_errors import too_large, unreachable
 
@@ -46,6 +47,11 @@ ANSWER_BYTES_MAX = 64 * 2**20
 # Statuses that pass by themselves; 520 to 524 are the CDN's for an origin that does not answer.
 PASSING = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
+# Printable ASCII that needs no escape in JSON.
+_SLASH = re.compile(r"(?<!\\)\\/")
+_UNESCAPED = re.compile(
+    r"(?<!\\)\\u00(2[013-9a-fA-F]|[346][0-9a-fA-F]|5[0-9abABd-fD-F]|7[0-9a-eA-E])"
+)
 _READ_BYTES = 64 * 2**10
 _PATH_SAFE = "/-._~!$&'()*+,;=:@%"
 
@@ -90,7 +96,7 @@ class Answer:
 
     def decoded(self) -> Any:
         """The body as JSON, or as text where it is none: a 401 is plain text, a 5xx may be HTML."""
-        text = self.body.decode("utf-8", "replace")
+        text = self._said()
         try:
             return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError):
@@ -99,9 +105,17 @@ class Answer:
     def exact(self) -> Any:
         """The body as JSON whose fractions are Decimals, digit for digit, or as text."""
         try:
-            return _EXACT.decode(self.body)
+            return _EXACT.decode(self._said())
         except (ValueError, RecursionError):
-            return self.body.decode("utf-8", "replace")
+            return self._said()
+
+    def _said(self) -> str:
+        """The body as text, without what we sent to prove who asks, should it be repeated."""
+        text = self.body.decode("utf-8", "replace")
+        if "\\" in text:  # an escape may stand for any character of a secret
+            text = _UNESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+            text = _SLASH.sub("/", text)
+        return without_secrets(text, names=True)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -53,3 +53,12 @@ def test_keys_and_paths():
 @pytest.mark.parametrize("path", ["data", "/srv/s3", Path("data"), "S3://x/y"])
 def test_paths_are_no_addresses(path):
     assert not is_address(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://u:PLANTED@b/p", "s3://bucket/p?k=PLANTED", "s3:/u:PLANTED@b/p"]
+)
+def test_an_address_with_a_secret_is_not_repeated(text):
+    with pytest.raises(UsageError) as refused:
+        parse(text)
+    assert "PLANTED" not in str(refused.value)

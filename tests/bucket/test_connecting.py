@@ -5,7 +5,7 @@ import pytest
 from recorder.bucket import open_bucket
 from recorder.bucket.address import Address
 from recorder.bucket.connecting import check_endpoint, is_amazon
-from recorder.errors import ConfigError, UsageError
+from recorder.errors import ConfigError, RecorderError, UsageError
 from tests.publishers import set_keys
 
 HERE = Address("market-data")
@@ -80,3 +80,14 @@ def test_a_profile_that_is_not_there(monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(ConfigError, match="nobody"):
         open_bucket(HERE)
+
+
+@pytest.mark.parametrize("rest", ["?k=PLANTED", "#PLANTED", "/p?PLANTED", "u:PLANTED@host"])
+def test_an_endpoint_with_a_secret_is_not_repeated(rest, monkeypatch):
+    """Whoever named it: an option or the environment."""
+    endpoint = f"http://{rest}" if "@" in rest else f"http://127.0.0.1:1{rest}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    for named in (endpoint, None):
+        with pytest.raises(RecorderError) as refused:
+            open_bucket(HERE, endpoint=named)
+        assert "PLANTED" not in str(refused.value)

@@ -233,7 +233,7 @@ def test_a_key_where_its_file_belongs_is_not_shown() -> None:
         "PLANTED".ljust(86, "A") + "==",
         "PLANTED".ljust(43, "A") + "=",
     ):
-        with pytest.raises(WrongValueError, match="holds a key itself") as caught:
+        with pytest.raises(WrongValueError, match="is no path of a file") as caught:
             checks.key_file_or_none(key)
         assert "PLANTED" not in str(caught.value.mistakes)
     assert checks.key_file_or_none("") is None

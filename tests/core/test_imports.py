@@ -24,6 +24,7 @@ class Room(NamedTuple):
 # standard library is free, but for what is said of `core` below.
 ROOMS = [
     Room("errors", "", "", "what went wrong is said by everybody, and knows nobody"),
+    Room("masking", "", "", "what may be shown of a text that may hold a key; by its form alone"),
     Room("clock", "", "", "the one place that reads the time, for the shell only"),
     Room("histogram", "", "", "counts in buckets; pure"),
     Room("latency", "histogram", "", "how long frames take and how late the loop turns"),
@@ -64,7 +65,7 @@ ROOMS = [
     ),
     Room(
         "core.wire",
-        "core.messages core.numbers core.times",
+        "core.messages core.numbers core.times masking",
         "msgspec",
         "text to messages: knows the venue and no state",
     ),
@@ -102,7 +103,12 @@ ROOMS = [
         "",
         "the key of a recording: joins settings, key and REST before it begins",
     ),
-    Room("credentials", "errors", "", "where keys come from, and a type that never shows them"),
+    Room(
+        "credentials",
+        "errors masking",
+        "",
+        "where keys come from, and a type that never shows them",
+    ),
     Room(
         "feed",
         "core.frames core.wire credentials errors histogram",
@@ -167,7 +173,7 @@ ROOMS = [
         "pyarrow msgspec numpy",
         "where rows rest: it knows their form and not their meaning",
     ),
-    Room("config", "credentials errors", "", "settings, read once"),
+    Room("config", "errors masking", "", "settings, read once"),
     Room("setup", "config credentials errors", "", "what is written before anything is recorded"),
     Room("machine", "", "", "what the system, its limits and its disks are"),
     Room(
@@ -186,7 +192,7 @@ ROOMS = [
     ),
     Room("bundle.shown", "config logs", "", "what may be shown, by the words of the source"),
     Room("verify.quick", "errors store", "", "records and lengths, nothing that is in a file"),
-    Room("logs", "errors service.journal", "structlog", "only the shell logs"),
+    Room("logs", "credentials errors masking service.journal", "structlog", "only the shell logs"),
     Room("service", "", "", "what systemd is told, and how: its protocols and nothing of ours"),
     Room("service.vitals", "", "", "pure: what gets on, of signs that somebody took"),
     Room(
@@ -342,11 +348,11 @@ ROOMS = [
     ),
     Room(
         "bucket",
-        "errors",
+        "errors masking",
         "boto3 botocore",
         "objects by path, whoever asks; the one place that knows a store's library",
     ),
-    Room("bucket.address", "errors", "", "addresses need no library"),
+    Room("bucket.address", "errors masking", "", "addresses need no library"),
     Room(
         "publishing",
         "bucket core.tables store errors",
@@ -400,7 +406,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle doctor setup worker",
+        "bundle doctor setup worker masking",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),

@@ -3,6 +3,7 @@
 import msgspec
 
 from recorder.core.messages import Problem
+from recorder.masking import redact, without_keys
 
 _DETAIL_CHARS_MAX = 500
 
@@ -26,5 +27,8 @@ def malformed(detail: str, channel: str | None = None, product_id: str | None = 
 
 
 def venue_error(said: str) -> Problem:
-    """What the venue said of its own accord, kept as it is: its texts change."""
-    return Problem("venue_error", said[:_DETAIL_CHARS_MAX])
+    """What the venue said of its own accord; its texts change.
+
+    It may repeat what was signed. That goes by its form, so that a replay says the same.
+    """
+    return Problem("venue_error", without_keys(redact(said))[:_DETAIL_CHARS_MAX])

@@ -29,5 +29,5 @@ def test_problems_are_cut() -> None:
     assert malformed("x" * 9999, "level2", "A-B") == Problem(
         "malformed_frame", "x" * 500, "level2", "A-B"
     )
-    assert venue_error("x" * 9999) == Problem("venue_error", "x" * 500)
+    assert venue_error("x " * 9999) == Problem("venue_error", "x " * 250)
     assert malformed("x") == Problem("malformed_frame", "x", None, None)

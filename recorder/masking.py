@@ -1,0 +1,120 @@
+"""What may be shown of a text that may be, or hold, a key: rules of form, for every message.
+
+They know no key of this process (`recorder.credentials.without_secrets` does), so the same text is
+always shown the same.
+"""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+REDACTED = "[redacted]"
+SECRET_NAMES = (
+    "secret",
+    "passphrase",
+    "password",
+    "passwd",
+    "jwt",
+    "api[_-]?key",
+    "authorization",
+    "signature",
+    "access[_-]?sign",
+    "private[_-]?key",
+    "access[_-]?token",
+    "refresh[_-]?token",
+    "credential",
+    "cookie",
+)
+_SECRET_TEXTS = (
+    # A PEM block, to its end or to the end of the text.
+    re.compile(r"()-----BEGIN [\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)"),
+    # A JWT: two base64 JSON objects and a signature.
+    re.compile(r"()\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"),
+    # A header or a scheme with its token.
+    re.compile(r"(\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE),
+    # A password in an address.
+    re.compile(r"(://)[^/\s@]+(?=@)"),
+    # A member of a JSON object, a query, a repr or a header, that is named like a secret.
+    re.compile(
+        rf"((?:{'|'.join(SECRET_NAMES)}|\btoken)\w*[\\\"']*\s*[:=]\s*(?:\\?[\"'])?)"
+        r"(?:(?<=[\"'])(?:[^\"'\\]|\\.)+|[^\s,;&}\"']+)",
+        re.IGNORECASE,
+    ),
+)
+
+_RUN_MIN = 24
+_RUN = re.compile(rf"[A-Za-z0-9+/=_-]{{{_RUN_MIN},}}")
+_UNBROKEN = re.compile(rf"[A-Za-z0-9+=]{{{_RUN_MIN},}}")
+_UNBROKEN_KEY = re.compile(r"[A-Za-z0-9+=]{40,}")
+# Where one kind of character follows another; not so in a word with a capital.
+_TURN = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][0-9]|[0-9][A-Za-z])")
+_TURNS_MIN = 0.25  # a character: of base64 it is 0.47, of hex 0.47, of words hardly any
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PATH = re.compile(r"[/~]|\.{1,2}/|[\w.-]+/|.*\.[A-Za-z0-9]{1,8}\Z")
+_NO_PATH = re.compile(r"-----BEGIN|[{}\"\r\n]")
+
+
+def redact(text: str) -> str:
+    """Give `text` without what looks like a secret: PEM, JWT, tokens, passwords in addresses."""
+    for pattern in _SECRET_TEXTS:
+        text = pattern.sub(rf"\1{REDACTED}", text)
+    return text
+
+
+def without_keys(text: str) -> str:
+    """Give a text with ``…`` for each long run of characters as keys have them."""
+    return _RUN.sub(lambda run: "…" if _is_key_like(run[0]) else run[0], text)
+
+
+def _is_key_like(run: str) -> bool:
+    if _UNBROKEN_KEY.search(run):
+        return True
+    return len(_TURN.findall(run)) >= _TURNS_MIN * len(run)
+
+
+def is_path_like(text: str) -> bool:
+    """Whether a text is a file that is there, or a path as people write them, and no key."""
+    if _NO_PATH.search(text) or not text.isprintable():
+        return False
+    if _is_there(text):
+        return True
+    bare = _UUID.sub("", text)
+    return (
+        _PATH.match(text) is not None
+        and _UNBROKEN.search(bare) is None
+        and without_keys(bare) == bare
+    )
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return os.path.lexists(Path(text).expanduser())
+    except RuntimeError:  # there is no such home
+        return False
+
+
+def shown_path(text: object) -> str:
+    """Give the path of a secret's file; what is none may be the secret, and is not shown."""
+    path = str(text)
+    return path if is_path_like(path) else f"[hidden: {len(path)} characters]"
+
+
+def no_path(text: object) -> str:
+    """Say that a path belongs where a text stands that is none."""
+    return (
+        f"{shown_path(text)} is no path of a file: give the path of the file; if this is the key "
+        "itself, put it into a file with mode 0600"
+    )
+
+
+def shown_address(text: str) -> str:
+    """Give an address without what may be secret in it: user, password, query and fragment."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return f"[hidden: {len(text)} characters]"
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    # An @ behind a slash may be of a password that has a slash in it.
+    return without_keys(f"{bare[: bare.index(':') + 1]}//…@{bare.rpartition('@')[2]}"
+                        if "@" in bare and ":" in bare else bare)  # fmt: skip
