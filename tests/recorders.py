@@ -12,7 +12,7 @@ import duckdb
 from recorder import config as settings
 from recorder import live
 from recorder.store.lock import WriterLock
-from recorder.store.paths import Root
+from recorder.store.paths import CUTS, Root
 
 DEADLINE_S = 120.0  # no promise: a machine may be busy
 
@@ -62,6 +62,16 @@ def all_recorded(running: live.Recorder) -> bool:
     """Whether every channel of every product is being recorded."""
     tracks = running._recording.pipeline.coverage.tracks
     return len(tracks) > 1 and all(track.recordings for track in tracks.values())
+
+
+async def recorded_parts(root: Path) -> None:
+    """Wait until readers know of all parts that are there now: until the next cut is recorded."""
+    known = _cuts(root)
+    await wait_for(lambda: _cuts(root) > known, "the record of parts")
+
+
+def _cuts(root: Path) -> int:
+    return len(list((root / "live" / CUTS).glob("2*")))
 
 
 def live_rows(root: Path, table: str, columns: str = "*") -> list[tuple]:

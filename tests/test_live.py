@@ -18,10 +18,17 @@ from recorder.core.numbers import plain
 from recorder.errors import LockedError
 from recorder.store.capture import read_arrivals
 from recorder.store.lock import WriterLock
-from recorder.store.paths import CUTS, Root
+from recorder.store.paths import Root
 from recorder.venue import Playback, Venue
 from tests.captures import ADVANCED, expected, needs_captures
-from tests.recorders import all_recorded, config_for, live_rows, recording, wait_for
+from tests.recorders import (
+    all_recorded,
+    config_for,
+    live_rows,
+    recorded_parts,
+    recording,
+    wait_for,
+)
 
 HOUR_S = 3600
 
@@ -245,11 +252,7 @@ async def test_the_open_hour_is_read_like_the_sealed_one(tmp_path):
     ):
         await wait_for(lambda: running.progress().frames > 100, "100 frames")
         await wait_for(lambda: ("BTC-USD",) in live_rows(tmp_path, "trades", "product_id"), "parts")
-        root = Root(tmp_path)
-        known = len(root.parts(CUTS, running._recording.hour))
-        await wait_for(
-            lambda: len(root.parts(CUTS, running._recording.hour)) > known, "the record of them"
-        )
+        await recorded_parts(tmp_path)
         selection = recorder.open(tmp_path).trades("BTC-USD")
         frame = selection.to_pandas()
         assert list(frame.columns) == selection.to_polars().columns

@@ -11,7 +11,7 @@ from recorder.bundle import Asked, course, make
 from recorder.core.frames import HOUR_NS
 from recorder.errors import NoInputError
 from tests.http.served import served
-from tests.recorders import all_recorded, live_rows, wait_for
+from tests.recorders import all_recorded, live_rows, recorded_parts, wait_for
 
 SAMPLE = Path("data/sample").absolute()
 PARTS = {
@@ -36,6 +36,7 @@ async def test_of_a_recorder_that_runs_it_has_everything(tmp_path):
         there.venue.skip(3)
         await wait_for(lambda: live_rows(data, "faults"), "a fault")
         await wait_for(lambda: live_rows(data, "level2"), "books")
+        await recorded_parts(data)
         made = await asyncio.to_thread(make, Asked(tmp_path, data, log=log, days=1, offline=True))
         told = {row[0] for row in live_rows(data, "level2", "price")}
     assert {each.name for each in made.parts if each.left_out is None} == PARTS
