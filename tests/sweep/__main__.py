@@ -2,6 +2,8 @@
 
 import argparse
 import errno
+import multiprocessing
+import os
 import shutil
 import signal
 import sys
@@ -9,9 +11,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.sweep import daemon
 from tests.sweep.faults import CODES, LASTING, READ_CODES, READS, Faults, planted
@@ -57,15 +61,29 @@ def trial(folder: Path, first: int, lasting: bool, code: int, wanted: Left) -> F
     return faults
 
 
-def _trials(calls: Sequence[str], every: int) -> Iterator[tuple[int, int, bool]]:
+class Trial(NamedTuple):
+    """One call to fail, with one errno, once or for a while."""
+
+    number: int
+    code: int
+    lasting: bool
+
+    @property
+    def name(self) -> str:
+        """Its folder, and how it is told."""
+        lasts = "lasting" if self.lasting else "once"
+        return f"{self.number}-{errno.errorcode[self.code]}-{lasts}"
+
+
+def _trials(calls: Sequence[str], every: int) -> Iterator[Trial]:
     """Each call to fail, with each errno that it can have, once and for a while."""
     for number in range(0, len(calls), every):
         for code in READ_CODES if calls[number] in READS else CODES:
             for lasting in (False, True):
-                yield number, code, lasting
+                yield Trial(number, code, lasting)
 
 
-def sweep_session(folder: Path, every: int) -> Tally:
+def sweep_session(folder: Path, every: int, jobs: int) -> Tally:
     """The store's session: what it leaves is what it leaves when nothing fails, to the byte."""
     calls, wanted = reference(folder / "reference")
 
@@ -78,40 +96,57 @@ def sweep_session(folder: Path, every: int) -> Tally:
             return [f"{type(error).__name__}: {error}"]
         return []
 
-    return _sweep(folder, calls, every, play_one)
+    return _sweep(folder, calls, every, play_one, jobs)
 
 
-def sweep_daemon(folder: Path, every: int) -> Tally:
+def sweep_daemon(folder: Path, every: int, jobs: int) -> Tally:
     """The daemon: everything is recorded or told, the hour is sealed and switched to."""
     faults = Faults()
     with planted(faults):
         problems = daemon.play(folder / "reference", faults)
     assert not problems, problems
-    return _sweep(folder, faults.names, every, daemon.play)
+    return _sweep(folder, faults.names, every, daemon.play, jobs)
 
 
-def _sweep(
-    folder: Path, calls: list[str], every: int, play_one: Callable[[Path, Faults], list[str]]
-) -> Tally:
-    trials = list(_trials(calls, every))
-    tally = Tally(calls=len(calls))
-    for number, code, lasting in trials:
-        name = f"{number}-{errno.errorcode[code]}-{'lasting' if lasting else 'once'}"
-        faults = Faults(number, number + (LASTING if lasting else 1), code)
-        try:
-            with planted(faults), bounded(HANG_S):
-                problems = play_one(folder / name, faults)
-        except Hang:
-            problems = [f"it hangs: not done after {HANG_S} s"]
+Play = Callable[[Path, Faults], list[str]]
+_plays: dict[str, tuple[Path, Play]] = {}  # what a forked process is to play, and where
+
+
+def _sweep(folder: Path, calls: list[str], every: int, play_one: Play, jobs: int = 1) -> Tally:
+    trials, tally = list(_trials(calls, every)), Tally(calls=len(calls))
+    _plays["now"] = folder, play_one
+    for each, (failed, problems) in zip(trials, _played(trials, jobs), strict=True):
         tally.trials += 1
-        tally.failed.update(faults.failed)
+        tally.failed.update(failed)
         tally.lost += bool(problems)
         for problem in problems[:PROBLEMS_SHOWN]:
-            print(f"{name} {calls[number]}: {problem[:300]}", flush=True)
-        shutil.rmtree(folder / name, ignore_errors=True)
+            print(f"{each.name} {calls[each.number]}: {problem[:300]}", flush=True)
         if tally.trials % PROGRESS_EVERY == 0:
             print(f"{tally.trials} of {len(trials)} trials, {tally.lost} lost", flush=True)
     return tally
+
+
+def _played(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[list[str], list[str]]]:
+    """What failed in each trial and what was wrong with it, in their order."""
+    if jobs == 1:
+        yield from map(_try, trials)
+        return
+    # Forked, so that each has the reference and its calls as they were found.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        yield from pool.map(_try, trials)
+
+
+def _try(each: Trial) -> tuple[list[str], list[str]]:
+    folder, play_one = _plays["now"]
+    faults = Faults(each.number, each.number + (LASTING if each.lasting else 1), each.code)
+    try:
+        with planted(faults), bounded(HANG_S):
+            problems = play_one(folder / each.name, faults)
+    except Hang:
+        problems = [f"it hangs: not done after {HANG_S} s"]
+    shutil.rmtree(folder / each.name, ignore_errors=True)
+    return faults.failed, problems
 
 
 @contextmanager
@@ -135,6 +170,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="try each Nth call only")
     parser.add_argument("--of", choices=SWEEPS, help="only this one of the two")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     asked = parser.parse_args()
     lost = 0
     for name, sweep in SWEEPS.items():
@@ -142,7 +178,7 @@ def main() -> int:
             continue
         began_s = time.monotonic()
         with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-            tally = sweep(Path(folder), asked.every)
+            tally = sweep(Path(folder), asked.every, asked.jobs)
         lost += tally.lost
         print(f"calls of the {name:14} {tally.calls}")
         print(f"trials                      {tally.trials}")
