@@ -13,6 +13,7 @@ the local variables of a traceback must not find it. They answer with what is wr
 """
 
 import base64
+import html
 import json
 import os
 import pwd
@@ -22,6 +23,7 @@ import shlex
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
@@ -195,6 +197,10 @@ def _forms(text: str) -> Iterator[str]:
     # It looks different at each offset.
     found += [base64.b64encode(b"\0" * shift + raw)[4:-4].decode() for shift in (1, 2)]
     found += [line for line in text.splitlines() if not line.startswith("-----")]
+    found += [text.upper(), text.lower(), html.escape(text), text.replace("=", "&#x3D;")]
+    with suppress(ValueError):  # of a signature or a key the bytes may be repeated, too
+        bare = base64.b64decode(text, validate=True).hex()
+        found += [bare, bare.upper()]
     yield from (form for form in found if len(form) >= _FORM_CHARACTERS_MIN)
 
 

@@ -51,7 +51,9 @@ _UNBROKEN_KEY = re.compile(r"[A-Za-z0-9+=]{40,}")
 _TURN = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][0-9]|[0-9][A-Za-z])")
 _TURNS_MIN = 0.25  # a character: of base64 it is 0.47, of hex 0.47, of words hardly any
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PATH = re.compile(r"[/~]|\.{1,2}/|[\w.-]+/|.*\.[A-Za-z0-9]{1,8}\Z")
+# Of letters and digits, at least so many digits: letters alone are words, and a year is short.
+_DIGITS_MIN = 0.12
+_PATH = re.compile(r"[A-Za-z][A-Za-z_.-]{0,22}\Z|[/~]|\.{1,2}/|[\w.-]+/|.*\.[A-Za-z0-9]{1,8}\Z")
 _NO_PATH = re.compile(r"-----BEGIN|[{}\"\r\n]")
 
 
@@ -68,9 +70,13 @@ def without_keys(text: str) -> str:
 
 
 def _is_key_like(run: str) -> bool:
-    if _UNBROKEN_KEY.search(run):
+    if _UNBROKEN_KEY.search(run) or any(map(_is_mixed, _UNBROKEN.findall(run))):
         return True
     return len(_TURN.findall(run)) >= _TURNS_MIN * len(run)
+
+
+def _is_mixed(run: str) -> bool:
+    return sum(each.isdigit() for each in run) >= _DIGITS_MIN * len(run)
 
 
 def is_path_like(text: str) -> bool:

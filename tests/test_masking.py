@@ -26,6 +26,8 @@ PATHS = (
     "/etc/PRIVATE KEY/privateKey.json",
     "/home/Me/Projects2026/recorder-keys/coinbase-trading-api-key.json",
     "coinbase_cloud_api_key-2026-11.json",
+    "coinbase",
+    "http-token",
 )
 EC_BODY = "MHcCAQEEIJx4o1c6Zq9T0kWm3uYb8nVf5sRz7Lh2pXgD1eAaQ0KoAoGCCqGSM49AwEHoUQDQgAE"
 
@@ -41,7 +43,8 @@ def made(seed: int) -> list[str]:
     return [b64encode(raw).decode(), urlsafe_b64encode(raw).decode(), raw.hex(), raw.hex().upper()]
 
 
-KEYS = [EC_BODY, "PassPhraseCanary99", *(key for seed in range(5) for key in made(seed))]
+LEGACY = ("Dz8WVKYh3Nf8TVctA2f7vvWRwDb4McEI", "a968966cb059908fbf12890be2513616")
+KEYS = [EC_BODY, "PassPhraseCanary99", *LEGACY, *(key for seed in range(5) for key in made(seed))]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))

@@ -32,6 +32,7 @@ from recorder.cli import setup as setting_up
 from recorder.cli import sql as querying
 from recorder.cli import top as watching
 from recorder.cli.terminal import plain
+from recorder.credentials import without_secrets
 from recorder.errors import RecorderError, UsageError
 from recorder.masking import without_keys
 
@@ -177,7 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    lines = [plain(line) for line in message.split("\n")]
+    # Wherever a key was typed by mistake, a message may have it.
+    lines = [plain(line) for line in without_keys(without_secrets(message)).split("\n")]
     if len(lines) > 1:
         lines.insert(0, f"{len(lines)} mistakes:")
     print("recorder: " + "\n  ".join(lines), file=sys.stderr)

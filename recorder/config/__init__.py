@@ -301,7 +301,7 @@ def _place(source: Path | None, line: int) -> str:
 
 
 def _shown_path(path: Path) -> str:
-    name = str(path)
+    name = without_keys(str(path))
     return name if name.isprintable() else shown(name)
 
 

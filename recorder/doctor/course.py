@@ -11,6 +11,7 @@ from recorder.doctor import settings as installed
 from recorder.doctor.findings import FAIL, Case, Check, Finding, bad
 from recorder.errors import ConfigError, NoInputError, RecorderError
 from recorder.http import asking
+from recorder.masking import without_keys
 
 CHECKS: dict[str, Check] = {
     "config": installed.config,
@@ -69,7 +70,8 @@ def examine(asked: Asked, told: Callable[[Finding], None] | None = None) -> Diag
         if told is not None:
             told(findings[-1])
     counts = Counter(each.state for each in findings)
-    return Diagnosis(not counts[FAIL], str(case.data.absolute()), dict(counts), findings)
+    data = without_keys(str(case.data.absolute()))
+    return Diagnosis(not counts[FAIL], data, dict(counts), findings)
 
 
 def case_of(asked: Asked) -> Case:
@@ -94,4 +96,5 @@ def _finding(name: str, check: Check, case: Case) -> Finding:
         verdict = check(case)
     except (OSError, RecorderError) as error:
         verdict = bad(f"could not be found out: {error}", "put that right, and ask again")
-    return Finding(name, verdict.state, verdict.found, verdict.fix)
+    # What was typed in place of a path, or stands in the configuration, may be a key.
+    return Finding(name, verdict.state, without_keys(verdict.found), without_keys(verdict.fix))

@@ -108,7 +108,8 @@ def test_an_error_has_its_body_on_stdout_and_its_meaning_on_stderr(service, call
         (("GET", "x", "--venue", "binance"), 64, "--venue: 'binance' is none; allowed are adv"),
         (("GET", "x", "--url", "http://api.coinbase.com"), 64, "--url: "),
         (("GET", "x", "--key-file", "no-such.json"), 66, "the key file no-such.json does not"),
-        (("GET", "x", "--key-file", "no-such-file"), 64, "is no path of a file"),
+        (("GET", "x", "--key-file", "no-such-file-2"), 64, "is no path of a file"),
+        (("GET", "x", "--key-file", "no-such-file"), 66, "the key file no-such-file does not"),
     ],
 )
 def test_mistakes(arguments, code, why, call):

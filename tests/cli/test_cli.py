@@ -186,3 +186,24 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     finally:
         os.close(writing)
     assert (found.returncode, found.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("auth", "check", "--config", "{}"), ("check-config", "--config", "{}"),
+        ("auth", "check", "--scheme", "{}"), ("api", "{}", "x"),
+        ("api", "GET", "x", "--query", "{}"),
+        ("import", "{}"), ("pack", "{}"), ("coverage", "--data", "s3://u:{}@b/p"),
+        ("doctor", "--json", "--offline", "--data", "{}"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "key", ["Dz8WVKYh3Nf8TVctA2f7vvWRwDb4McEI", "a968966cb059908fbf12890be2513616"]
+)
+def test_a_key_in_a_wrong_place_is_not_repeated(call, arguments, key, tmp_path, monkeypatch):
+    """Whoever pastes one where a path, a word or a product belongs does not find it in a log."""
+    monkeypatch.chdir(tmp_path)
+    found = call(*(each.format(key) for each in arguments))
+    assert found.out + found.err
+    assert key[:16] not in found.out + found.err

@@ -179,7 +179,8 @@ ROOMS = [
     Room(
         "doctor",
         "api config credentials errors feed.dial feed.products feed.rest feed.rest_errors "
-        "feed.sockets http.asking http.door keycheck listing machine store.commits store.paths",
+        "feed.sockets http.asking http.door keycheck listing machine masking store.commits "
+        "store.paths",
         "",
         "looks into every room by the door that a recording takes, and changes nothing",
     ),
@@ -406,7 +407,7 @@ ROOMS = [
         "cli",
         "config logs live listing replay dataset queries venue verify repair pack errors api "
         "filling finishing http.asking missing broadcast rebuild written export plots publishing "
-        "bundle doctor setup worker masking",
+        "bundle doctor setup worker masking credentials",
         "msgspec typer rich structlog duckdb",
         "the front door never reaches behind the rooms' doors",
     ),
