@@ -17,23 +17,35 @@ def lacks(
 ) -> list[str]:
     """What is wanted and not recorded, and what is recorded or served and not wanted."""
     return [
-        *_missing(recorder, wanted, delisted),
+        *_missing(recorder, venue, wanted, delisted),
         *_unwanted(recorder, wanted),
         *_served(venue, wanted),
     ]
 
 
-def _missing(recorder: WatchedRecorder, wanted: Wanted, delisted: Container[str]) -> Iterator[str]:
+def _missing(
+    recorder: WatchedRecorder, venue: WatchedVenue, wanted: Wanted, delisted: Container[str]
+) -> Iterator[str]:
     pipeline = recorder._recording.pipeline
     keys = {key for line in recorder._lines for key in line.wanted() if key[1] not in delisted}
     tracks = pipeline.coverage.tracks
     for key in sorted(keys, key=str):
-        if key not in tracks or not tracks[key].recordings:
+        if (key not in tracks or not tracks[key].recordings) and not _has_nothing(venue, *key):
             yield f"{key[0]} of {key[1] or 'all'} is not recorded"
     live = {name for (_, name), book in pipeline.books.items() if book.state is BookState.LIVE}
     for product_id in wanted.products:
         if product_id not in delisted and product_id not in live:
             yield f"the book of {product_id} is not LIVE"
+
+
+def _has_nothing(venue: WatchedVenue, channel: str, product_id: str | None) -> bool:
+    """Whether there is nothing to record: a ticker of the Exchange comes with trades alone."""
+    if channel != "ticker" or venue.witness.numbered:
+        return False
+    about = f'"product_id":"{product_id}"'.encode()
+    links = [each.socket.transport.link for each in venue.connections]
+    sent = (raw for link in links for raw in venue.witness.wires[link])
+    return not any(b'"type":"ticker"' in raw and about in raw for raw in sent)
 
 
 def _unwanted(recorder: WatchedRecorder, wanted: Wanted) -> Iterator[str]:
