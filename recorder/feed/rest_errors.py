@@ -17,6 +17,7 @@ from recorder.errors import (
     VenueRefusedError,
     VenueUnavailableError,
 )
+from recorder.masking import redact, without_keys
 
 # A signature is good for 30 s around its time (HMAC), or from 5 s before it to 115 s after (JWT).
 CLOCK_S_MAX = {"jwt": (5.0, 115.0)}
@@ -136,11 +137,18 @@ def not_done(host: str, method: str, path: str, body: Mapping[str, Any]) -> Reco
 
 
 def said(body: Any) -> str:
-    """Give the venue's own words: the message inside of JSON, or a short text."""
+    """Give the venue's own words: the message inside of JSON, or a short text.
+
+    Without what looks like a key: a server may repeat a request, in pieces and in any spelling.
+    """
+    return without_keys(redact(_words(body)))
+
+
+def _words(body: Any) -> str:
     if isinstance(body, dict):
         errors = body.get("errors")
         if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-            return said(errors[0])
+            return _words(errors[0])
         words = [
             body.get(name)
             for name in ("error", "error_details", "message", "preview_failure_reason")

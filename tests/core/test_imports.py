@@ -160,7 +160,7 @@ ROOMS = [
         "what is asked by REST; how it is asked is the transport's",
     ),
     Room("feed.rest_answers", "core.numbers", "", "what REST answers hold, in the one grammar"),
-    Room("feed.rest_errors", "errors", "aiohttp", "what a failure means for a person"),
+    Room("feed.rest_errors", "errors masking", "aiohttp", "what a failure means for a person"),
     Room(
         "feed.transport",
         "credentials errors feed.rest_errors",
