@@ -196,7 +196,7 @@ def _swap_candle() -> None:
 
     def swapped(candle: Any, *rest: Any) -> Any:
         values = candle.values | {"open": candle.values["close"], "close": candle.values["open"]}
-        return rows(replace(candle, values=values), *rest)
+        return rows(structs.replace(candle, values=values), *rest)
 
     content.candle_rows = swapped
 
@@ -210,7 +210,7 @@ def _swap_rules() -> None:
             "base_increment": message.rules["quote_increment"],
             "quote_increment": message.rules["base_increment"],
         }
-        return rows(replace(message, rules=message.rules | steps), *rest)
+        return rows(structs.replace(message, rules=message.rules | steps), *rest)
 
     content.status_rows = swapped
 
