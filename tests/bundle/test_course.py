@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -63,7 +64,8 @@ async def test_of_a_recorder_that_runs_it_has_everything(tmp_path):
     assert str(tmp_path) not in everything
     prices = [repr(price) for price in told if price > 10_000 and price % 1]
     assert prices
-    assert [price for price in prices if price in everything] == []
+    numbers = set(re.findall(r"[0-9.]+", everything))  # a time may have a price's digits in it
+    assert [price for price in prices if price in numbers] == []
 
 
 def test_of_a_directory_alone_it_says_what_is_not_there(tmp_path, monkeypatch):
