@@ -16,6 +16,7 @@ from pathlib import Path
 from recorder import config as settings
 from recorder import credentials
 from recorder.errors import RecorderError, StorageError, UsageError
+from recorder.masking import names_key, no_path
 
 USER = "recorder"
 UNIT = "recorder.service"
@@ -116,6 +117,9 @@ def prepare(asked: Asked, where: Places, *, force: bool = False, dry_run: bool =
         StorageError: something cannot be written.
     """
     data = (asked.data or where.data).expanduser().absolute()
+    for option, path in (("--data", data), ("--config", where.config)):
+        if names_key(str(path)):
+            raise UsageError(f"{option}: {no_path(path)}")
     if where.config.exists() and not asked.anything and not force:
         config, text = settings.load(where.config), None
         data = config.data.expanduser()

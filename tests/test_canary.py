@@ -484,10 +484,12 @@ def wrong_settings(data: Path, secret: str, planted: str) -> Iterator[str]:
     yield f"data = {planted}\n[{planted}\n"
     yield f'data = "{data}/{planted}"\n'
     product = f"{secret.encode().hex().upper()[:20]}-{planted.encode().hex().upper()[:20]}"
+    key = data.parent / "key"  # which is there, and so may have any name
+    key.touch(mode=0o600)
     yield (
-        f'data = "{data}"\n[feed]\nkey_file = "/srv/{planted}/key"\nproducts = ["{product}"]\n'
+        f'data = "{data}"\n[feed]\nkey_file = "{key}"\nproducts = ["{product}"]\n'
         f'url = "wss://{word}.coinbase.com/{planted}"\nrest_url = "https://{word}.lan/{planted}"\n'
-        f'[http]\nhosts = ["{word}"]\ntoken_file = "/srv/{planted}"\n'
+        f'[http]\nhosts = ["{word}"]\ntoken_file = "{key}"\n'
     )
 
 

@@ -1,7 +1,10 @@
 """What is shown of texts that may be keys: paths and words are, keys are not."""
 
-from base64 import b64encode, urlsafe_b64encode
+import string
+from base64 import b32encode, b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from hashlib import sha512
+from random import Random
 
 import pytest
 
@@ -55,6 +58,48 @@ def test_what_is_no_path_is_not_shown(key):
     assert "mode 0600" in no_path(key)
 
 
+FORMS: dict[str, Callable[[Random], str]] = {
+    "base64 of 32 bytes": lambda by: b64encode(by.randbytes(32)).decode(),
+    "base64 of 48 bytes": lambda by: b64encode(by.randbytes(48)).decode(),
+    "base64 of 64 bytes": lambda by: b64encode(by.randbytes(64)).decode(),
+    "base64 without its padding": lambda by: b64encode(by.randbytes(32)).decode().rstrip("="),
+    "base64url": lambda by: urlsafe_b64encode(by.randbytes(32)).decode().rstrip("="),
+    "hex of 16 bytes": lambda by: by.randbytes(16).hex(),
+    "hex of 32 bytes": lambda by: by.randbytes(32).hex(),
+    "upper-case hex": lambda by: by.randbytes(16).hex().upper(),
+    "base32": lambda by: b32encode(by.randbytes(20)).decode(),
+    "letters and digits": lambda by: "".join(
+        by.choices(string.ascii_letters + string.digits, k=48)
+    ),
+}
+MADE = 2_000
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_random_key_is_shown_whatever_its_slashes(form):
+    by = Random(form)
+    for _ in range(MADE):
+        key = FORMS[form](by)
+        assert not is_path_like(key), key
+        for text in (
+            key,
+            f"No such command '{key}'.",
+            f"/srv/keys/{key}: no such file",
+            f"{key}/x",
+        ):
+            assert key[:12] not in without_keys(text), text
+            assert key[-12:] not in without_keys(text), text
+
+
+SLASHED = "97ZZ5AkRqKq/UANLOSIskmz+MSoBi/Ymb8BCKUUeXKo="
+
+
+@pytest.mark.parametrize("start", ["", "./", "/", "keys/", "/srv/keys/"])
+def test_a_key_in_base64_with_slashes_is_no_path(start):
+    assert not is_path_like(start + SLASHED)
+    assert SLASHED[:11] not in shown_path(start + SLASHED)
+
+
 def test_a_key_below_a_folder_or_with_a_suffix_is_no_path():
     for text in (f"/{EC_BODY}", f"{EC_BODY}.pem", f"./{EC_BODY}", f"/keys/{'0a1b' * 8}"):
         assert not is_path_like(text)
@@ -84,6 +129,11 @@ def test_a_key_among_words_is_left_out(key):
         "BTC-USD-20261225-PERPETUAL-INTX",
         "recorder-that-is-mentioned-in-the-documentation",
         "keepCaptureOfEverythingForEver",
+        "/usr/lib/x86_64-linux-gnu/perl5/5.36/IO/Socket/UNIX.pm",
+        "/srv/recorder/level2/product=BTC-USD/date=2026-11-06/hour=12/level2-BTC-USD-20261106T12.parquet",
+        "live/cuts/2026111020-000000000000-000016794494.json",
+        "/opt/recorder/venv/lib/python3.11/site-packages/numpy/distutils/tests/test_mingw32ccompiler.py",
+        "/nonexistent/library/include/c++/12/experimental/bits",
     ],
 )
 def test_words_are_shown(words):

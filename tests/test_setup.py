@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,18 @@ def test_wrong_options_are_refused_before_anything_is_written(asked, why, user, 
     with pytest.raises(UsageError, match=why):
         prepare(asked, user)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["97ZZ5AkRqKq/UANLOSIskmz+MSoBi/Ymb8BCKUUeXKo=", "0a1b" * 8])
+def test_a_key_in_the_place_of_a_directory_or_a_file_makes_neither(key, user, tmp_path):
+    for asked, where in (
+        (Asked(data=tmp_path / key), user),
+        (Asked(), replace(user, config=tmp_path / key / "x.toml")),
+    ):
+        with pytest.raises(UsageError) as refused:
+            prepare(asked, where)
+        assert key[:12] not in str(refused.value)
+        assert not (tmp_path / key.split("/")[0]).exists()
 
 
 def test_each_venue_has_its_own_defaults(user):

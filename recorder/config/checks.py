@@ -244,7 +244,9 @@ def directory(value: object) -> Path:
 
 def key_file_or_none(value: object) -> Path | None:
     """Check the path of a secret's file; an empty text is none. What is no path is not shown."""
-    if isinstance(value, str) and value and not is_path_like(value):
+    if not isinstance(value, str):
+        raise _wrong(f"is {kind_of(value)}", "the path of a file in quotes is wanted")
+    if value and not is_path_like(value):
         raise _wrong(no_path(value))
     return None if value == "" else directory(value)
 

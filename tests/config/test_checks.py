@@ -236,6 +236,10 @@ def test_a_key_where_its_file_belongs_is_not_shown() -> None:
         with pytest.raises(WrongValueError, match="is no path of a file") as caught:
             checks.key_file_or_none(key)
         assert "PLANTED" not in str(caught.value.mistakes)
+    for halves in (["PLANTED half"], {"k": "PLANTED"}):
+        with pytest.raises(WrongValueError, match="is a ") as caught:
+            checks.key_file_or_none(halves)
+        assert "PLANTED" not in str(caught.value.mistakes)
     assert checks.key_file_or_none("") is None
     for path in ("/etc/cdp_api_key.json", "/etc/PRIVATE KEY/privateKey.json"):
         assert checks.key_file_or_none(path) == Path(path)

@@ -174,7 +174,12 @@ ROOMS = [
         "where rows rest: it knows their form and not their meaning",
     ),
     Room("config", "errors masking", "", "settings, read once"),
-    Room("setup", "config credentials errors", "", "what is written before anything is recorded"),
+    Room(
+        "setup",
+        "config credentials errors masking",
+        "",
+        "what is written before anything is recorded",
+    ),
     Room("machine", "", "", "what the system, its limits and its disks are"),
     Room(
         "doctor",
