@@ -35,6 +35,7 @@ RUN_PRODUCTS = 50
 TURN_CHANGES = 25_000  # 1.7 s: every sixth turn writes parts, which their mean counts in
 WARM_TURNS = 2
 CHANGES_A_SECOND = 15_000
+DEPTH = 0.5  # of the made market's levels: 800 a side on average
 CHANGES_A_FRAME = 7.0  # of the made market's books
 BLOCK_NS = SECOND_NS // 5
 LINE = "bench-1"
@@ -154,7 +155,8 @@ def main(folder: str, turns: str, *products: str) -> None:
     for each in grown:
         each.begin()
     settle()
-    for _ in range(int(turns)):
+    for turn in range(int(turns)):
+        print(f"turn {turn} of {turns}", file=sys.stderr, flush=True)
         for each in grown:
             each.turn()
     print(json.dumps([
@@ -169,7 +171,7 @@ def _market(pipe: Connection, count: int) -> None:
     """Tell the books of so many products, then changes, as long as somebody listens."""
     frames_a_second = sum(spec_of(each, SEED).frames_a_second for each in names(count))
     rate = CHANGES_A_SECOND / CHANGES_A_FRAME / frames_a_second
-    market = Market(SEED, names(count), START_NS, rate=rate)
+    market = Market(SEED, names(count), START_NS, rate=rate, depth=DEPTH)
     openings = [split(raw) for each in market.products.values()
                 for _, raw in opening_of(each, START_NS)]  # fmt: skip
     beat = split(wire.frame("heartbeats", START_NS, 0, wire.heartbeat(START_NS, SECOND_NS)))

@@ -5,7 +5,7 @@ ten, by the clock.
 """
 
 import shutil
-import tempfile
+import sys
 import time
 from itertools import count
 from pathlib import Path
@@ -22,13 +22,13 @@ LINE = "bench-1"
 CHANNELS = ("heartbeats", "level2", "market_trades", "ticker")
 PRODUCTS = ("BTC-USD", "ETH-USD")
 BLOCK_NS, SYNC_NS, PART_NS = 200_000_000, 1_000_000_000, 10_000_000_000
-_folder = Path(tempfile.mkdtemp(prefix="bench-kept-"))
+_folder = Path(sys.argv[1] + "-kept")  # beside the frames, where whoever made them clears up
 _numbers = count()
 
 
 def prepare(snapshots):
     """A recording with its books, in a new folder; those of earlier turns go."""
-    shutil.rmtree(_folder)
+    shutil.rmtree(_folder, ignore_errors=True)
     root = Root(_folder / str(next(_numbers)))
     root.path.mkdir(parents=True)
     now_ns = time.time_ns()
@@ -70,7 +70,4 @@ def tops(recording):
 
 
 if __name__ == "__main__":
-    try:
-        serve(prepare, run, tops)
-    finally:
-        shutil.rmtree(_folder, ignore_errors=True)
+    serve(prepare, run, tops)

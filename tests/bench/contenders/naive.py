@@ -26,7 +26,7 @@ class Naive:
     """A recorder of an afternoon."""
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="bench-naive-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="naive-", dir=Path(sys.argv[1]).parent))
         self.capture = (self.folder / "capture.ndjson").open("wb")
         self.books = {}
         self.rows = {}
