@@ -71,12 +71,8 @@ def _told(life: Life, made: Made, transport: str, channels: tuple[str, ...]) -> 
 
 
 def measure_memory(changes: int) -> list[Figure]:
-    """Bytes a level, of 50 books and of 500."""
-    return [_memory(count, changes) for count in (BOOKS_MEASURED, 10 * BOOKS_MEASURED)]
-
-
-def _memory(count: int, changes: int) -> Figure:
-    crowd = make_crowd(names(count, big=True), changes, time.time_ns(), None)
+    """Bytes a level of 50 books, the two deepest among them."""
+    crowd = make_crowd(names(BOOKS_MEASURED, big=True), changes, time.time_ns(), None)
     snapshots = [each for (channel, _), each in crowd.openings.items() if channel == "level2"]
     updates = [each.halves for each in crowd.frames if each.channel == "level2"]
     books: dict[str, Book] = {}
@@ -95,6 +91,8 @@ def _memory(count: int, changes: int) -> Figure:
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     levels = sum(len(book.bids) + len(book.asks) for book in books.values())
-    what = f"memory of a level, {levels:,} levels in {count} books, after {changes:,} changes"
-    goal = f"goal <= {LEVEL_BYTES_GOAL:g}" if count == BOOKS_MEASURED else ""
-    return Figure(what, held / levels, "bytes", ("goal", LEVEL_BYTES_GOAL), goal, LEVEL_NOTE)
+    what = f"memory of a level, {levels:,} levels in {len(books)} books, {crowd.changes:,} changes"
+    return [
+        Figure(what, held / levels, "bytes", ("goal", LEVEL_BYTES_GOAL),
+               f"goal <= {LEVEL_BYTES_GOAL:g}", LEVEL_NOTE),
+    ]  # fmt: skip
