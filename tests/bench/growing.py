@@ -156,9 +156,11 @@ def main(folder: str, turns: str, *products: str) -> None:
         each.begin()
     settle()
     for turn in range(int(turns)):
-        print(f"turn {turn} of {turns}", file=sys.stderr, flush=True)
         for each in grown:
             each.turn()
+        told = (f"{each.products}: {each.micro[-1]:.1f} us, {each.rss_mb[-1]:.1f} MB"
+                for each in grown)  # fmt: skip
+        print(f"turn {turn + 1} of {turns}, products", *told, file=sys.stderr, flush=True)
     print(json.dumps([
         {"products": each.products, "micro": each.micro, "rss_mb": each.rss_mb} for each in grown
     ]))  # fmt: skip
