@@ -30,7 +30,7 @@ from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 from recorder.errors import ConfigError, DataError, NoInputError, PermissionRefusedError, UsageError
-from recorder.masking import REDACTED, is_path_like, no_path
+from recorder.masking import REDACTED, in_base64, is_path_like, no_path, unescaped, without_keys
 
 T = TypeVar("T")
 KEY, SECRET, PASSPHRASE = "COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"
@@ -38,12 +38,13 @@ KEY_FILE_CREDENTIAL = "coinbase"
 FILE_BYTES_MAX = 64 * 1024
 _HIDDEN = "***"
 _FORM_CHARACTERS_MIN = 6
+_UNBROKEN_MIN = 8
+_ESCAPED_CHARACTERS_MAX = 64 * 1024
 _FORMS_MAX = 400  # of the last 40 signatures or so
 _UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy it again"
-# PEM, the portal's JSON, or base64 of 32 or 64 bytes.
-_KEY_ITSELF = re.compile(
-    r".*(?:-----BEGIN|\{.*privateKey).*|\s*(?:[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==)\s*", re.DOTALL
-)
+_KEY_ITSELF = re.compile(r".*(?:-----BEGIN|\{.*privateKey).*", re.DOTALL)
+# As CDP and the Exchange name their keys.
+_NAME = re.compile(r"(?:organizations/[\w-]{1,64}/apiKeys/)?[0-9a-f-]{36}|[0-9a-f]{32}")
 _HOW = (
     "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
     "read them"
@@ -161,7 +162,10 @@ def read_secret(path: Path, getenv: Callable[[str], str | None] = os.getenv) -> 
 
 def _is_key_itself(text: str) -> bool:
     """Whether a text is a secret, where the name of a key belongs."""
-    return _KEY_ITSELF.fullmatch(text) is not None
+    text = text.strip()
+    if _KEY_ITSELF.fullmatch(text) is not None:
+        return True
+    return _NAME.fullmatch(text) is None and without_keys(text) != text
 
 
 def note_in_use(texts: Secret[tuple[str, ...]], kept: Literal["name", "key"] | None = None) -> None:
@@ -179,23 +183,36 @@ def note_in_use(texts: Secret[tuple[str, ...]], kept: Literal["name", "key"] | N
 def without_secrets(text: str, *, names: bool = False) -> str:
     """Give a text without the secrets that this process used: keys, and what was signed last.
 
-    In plain, base64 and hex. With ``names`` also without the names of keys.
+    In plain, base64 and hex; what has one escaped or broken into lines is left out as a whole.
+    With ``names`` also without the names of keys.
     """
-    for form in (*_IN_USE["key"], *_OF_SIGNATURES, *(_IN_USE["name"] if names else ())):
+    held = (*_IN_USE["key"], *_OF_SIGNATURES, *(_IN_USE["name"] if names else ()))
+    for form in held:
         if form.reveal() in text:
             text = text.replace(form.reveal(), REDACTED)
+    if held and len(text) <= _ESCAPED_CHARACTERS_MAX:
+        bare = unescaped(text)
+        if any(each in bare for each in map(_unbroken, held) if len(each) >= _UNBROKEN_MIN):
+            return f"[hidden: {len(text)} characters that repeat a key]"
     return text
+
+
+def without_secrets_in(frame: bytes) -> bytes:
+    """Give a frame as `without_secrets` gives a text."""
+    text = frame.decode(errors="surrogateescape")
+    return without_secrets(text).encode(errors="surrogateescape")
+
+
+def _unbroken(secret: Secret[str]) -> str:
+    return "".join(secret.reveal().split())
 
 
 def _forms(text: str) -> Iterator[str]:
     """A secret as a server may repeat it; nothing that is found everywhere."""
     text = text.strip()
     raw = text.encode(errors="replace")
-    in_base64 = base64.b64encode(raw).decode()
-    found = [text, json.dumps(text)[1:-1], quote(raw, safe=""), in_base64.rstrip("=")]
-    found += [base64.urlsafe_b64encode(raw).decode().rstrip("="), raw.hex(), raw.hex().upper()]
-    # It looks different at each offset.
-    found += [base64.b64encode(b"\0" * shift + raw)[4:-4].decode() for shift in (1, 2)]
+    found = [text, json.dumps(text)[1:-1], quote(raw, safe=""), raw.hex(), raw.hex().upper()]
+    found += in_base64(raw)
     found += [line for line in text.splitlines() if not line.startswith("-----")]
     found += [text.upper(), text.lower(), html.escape(text), text.replace("=", "&#x3D;")]
     with suppress(ValueError):  # of a signature or a key the bytes may be repeated, too
@@ -245,13 +262,20 @@ def _members(content: Secret[str]) -> tuple[str, Secret[str]] | str:
     if not isinstance(document, dict):
         return "is not a JSON object"
     name = document.get("name") or document.get("id")
+    wrong = _wrong_name(name)
+    if wrong:
+        return wrong
+    if not isinstance(document.get("privateKey"), str) or not document["privateKey"].strip():
+        return 'has no "privateKey"'
+    return str(name).strip(), Secret(document["privateKey"])
+
+
+def _wrong_name(name: object) -> str:
     if not isinstance(name, str):
         return 'has no "name" or "id"'
     if not name.strip().isprintable():
         return f'has a "name" with {_UNPRINTABLE}'
-    if not isinstance(document.get("privateKey"), str) or not document["privateKey"].strip():
-        return 'has no "privateKey"'
-    return name.strip(), Secret(document["privateKey"])
+    return 'has a "name" that looks like a key itself' if _is_key_itself(name) else ""
 
 
 def _exists(path: Path) -> bool:

@@ -4,10 +4,13 @@ They know no key of this process (`recorder.credentials.without_secrets` does), 
 always shown the same.
 """
 
+import html
 import os
 import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 REDACTED = "[redacted]"
 SECRET_NAMES = (
@@ -59,6 +62,8 @@ _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Of letters and digits, at least so many digits: letters alone are words, and a year is short.
 _DIGITS_MIN = 0.12
 _PATH = re.compile(r"[A-Za-z][A-Za-z_.-]{0,22}\Z|[/~]|\.{1,2}/|[\w.-]+/|.*\.[A-Za-z0-9]{1,8}\Z")
+_CODE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+x([0-9a-fA-F]{2})")
+_ESCAPED_TIMES = 3
 _NO_PATH = re.compile(r"-----BEGIN|[{}\"\r\n]")
 
 
@@ -72,6 +77,23 @@ def redact(text: str) -> str:
 def without_keys(text: str) -> str:
     """Give a text with ``…`` for each long run of characters as keys have them."""
     return _RUN.sub(lambda run: "…" if _is_key_like(run[0]) else run[0], text)
+
+
+def unescaped(text: str) -> str:
+    """Give a text without escapes (of URLs, HTML, JSON and Python, also twice) and white space."""
+    for _ in range(_ESCAPED_TIMES):
+        text = html.unescape(unquote(text))
+        text = _CODE.sub(lambda code: chr(int(code[1] or code[2], 16)), text)
+    return "".join(text.replace("\\", "").split())
+
+
+def in_base64(raw: bytes) -> Iterator[str]:
+    """Give the characters that are the same whatever stands around: for each offset, both ways."""
+    for shift in range(3):
+        # Of a character that others have bits of, nothing is known.
+        whole = slice((shift * 8 + 5) // 6, (shift + len(raw)) * 8 // 6)
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(b"\0" * shift + raw)[whole].decode()
 
 
 def _is_key_like(run: str) -> bool:

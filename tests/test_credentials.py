@@ -10,9 +10,11 @@ import pwd
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -347,3 +349,58 @@ def test_what_is_in_use_is_left_out_of_what_a_server_says():
     said = "PassPhraseCanary99 Canary\udcff99 ab"
     assert without_secrets(said) == "[redacted] [redacted] ab"
     assert without_secrets("organizations/x/apiKeys/y") == "organizations/x/apiKeys/y"
+
+
+SECRETS = (b64encode(bytes(range(64))).decode(), "Hunter2/Zw+eLf=Q", "a" * 20 + "9Z/+" * 5)
+
+
+@pytest.mark.parametrize("known", SECRETS)
+def test_a_secret_is_left_out_however_it_is_repeated(known):
+    """At every offset of base64 with something behind it, and with any escapes."""
+    note_in_use(Secret((known,)), "key")
+    raw = known.encode()
+    escaped = "".join(f"%{each:02x}" for each in raw)
+    said = [b64encode(b"x" * before + raw + b", more").decode() for before in range(5)]
+    said += [
+        escaped,
+        quote(escaped),
+        known.replace("/", "%2f"),
+        known.replace("/", "&#x2F;"),
+        "".join(f"&#{each};" for each in raw),
+        "".join(f"\\u{each:04x}" for each in raw),
+        "".join(f"\\x{each:02x}" for each in raw),
+        known.replace("/", "\\\\/"),
+        "\n".join(known[at : at + 5] for at in range(0, len(known), 5)),
+        raw.hex(" "),
+    ]
+    for each in said:
+        shown = without_secrets(f"he said {each} and more")
+        assert each not in shown
+        assert each[4:-8] not in shown
+
+
+def test_a_text_that_repeats_nothing_stays_as_it_is():
+    note_in_use(Secret((SECRETS[0],)), "key")
+    text = "100%25 of BTC-USD &amp; more: \\u0041\n  {}"
+    assert without_secrets(text) == text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        SECRETS[0],
+        "97ZZ5AkRqKq/UANLOSIskmz+MSoBi/Ymb8BCKUUeXKo=",
+        "Dz8WVKYh3Nf8TVctA2f7vvWRwDb4McEI",
+    ],
+)
+def test_a_key_in_the_place_of_its_name_is_refused(name, tmp_path):
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({"name": name, "privateKey": SECRETS[0]}))
+    file.chmod(0o600)
+    with pytest.raises(DataError, match="looks like a key itself") as refused:
+        load(file)
+    assert name[:12] not in str(refused.value)
+    given = {"COINBASE_API_KEY": name, "COINBASE_API_SECRET": SECRETS[0]}
+    with pytest.raises(ConfigError, match="has a secret in COINBASE_API_KEY") as refused:
+        load(None, given.get)
+    assert name[:12] not in str(refused.value)

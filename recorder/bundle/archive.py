@@ -10,7 +10,6 @@ import json
 import os
 import tarfile
 import time
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from recorder import credentials
 from recorder.credentials import Credentials, Secret
 from recorder.errors import RecorderError, StorageError, UsageError
+from recorder.masking import in_base64
 
 FOLDER = "recorder-support"
 FORM_CHARACTERS_MIN = 8
@@ -67,9 +67,7 @@ def _forms(secret: Secret[str]) -> Iterator[bytes]:
     for each in (secret.reveal().strip(), repr(secret.reveal().strip())[1:-1]):
         raw = each.encode()
         found = [raw, json.dumps(each)[1:-1].encode(), raw.hex().encode()]
-        found.append(b64encode(raw).rstrip(b"="))
-        # It looks different at each offset; both ends are of what stands around it, too.
-        found += [b64encode(b"\0" * shift + raw)[4:-4] for shift in (1, 2)]
+        found += [form.encode() for form in in_base64(raw)]
         found += [
             line.encode()
             for line in each.splitlines()

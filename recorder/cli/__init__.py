@@ -7,6 +7,7 @@ Exit codes are those of sysexits(3): 0 done, 64 the command was called wrongly, 
 `recorder.errors`; 130 stopped by Ctrl-C, 141 the reader of our output went away.
 """
 
+import errno
 import inspect
 import os
 import sys
@@ -169,8 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_usage(error), UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
-    except BrokenPipeError:
-        return _pipe_closed()
+    except OSError as error:
+        return _refused(error)
     except SystemExit as stop:
         # Typer meets a closed pipe before we do, and leaves with 1.
         return _pipe_closed() if stop.code == 1 else _exit_code(stop.code)
@@ -184,6 +185,14 @@ def _fail(message: str, code: int) -> int:
         lines.insert(0, f"{len(lines)} mistakes:")
     print("recorder: " + "\n  ".join(lines), file=sys.stderr)
     return code
+
+
+def _refused(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):
+        return _pipe_closed()
+    if error.errno != errno.ENAMETOOLONG:
+        raise error
+    return _fail("a path or one of its parts is too long for a file", UsageError.exit_code)
 
 
 def _exit_code(code: object) -> int:

@@ -9,6 +9,7 @@ import typer
 from recorder import config as settings
 from recorder.cli import terminal
 from recorder.errors import NoInputError, UsageError
+from recorder.masking import without_keys
 
 if TYPE_CHECKING:
     from recorder.api import Service
@@ -102,7 +103,9 @@ def api(
 
 def _shown(service: "Service", ask: "Ask") -> str:
     """A request for a person: where to, and its body as it goes out."""
-    line = f"{ask.method} {service.url}{ask.path}{f'?{ask.query}' if ask.query else ''}"
+    line = without_keys(
+        f"{ask.method} {service.url}{ask.path}{f'?{ask.query}' if ask.query else ''}"
+    )
     if not ask.body:
         return terminal.plain(line)
     return f"{terminal.plain(line)}\n{terminal.plain_lines(ask.body.decode().rstrip())}"

@@ -21,7 +21,7 @@ from recorder.config.checks import WrongValueError, did_you_mean, kind_of, shown
 from recorder.config.keys import KEYS, Config, FeedConfig, HttpConfig, Key, StoreConfig
 from recorder.config.lines import KeyPath, lines_of, nearest_line
 from recorder.errors import ConfigError, NoInputError, UsageError
-from recorder.masking import without_keys
+from recorder.masking import shown_address, without_keys
 
 __all__ = [
     "KEYS", "Config", "FeedConfig", "HttpConfig", "Key", "StoreConfig", "checks",
@@ -147,12 +147,24 @@ def unchangeable(before: Config, after: Config) -> list[str]:
 
 
 def describe(config: Config) -> dict[str, object]:
-    """Give every setting by its dotted name, as TOML would have it; there are no secrets in it."""
+    """Give every setting by its dotted name, as TOML would have it; there are no secrets in it.
+
+    A key that somebody put where an address or a host belongs is not shown.
+    """
     described: dict[str, object] = {"source": str(config.source) if config.source else None}
     for key in KEYS:
         value = _setting(config, key)
-        described[key.name] = key.as_toml(value) if key.as_toml else value
+        told = key.as_toml(value) if key.as_toml else value
+        described[key.name] = told if key.name == "data" else _without_keys(told)
     return described
+
+
+def _without_keys(value: object) -> object:
+    if isinstance(value, list):
+        return [_without_keys(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return without_keys(shown_address(value) if "://" in value else value)
 
 
 def example(chosen: Mapping[str, object] | None = None) -> str:

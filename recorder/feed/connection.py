@@ -162,7 +162,14 @@ class Connection:
         before = self.tally.frames
         try:
             self._closed(
-                await read(socket, self.connection_id, self._shell, self.tally, self._venue)
+                await read(
+                    socket,
+                    self.connection_id,
+                    self._shell,
+                    self.tally,
+                    self._venue,
+                    signs=self._signing is not None,
+                )
             )
         finally:
             for task in self._requests:

@@ -7,8 +7,9 @@ that has an earlier time.
 
 import asyncio
 
-from recorder.core.frames import ADVANCED, Frame
+from recorder.core.frames import ADVANCED, Frame, Noted
 from recorder.core.wire.gradual import Gradual
+from recorder.credentials import without_secrets_in
 from recorder.feed.shell import Shell
 from recorder.feed.sockets import Ended, Socket
 from recorder.feed.tally import Tally
@@ -16,12 +17,37 @@ from recorder.feed.tally import Tally
 # So many frames of one connection are delivered before others get their turn: about a millisecond.
 FRAMES_AT_ONCE = 32
 LONG_BYTES = 128 * 1024  # about 1,200 levels: a millisecond
+# Frames of data begin so, and repeat nothing of a request.
+_DATA = tuple(
+    start.encode()
+    for start in (
+        *(f'{{"channel":"{name}"' for name in (
+            "l2_data", "market_trades", "ticker", "heartbeats", "status", "candles", "user",
+        )),
+        *(f'{{"type":"{name}"' for name in (
+            "l2update", "snapshot", "ticker", "match", "last_match", "heartbeat", "status",
+            "received", "open", "done", "change",
+        )),
+    )
+)  # fmt: skip
+_REPEATED = (
+    "{}: the venue repeated a secret or a signature of ours; the frame is kept without it"
+).format
 
 
 async def read(
-    socket: Socket, connection_id: str, shell: Shell, tally: Tally, venue: str = ADVANCED
+    socket: Socket,
+    connection_id: str,
+    shell: Shell,
+    tally: Tally,
+    venue: str = ADVANCED,
+    *,
+    signs: bool = False,
 ) -> Ended:
-    """Deliver every frame of a session until it has ended; returns how."""
+    """Deliver every frame of a session until it has ended; returns how.
+
+    Where requests are signed, what a frame repeats of our key or a signature is not kept.
+    """
     inbox = socket.inbox
     while await inbox.wait():
         for _ in range(FRAMES_AT_ONCE):
@@ -31,7 +57,10 @@ async def read(
             came_ns, raw = first
             if len(raw) >= LONG_BYTES and venue == ADVANCED:
                 await _decode(raw, shell)
-            shell.deliver(Frame(shell.now_ns(), connection_id, raw), came_ns)
+            kept = without_secrets_in(raw) if signs and not raw.startswith(_DATA) else raw
+            shell.deliver(Frame(shell.now_ns(), connection_id, kept), came_ns)
+            if kept != raw:
+                shell.deliver(Noted(shell.now_ns(), "secret_repeated", _REPEATED(connection_id)))
             tally.frames += 1
             tally.bytes += len(raw)
             if not shell.has_room():

@@ -199,7 +199,12 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    "key", ["Dz8WVKYh3Nf8TVctA2f7vvWRwDb4McEI", "a968966cb059908fbf12890be2513616"]
+    "key",
+    [
+        "Dz8WVKYh3Nf8TVctA2f7vvWRwDb4McEI",
+        "a968966cb059908fbf12890be2513616",
+        "97ZZ5AkRqKq/UANLOSIskmz+MSoBi/Ymb8BCKUUeXKo=",
+    ],
 )
 def test_a_key_in_a_wrong_place_is_not_repeated(call, arguments, key, tmp_path, monkeypatch):
     """Whoever pastes one where a path, a word or a product belongs does not find it in a log."""
@@ -207,3 +212,20 @@ def test_a_key_in_a_wrong_place_is_not_repeated(call, arguments, key, tmp_path, 
     found = call(*(each.format(key) for each in arguments))
     assert found.out + found.err
     assert key[:16] not in found.out + found.err
+
+
+@pytest.mark.parametrize("command", ["products", "verify", "seal", "status", "support-bundle"])
+def test_a_name_too_long_for_a_file_is_a_wrong_call(command, call):
+    option = "--out" if command == "support-bundle" else "--data"
+    code, out, err = call(command, option, "k" * 300)
+    assert (code, out) == (64, "")
+    assert "too long" in err
+    assert "kkk" not in err
+
+
+def test_a_request_that_is_not_sent_is_told_without_a_key(call):
+    key = "97ZZ5AkRqKq/UANLOSIskmz+MSoBi/Ymb8BCKUUeXKo="
+    code, out, err = call("api", "POST", key, "--query", f"k={key}")
+    assert code == 64
+    assert "Not sent" in err
+    assert key[:12] not in out + err

@@ -326,3 +326,16 @@ def test_a_transport_that_is_not_installed_is_told_with_what_to_do(monkeypatch):
 def test_an_unknown_transport_is_refused():
     with pytest.raises(ConfigError, match='"uvloop" is no transport; allowed are "websockets"'):
         config.parse('[feed]\ntransport = "uvloop"\n', None)
+
+
+def test_a_key_in_the_place_of_an_address_is_not_described():
+    key = "97ZZ5AkRqKq/UANLOSIskmz+MSoBi/Ymb8BCKUUeXKo="
+    chosen = config.parse(
+        f'feed.url = "wss://h/{key}"\nfeed.rest_url = "https://h/{key}"\n'
+        f'http.hosts = ["{"0a1b" * 8}"]',
+        SOURCE,
+    )
+    told = str(config.describe(chosen))
+    assert key[:12] not in told
+    assert "0a1b0a1b" not in told
+    assert "wss://h/" in told or "…" in told

@@ -192,7 +192,7 @@ ROOMS = [
     Room(
         "bundle",
         "config core.tables credentials dataset doctor errors http.asking http.metrics logs "
-        "machine store.paths verify.quick",
+        "machine masking store.paths verify.quick",
         "",
         "what is told of a recorder to others; it knows how everybody is asked, and of no key",
     ),

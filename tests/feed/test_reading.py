@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from recorder.core.frames import Frame
+from recorder.core.frames import Frame, Noted
 from recorder.core.wire.venues import wire_of
+from recorder.credentials import Secret, note_in_use
 from recorder.feed import reading
 from recorder.feed.reading import read
 from recorder.feed.sockets import Ended, Socket
@@ -153,3 +154,32 @@ async def test_a_bug_of_ours_in_a_transport_is_no_close_of_the_venue():
     socket.finish(END)
     with pytest.raises(KeyError):
         await read(socket, "ws1", Shell(), Tally())
+
+
+@pytest.mark.parametrize("signs", [True, False])
+async def test_what_is_repeated_of_a_key_is_not_kept(signs):
+    """In an error, and in a frame that nobody knows; the frame is there, and a note says so."""
+    note_in_use(Secret(("Hunter2-Zw+eLf/Q",)), "key")
+    frames = [
+        b'{"type":"error","message":"no","reason":"Hunter2-Zw+eLf/Q"}',
+        b'{"type":"weird_Hunter2-Zw+eLf/Q"}',
+        b'{"type":"error","message":"\xff Hunter2-Zw%2beLf%2fQ"}',
+        b'{"type":"error","message":"\xff unknown"}',
+        b'{"type":"heartbeat"}',
+    ]
+    socket, shell = Held(), Shell()
+    for frame in frames:
+        socket.inbox.put(frame)
+    socket.finish(END)
+    await read(socket, "ws1", shell, Tally(), signs=signs)
+    kept = [each.raw for each in shell.arrivals if isinstance(each, Frame)]
+    notes = [each for each in shell.arrivals if isinstance(each, Noted)]
+    assert len(kept) == len(frames)
+    assert kept[3:] == frames[3:]
+    if not signs:
+        assert kept == frames
+        assert notes == []
+        return
+    assert [each.kind for each in notes] == ["secret_repeated"] * 3
+    assert not any(b"Hunter2" in each for each in kept)
+    assert kept[0] == b'{"type":"error","message":"no","reason":"[redacted]"}'

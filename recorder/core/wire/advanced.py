@@ -35,7 +35,7 @@ from recorder.core.times import SECONDS_MAX, go_time_ns, rfc3339_ns
 from recorder.core.wire import advanced_orders, fields
 from recorder.core.wire import advanced_shapes as shapes
 from recorder.core.wire.fields import product_problem
-from recorder.core.wire.unreadable import UNREADABLE, malformed, text, venue_error
+from recorder.core.wire.unreadable import UNREADABLE, malformed, text, unknown_channel, venue_error
 
 SEQUENCE_MAX = fields.INT64_MAX
 FIRST_SEQUENCE = 0  # the first frame of a connection carries it (`coinbase.md` §1.4)
@@ -128,7 +128,7 @@ def _decode_unexpected(raw: bytes, error: Exception) -> Decoded:
         return Decoded("malformed", None, sequence, None, (), (malformed(str(error)),))
     channel = SUBSCRIBE_NAMES.get(loose.channel)
     if channel is None:
-        unknown = Problem("unknown_channel", f"channel {loose.channel[:100]!r}")
+        unknown = unknown_channel(f"channel {loose.channel[:100]!r}")
         return Decoded("unknown", None, sequence, None, (), (unknown,))
     problem = malformed(str(error), channel, _only_product(loose.events))
     return Decoded("malformed", channel, sequence, None, (), (problem,))

@@ -33,7 +33,7 @@ from recorder.core.numbers import amounts
 from recorder.core.times import rfc3339_ns
 from recorder.core.wire import exchange_shapes as shapes
 from recorder.core.wire import fields
-from recorder.core.wire.unreadable import UNREADABLE, malformed, text, venue_error
+from recorder.core.wire.unreadable import UNREADABLE, malformed, text, unknown_channel, venue_error
 
 FIRST_SEQUENCE = None  # the frames of a connection are not numbered (`coinbase.md` §2.5)
 
@@ -224,7 +224,7 @@ def _malformed(detail: str, kind: str | None = None, product_id: Any = None) -> 
 def _unknown(name: str, *, recorded: bool) -> Decoded:
     """Say that a frame is of a channel that has no table."""
     detail = name if recorded else f"{name}: not recorded by this version"
-    return Decoded("unknown", None, None, None, (), (Problem("unknown_channel", detail),))
+    return Decoded("unknown", None, None, None, (), (unknown_channel(detail),))
 
 
 # --- messages -----------------------------------------------------------------------------------

@@ -26,6 +26,11 @@ def malformed(detail: str, channel: str | None = None, product_id: str | None = 
     return Problem("malformed_frame", detail[:_DETAIL_CHARS_MAX], channel, product_id)
 
 
+def unknown_channel(named: str) -> Problem:
+    """What is said of a frame of a channel that has no table; a name may be anything."""
+    return Problem("unknown_channel", without_keys(redact(named))[:_DETAIL_CHARS_MAX])
+
+
 def venue_error(said: str) -> Problem:
     """What the venue said of its own accord; its texts change.
 

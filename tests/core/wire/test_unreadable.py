@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from recorder.core.messages import Problem
-from recorder.core.wire.unreadable import malformed, text, venue_error
+from recorder.core.wire.unreadable import malformed, text, unknown_channel, venue_error
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,9 @@ def test_problems_are_cut() -> None:
     )
     assert venue_error("x " * 9999) == Problem("venue_error", "x " * 250)
     assert malformed("x") == Problem("malformed_frame", "x", None, None)
+
+
+def test_the_name_of_a_channel_is_told_without_what_looks_like_a_key():
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+    assert unknown_channel("type 'auction2'").detail == "type 'auction2'"
+    assert token[:20] not in unknown_channel(f"channel {token!r}").detail
