@@ -4,8 +4,7 @@ Times are nanoseconds since 1970 UTC, prices and sizes as in the tables. Events 
 names: immutable, cheap, and good in a ``match``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -171,8 +170,11 @@ _OF_CHANGE = ("side", "price", "size")
 _TEXTS = ("price_text", "size_text")
 _LEVEL2_COLUMNS = (*_OF_MESSAGE[:4], *_OF_CHANGE, *_OF_MESSAGE[4:], *_TEXTS)
 
-Made = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Sequence[Any]]
-"""Events with the number of their last row and the time of their receipt."""
+Made = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Iterator[Any]]
+"""The number of each event's last row, the time of its receipt, and the events.
+
+They are made one by one as they are taken: each is gone before the next is there.
+"""
 
 
 def columns_of(table: Table) -> tuple[str, ...]:
@@ -186,14 +188,14 @@ def columns_of(table: Table) -> tuple[str, ...]:
 def maker_of(table: Table) -> Callable[[pa.Table, int], Iterator[Made]]:
     """What makes the events of rows of a table, which are whole messages in the order of numbers.
 
-    It gives so many at once as it is told. That is much quicker than all of them: they are used
-    while they are still in the processor's cache, and are gone before the next ones are made.
+    It gives so many at once as it is told. That is much quicker than all of them: what they are
+    made of is used while it is still in the processor's cache.
     """
-    return _level_changes if table is LEVEL2 else _row_maker(table)
+    return level_changes if table is LEVEL2 else _row_maker(table)
 
 
 def _row_maker(table: Table) -> Callable[[pa.Table, int], Iterator[Made]]:
-    make = partial(tuple.__new__, _ROW_EVENTS[table.name])
+    kind = _ROW_EVENTS[table.name]
     names = columns_of(table)
 
     def made(rows: pa.Table, at_once: int) -> Iterator[Made]:
@@ -202,7 +204,7 @@ def _row_maker(table: Table) -> Callable[[pa.Table, int], Iterator[Made]]:
         for at in range(0, len(numbers), at_once):
             some = slice(at, at + at_once)
             values = (column[some].tolist() for column in columns)
-            yield numbers[some], received[some], list(map(make, zip(*values, strict=True)))
+            yield numbers[some], received[some], _tuples(kind, zip(*values, strict=True))
 
     return made
 
@@ -222,32 +224,49 @@ def message_ends(rows: pa.Table) -> npt.NDArray[np.intp]:
     return np.append(np.flatnonzero(new) + 1, len(numbers))
 
 
-def _level_changes(rows: pa.Table, at_once: int) -> Iterator[Made]:
-    make = partial(tuple.__new__, LevelChanges)
-    ends = message_ends(rows)
+def _tuples(kind: type, values: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Tuples as those of a kind, each when it is taken."""
+    return map(tuple.__new__, repeat(kind), values)
+
+
+def level_changes(
+    rows: pa.Table, at_once: int, ends: npt.NDArray[np.intp] | None = None
+) -> Iterator[Made]:
+    """The events of rows of `level2`; ``ends`` are their `message_ends`, where they are known."""
+    ends = message_ends(rows) if ends is None else ends
     begins = np.append(0, ends[:-1])
     first = rows.take(pa.array(begins))
-    heads = [_values(first.column(name)) for name in _OF_MESSAGE]
+    heads = [_values_or_one(first.column(name)) for name in _OF_MESSAGE]
     changes = [_values(rows.column(name)) for name in _OF_CHANGE]
     texts = [_values(rows.column(name)) for name in _TEXTS]
     with_texts = [column.null_count < len(rows) for column in rows.select(_TEXTS).columns]
-    numbers, received = rows.column("ingest_seq").to_numpy()[ends - 1], heads[1]
+    numbers, received = rows.column("ingest_seq").to_numpy()[ends - 1], _values(first.column(1))
     for at in range(0, len(ends), at_once):
         some = slice(at, at + at_once)
         low, high = begins[at], ends[some][-1]
         cuts = list(map(slice, (begins[some] - low).tolist(), (ends[some] - low).tolist()))
-        values = [column[some].tolist() for column in heads]
+        values = [
+            column[some].tolist() if isinstance(column, np.ndarray) else column for column in heads
+        ]
         lists = [map(column[low:high].tolist().__getitem__, cuts) for column in changes]
         inexact = [
             _texts(column[low:high].tolist(), cuts) if there else repeat(None, len(cuts))
             for column, there in zip(texts, with_texts, strict=True)
         ]
-        columns = (*values[:4], *lists, *values[4:], *inexact)
-        yield numbers[some], received[some], list(map(make, zip(*columns, strict=True)))
+        # Not strict: what is the same in all events is repeated without end.
+        columns = zip(*values[:4], *lists, *values[4:], *inexact)  # noqa: B905
+        yield numbers[some], received[some], _tuples(LevelChanges, columns)
 
 
 def _texts(texts: list[str | None], cuts: Sequence[slice]) -> list[list[str | None] | None]:
     return [texts[cut] if any(texts[cut]) else None for cut in cuts]
+
+
+def _values_or_one(column: pa.ChunkedArray) -> npt.NDArray[Any] | Iterator[Any]:
+    """The values of a column, or the one that all of its rows have, without an end."""
+    values = _values(column)
+    one = (values == values[0]).all() if len(values) else False
+    return repeat(values[:1].tolist()[0]) if one else values
 
 
 def _values(column: pa.ChunkedArray) -> npt.NDArray[Any]:

@@ -153,7 +153,8 @@ class _Ids:
             return None
         hours = set(self._view.hours(gap.start_ns, (first[1] + 1) * HOUR_NS))
         found = self._between(before, first[0], hours)
-        if len(found[0]) < first[0] - before - 1:
+        lacking = first[0] - before - 1 - len(found[0])
+        if lacking and not self._never_came(before, first[0], lacking):
             found = self._between(before, first[0], hours | self._look_later(gap))
         if len(found[0]) < first[0] - before - 1:
             return None
@@ -199,6 +200,20 @@ class _Ids:
             received.append(rows.received[between])
         found, at = np.unique(np.concatenate(ids), return_index=True)
         return found, np.concatenate(received)[at]
+
+    def _never_came(self, before: int, first: int, lacking: int) -> bool:
+        """Whether so many ids between two are missing to this day, as the newest record has it.
+
+        Then no later hour has to be asked, however many there are.
+        """
+        record = self._view.newest_trades(self._product_id)
+        if record is None or not record["first"] <= before < first <= record["last"]:
+            return False
+        absent: int = sum(
+            max(0, min(last, first - 1) - max(begin, before + 1) + 1)
+            for begin, last in record["holes"]
+        )
+        return lacking == absent
 
     def _look_later(self, gap: Gap) -> set[int]:
         """The hours in which trades of a gap were fetched."""

@@ -7,6 +7,7 @@ replaced and files never are.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -24,7 +25,9 @@ from recorder.store.paths import (
     Root,
     Slice,
     day_in_name,
+    day_iso,
     day_text,
+    hour_from_text,
     hour_named,
     hour_text,
 )
@@ -34,6 +37,7 @@ __all__ = ["PublishedFiles", "PublishedView", "open_files"]
 
 _AROUND = 48  # hours beside those asked for that a listing takes along: one answer has 1,000 keys
 _RECORDS_HELD = 64
+_hour_in = re.compile(r"coverage/date=(\d{4})-(\d\d)-(\d\d)/hour=(\d\d)/").match
 _DAMAGED = "Run `recorder publish` where it was recorded: it replaces what is damaged."
 
 
@@ -101,6 +105,8 @@ class PublishedView(View):
         self._hours: dict[int, str] = {}  # those that have a record, with its version
         self._packed: dict[int, str] = {}  # days, likewise
         self._spans: list[tuple[int, int]] = []  # that were listed
+        self._files: dict[int, str] = {}  # of each hour one that its record must name
+        self._looked_at: list[tuple[int, int]] = []  # where such were listed
         super().__init__(root, live=False)
 
     # --- hours -----------------------------------------------------------------------------------
@@ -123,10 +129,47 @@ class PublishedView(View):
                 break
         self._spans.append((first or -HOUR_MAX, last))
 
-    def _sealed_hours(self, first: int, last: int) -> list[int]:
+    def _named_hours(self, first: int, last: int) -> list[int]:
         last = min(last, self.switched - 1)
         self._list(first, last)
         return sorted(hour for hour in self._hours if first <= hour <= last)
+
+    def _sealed_hours(self, first: int, last: int) -> list[int]:
+        last = min(last, self.switched - 1)
+        found = self._named_hours(first, last)
+        if len(found) <= last - first:
+            self._refuse_unrecorded(first, last)
+        return found
+
+    def _refuse_unrecorded(self, first: int, last: int) -> None:
+        """Raise DataError where an hour has files and no record: nobody would read its rows.
+
+        Every sealed hour has a file of `coverage`.
+        """
+        self._list_files(first, last)
+        for hour, path in sorted(self._files.items()):
+            if first <= hour <= last and hour not in self._hours:
+                record = self._top / "commits" / f"{hour_text(hour)}.json"
+                raise DataError(
+                    f"{record} is gone, and {self._top / path} is there: nobody would read the "
+                    "rows of that hour. Run `recorder publish` where it was recorded: it sends "
+                    "what is missing. If it runs just now, ask again when it is done."
+                )
+
+    def _list_files(self, first: int, last: int) -> None:
+        """Learn which hours of first to last have files, by those of `coverage`."""
+        if any(begin <= first and last <= end for begin, end in self._looked_at):
+            return
+        after = f"coverage/date={day_iso(first // 24)}" if first > 0 else ""
+        for each in self._top.bucket.entries("coverage", after):
+            found = _hour_in(each.path)
+            if found is None:
+                continue
+            hour = hour_from_text("".join(found.groups()))
+            if hour > last:
+                break
+            self._files[hour] = each.path
+        self._looked_at.append((first, last))
 
     def holds(self, hour: int) -> bool:
         """Whether anything of an hour is recorded."""
@@ -135,13 +178,19 @@ class PublishedView(View):
     def hours_back(self, hour: int) -> Iterator[int]:
         """The hours with anything recorded from one on backwards, each looked for when wanted."""
         at = min(hour, self.switched - 1)
-        yield from reversed(self._sealed_hours(at - _AROUND, at))
+        named = set(self._named_hours(at - _AROUND, at))
+        for near in range(at, at - _AROUND - 1, -1):
+            if near in named:
+                yield near
+            else:
+                self._list_files(at - _AROUND, at)
+                self._refuse_unrecorded(near, near)
         yield from reversed(self._sealed_hours(-HOUR_MAX, at - _AROUND - 1))
 
     def hour_after(self, hour: int) -> int | None:
         """The next hour with anything recorded; None where there is none."""
-        near = self._sealed_hours(hour + 1, hour + _AROUND)
-        found = near or self._sealed_hours(hour + _AROUND + 1, HOUR_MAX)
+        near = self._named_hours(hour + 1, hour + _AROUND)
+        found = near or self._named_hours(hour + _AROUND + 1, HOUR_MAX)
         return found[0] if found else None
 
     # --- files -----------------------------------------------------------------------------------

@@ -1,16 +1,14 @@
 """Everything that was recorded, once more, in order: several products and channels as one run.
 
-Of every file the next rows are held, never more; what is before the earliest end of these is made
-into events, put in order, and given out. So memory does not grow with the length of a run, and no
-event is sorted by itself.
+Of every file the next rows are held, never more; what is before the earliest end of these is put
+in order by its numbers, and made into events one by one as they are taken. So memory does not grow
+with the length of a run, and no event is sorted by itself.
 """
 
-import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
-from operator import attrgetter
+from itertools import chain, islice
+from operator import attrgetter, itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +23,6 @@ from recorder.dataset.events import (
     LevelChanges,
     Made,
     columns_of,
-    maker_of,
-    message_ends,
 )
 from recorder.dataset.files import HOUR_NS, Files, View
 from recorder.dataset.following import Books, End, ends_of
@@ -35,14 +31,15 @@ from recorder.dataset.inventory import texts
 from recorder.dataset.lines import lines_at, spans_of
 from recorder.dataset.ranges import TABLE_OF, Range, examine, require
 from recorder.dataset.reading import Span, read_span, stream_span
+from recorder.dataset.streams import Stream, making, merged
 from recorder.errors import DataError, UsageError
 from recorder.store.paths import File
 
 ROWS_HELD = 1_000_000
 _ROWS_AT_ONCE = (4_096, 65_536)
-# Of one stream alone so few that they are gone before Python's garbage collection looks at them,
-# which costs a third as much as to make them; of several, which take turns, more.
-_EVENTS_AT_ONCE = (100, 1_000)
+# What so many events are made of stays in the processor's cache; of several streams, which take
+# turns, more, because each turn costs.
+_EVENTS_AT_ONCE = (128, 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +86,19 @@ class Replay:
         self._books = Books(self._plan.ends)
         events = _with_gaps(_events(self._files, self._plan), self._plan.gaps)
         if not self._keep:
-            return chain.from_iterable(events)
+            return chain.from_iterable(map(itemgetter(2), events))
         return self._kept(events)
 
-    def _kept(self, events: Iterable[Sequence[Event]]) -> Iterator[Event]:
+    def _kept(self, made: Iterable[Made]) -> Iterator[Event]:
         books = self._books
-        for batch in events:
-            for event in batch:
+        for _, received, events in made:
+            if received.max() < books.next_end.at_ns:
+                for event in events:
+                    if type(event) is LevelChanges:
+                        books.take(event)
+                    yield event
+                continue
+            for event in events:
                 if event.recv_ns >= books.next_end.at_ns:
                     books.reach(event.recv_ns)
                 if type(event) is LevelChanges or type(event) is Gap:
@@ -103,82 +106,7 @@ class Replay:
                 yield event
 
 
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Make many objects at once, of which none is garbage: to look for some costs as much again."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
 # --- rows in order -------------------------------------------------------------------------------
-
-
-class _Stream:
-    """The events of some files that follow each other, with those that were made and not given."""
-
-    def __init__(self, making: Iterator[Made], after: int, until: int) -> None:
-        self._making = making  # wanted of it are the numbers between the two
-        self._after, self._until = after, until
-        self.made: Made | None = None
-
-    def fill(self) -> bool:
-        """Have events to give; False where there are none any more."""
-        while self.made is None or not len(self.made[0]):
-            with _without_collecting():
-                made = next(self._making, None)
-            if made is None:
-                return False
-            self.made = self._wanted(made)
-        return True
-
-    def _wanted(self, made: Made) -> Made:
-        numbers, received, events = made
-        if self._after < numbers[0] and numbers[-1] < self._until:
-            return made
-        to = slice(*np.searchsorted(numbers, [self._after + 1, self._until]).tolist())
-        return numbers[to], received[to], events[to]
-
-    def last(self) -> int:
-        """The number of the last event that is made."""
-        assert self.made is not None
-        return int(self.made[0][-1])
-
-    def take(self, to: int) -> Made:
-        """Give the events up to a number."""
-        assert self.made is not None
-        numbers, received, events = made = self.made
-        if numbers[-1] <= to:
-            self.made = None
-            return made
-        end = int(np.searchsorted(numbers, to, side="right"))
-        self.made = numbers[end:], received[end:], events[end:]
-        return numbers[:end], received[:end], events[:end]
-
-
-def _in_messages(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Rows of `level2` up to the end of a message: the next piece may go on with what is left."""
-    rest: list[pa.Table] = []
-    for piece in pieces:
-        rows = pa.concat_tables([*rest, piece], promote_options="permissive")
-        rows = rows.unify_dictionaries().combine_chunks()
-        ends = message_ends(rows)
-        last = int(ends[-2]) if len(ends) > 1 else 0
-        rest = [rows.slice(last)]
-        if last:
-            yield rows.slice(0, last)
-    yield from rest
-
-
-def _in_order(rows: pa.Table) -> pa.Table:
-    """Rows of several products, one behind the other, by their numbers."""
-    numbers = rows.column("ingest_seq").to_numpy()
-    in_order = (numbers[1:] >= numbers[:-1]).all()
-    return rows if in_order else rows.take(pa.array(np.argsort(numbers, kind="stable")))
 
 
 def _events(files: Files, plan: Plan) -> Iterator[Made]:
@@ -196,7 +124,7 @@ def _events(files: Files, plan: Plan) -> Iterator[Made]:
     while hours:
         attempt += 1
         try:
-            for made in _merged(_streams(view, plan, hours[0], after)):
+            for made in merged(_streams(view, plan, hours[0], after)):
                 yield made
                 after, attempt = int(made[0][-1]), 0
         except FileNotFoundError as error:
@@ -230,7 +158,7 @@ def _books_before(view: View, plan: Plan) -> list[Made]:
                     found.append(_as_event(str(of), held, plan.start_ns))
     found.sort(key=attrgetter("ingest_seq"))
     return [
-        (np.array([book.ingest_seq]), np.array([plan.start_ns]), [book])
+        (np.array([book.ingest_seq]), np.array([plan.start_ns]), iter([book]))
         for book in found
         if book.ingest_seq < plan.until
     ]
@@ -256,21 +184,7 @@ def _as_event(product_id: str, held: Held, at_ns: int) -> LevelChanges:
     )
 
 
-def _merged(streams: list[_Stream]) -> Iterator[Made]:
-    while streams := [stream for stream in streams if stream.fill()]:
-        to = min(stream.last() for stream in streams)
-        taken = [made for stream in streams if len((made := stream.take(to))[0])]
-        if len(taken) == 1:
-            yield taken[0]
-            continue
-        numbers = np.concatenate([made[0] for made in taken])
-        received = np.concatenate([made[1] for made in taken])
-        every = [event for made in taken for event in made[2]]
-        order = np.argsort(numbers, kind="stable")
-        yield numbers[order], received[order], [every[at] for at in order.tolist()]
-
-
-def _streams(view: View, plan: Plan, hour: int, after: int) -> list[_Stream]:
+def _streams(view: View, plan: Plan, hour: int, after: int) -> list[Stream]:
     """The files of an hour, those that follow each other as one."""
     lists: list[tuple[Table, tuple[str, ...] | None, list[File]]] = []
     for table in plan.tables:
@@ -291,16 +205,9 @@ def _streams(view: View, plan: Plan, hour: int, after: int) -> list[_Stream]:
     streams = []
     for table, products, paths in lists:
         pieces = _rows(plan, table, products, paths, at_once)
-        if table is LEVEL2 and not live:
-            pieces = _in_messages(pieces)
-        making = _making(table, pieces, _EVENTS_AT_ONCE[len(lists) > 1])
-        streams.append(_Stream(making, after, plan.until))
+        made = making(table, pieces, _EVENTS_AT_ONCE[len(lists) > 1], cut=not live)
+        streams.append(Stream(made, after, plan.until))
     return streams
-
-
-def _making(table: Table, pieces: Iterable[pa.Table], at_once: int) -> Iterator[Made]:
-    make = maker_of(table)
-    return (made for rows in pieces for made in make(_in_order(rows), at_once))
 
 
 def _rows(
@@ -332,20 +239,26 @@ def _rows(
             yield from (piece for piece in pieces if piece.num_rows)
 
 
-def _with_gaps(events: Iterable[Made], gaps: Sequence[Gap]) -> Iterator[Sequence[Event]]:
+def _with_gaps(every: Iterable[Made], gaps: Sequence[Gap]) -> Iterator[Made]:
     """Put each gap behind what was received up to its begin."""
     waiting = sorted(gaps, key=attrgetter("start_ns"))
-    for _, received, batch in events:
-        begin = 0
+    for made in every:
+        numbers, received, events = made
         # A gap begins with the microsecond of the last frame before it.
         while waiting and waiting[0].start_ns + 999 < received[-1]:
             end = int(np.searchsorted(received, waiting[0].start_ns + 999, side="right"))
-            yield batch[begin:end]
-            yield [waiting.pop(0)]
-            begin = end
-        yield batch[begin:] if begin else batch
-    if waiting:
-        yield waiting
+            if end:
+                yield numbers[:end], received[:end], islice(events, end)
+            yield _of_gap(waiting.pop(0))
+            numbers, received = numbers[end:], received[end:]
+        if len(numbers):
+            yield numbers, received, events
+    yield from map(_of_gap, waiting)
+
+
+def _of_gap(gap: Gap) -> Made:
+    at = np.array([np.iinfo(np.int64).max])  # books are to look at it by itself
+    return at, at, iter([gap])
 
 
 def tables_of(channels: Iterable[str]) -> tuple[Table, ...]:

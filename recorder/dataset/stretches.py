@@ -1,9 +1,7 @@
 """The best prices of a book through a stretch of rows, without a step for each row.
 
 A row sets its level from its message on until the next row of that level, so it stands over an
-interval of messages; the best price at a message is the best of those that stand over it. That is
-the maximum over intervals: each is the union of two blocks whose length is a power of two, so the
-blocks of each length are marked, and then handed down to those of half the length.
+interval of messages; the best price at a message is the best of those that stand over it.
 """
 
 from dataclasses import dataclass
@@ -12,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from recorder.dataset.touch import Floats, Ints, Messages, best_near, in_order, paint
+
 Flags = npt.NDArray[np.bool_]
 
 
@@ -67,17 +65,16 @@ NO_EPOCH = np.iinfo(np.int64).min
 def tops_of(changes: Changes) -> Tops:
     """The tops through the rows of one book: one connection, one epoch."""
     # The rows of a message have numbers without a hole; between messages is the rest of the line.
-    begins = np.flatnonzero(np.diff(changes.numbers, prepend=changes.numbers[0] - 2) != 1)
-    ends = np.append(begins[1:], len(changes.numbers)) - 1
-    messages = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(changes.numbers))))
-    values = np.full((len(begins), 4), np.nan)
+    new = np.zeros(len(changes.numbers), np.bool_)
+    np.not_equal(changes.numbers[1:], changes.numbers[:-1] + 1, out=new[1:])
+    messages = np.cumsum(new, dtype=np.int32)
+    ends = np.append(np.flatnonzero(new) - 1, len(new) - 1)
+    values = np.empty((len(ends), 4))
     for place, asks in ((0, False), (2, True)):
         mine = np.flatnonzero(changes.asks == asks)
-        best = _best(changes.prices[mine], changes.sizes[mine], messages[mine], len(begins), asks)
-        there = best >= 0
-        rows = mine[best[there]]
-        values[there, place] = changes.prices[rows]
-        values[there, place + 1] = changes.sizes[rows]
+        rows = changes.prices[mine], changes.sizes[mine], messages[mine]
+        best = best_near(*rows, len(ends), asks=asks) or _best(*rows, len(ends), asks=asks)
+        values[:, place], values[:, place + 1] = best
     kept = changed(values)
     return Tops(changes.received[ends[kept]], changes.numbers[ends[kept]], values[kept])
 
@@ -91,52 +88,30 @@ def changed(values: Floats) -> npt.NDArray[np.intp]:
 
 
 def _best(
-    prices: Floats, sizes: Floats, messages: Ints, count: int, asks: bool
-) -> npt.NDArray[np.int64]:
-    """The row with the best price that stands after each message; -1 where there is none."""
-    if not len(prices):
-        return np.full(count, -1)
+    prices: Floats, sizes: Floats, messages: Messages, count: int, *, asks: bool
+) -> tuple[Floats, Floats]:
+    """The best price that stands after each message, and its size; NaN where there is none.
+
+    It looks at every row, whatever the prices are.
+    """
     order, starts_price = _by_price(prices, asks)
     begin = messages[order]
     end = np.append(begin[1:], count)
     end[np.flatnonzero(starts_price[1:])] = count  # the last row of a price stands to the end
     stands = np.flatnonzero((sizes[order] > 0) & (end > begin))
-    best = _paint(begin[stands], end[stands], stands, count)
-    return np.where(best >= 0, order[best], -1)
+    ranks = np.arange(len(stands), dtype=np.int32)
+    best = paint(begin[stands], end[stands], ranks, count)
+    rows = np.append(order[stands], 0)[best]
+    return np.where(best >= 0, prices[rows], np.nan), np.where(best >= 0, sizes[rows], np.nan)
 
 
 def _by_price(prices: Floats, asks: bool) -> tuple[npt.NDArray[np.intp], Flags]:
-    """Rows by price, worst first, then in their order; and where each price begins.
-
-    Two stable sorts of 16 bits are several times faster than one of floats.
-    """
+    """Rows by price, worst first, then in their order; and where each price begins."""
     encoded = pa.array(prices).dictionary_encode()
     known = encoded.dictionary.to_numpy()
     ranks = np.empty(len(known), np.uint32)
     ranks[np.argsort(-known if asks else known)] = np.arange(len(known), dtype=np.uint32)
     codes = ranks[encoded.indices.to_numpy()]
-    order = np.argsort((codes & 0xFFFF).astype(np.uint16), kind="stable")
-    if len(known) > 0xFFFF:
-        high = (codes >> 16).astype(np.uint16)
-        order = order[np.argsort(high[order], kind="stable")]
+    order = in_order(codes)
     by_price = codes[order]
     return order, np.append(True, by_price[1:] != by_price[:-1])
-
-
-def _paint(begin: Ints, end: Ints, rank: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.int32]:
-    """The highest rank of the intervals [begin, end) over each of ``count`` places; -1 for none."""
-    best = np.full(count, -1, np.int32)
-    if not len(rank):
-        return best
-    rank = rank.astype(np.int32)
-    lengths = np.frexp((end - begin).astype(np.float64))[1] - 1  # the logarithm, rounded down
-    order = np.argsort(lengths.astype(np.uint8), kind="stable")
-    ends = np.searchsorted(lengths[order], np.arange(lengths.max() + 2))
-    for power in range(int(lengths.max()), -1, -1):
-        block = 1 << power
-        # So far ``best`` is that of blocks twice as long, each by its first place.
-        np.maximum(best[block:], best[:-block].copy(), out=best[block:])
-        mine = order[ends[power] : ends[power + 1]]
-        np.maximum.at(best, begin[mine], rank[mine])
-        np.maximum.at(best, end[mine] - block, rank[mine])
-    return best

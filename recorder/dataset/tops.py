@@ -18,12 +18,11 @@ from recorder.dataset.stretches import (
     NO_EPOCH,
     Changes,
     Flags,
-    Floats,
-    Ints,
     Tops,
     changed,
     tops_of,
 )
+from recorder.dataset.touch import Floats, Ints
 
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(

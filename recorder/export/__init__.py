@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.dataset import Dataset, Gap, open_dataset
+from recorder.dataset.published import open_files
 from recorder.errors import UsageError
 from recorder.export import hftbacktest, nautilus, tardis
 from recorder.export.check import Checked, Expected, check_books, check_trades
@@ -99,12 +100,16 @@ def export(
     price_increment: str | None = None,
     size_increment: str | None = None,
     progress: Progress | None = None,
+    endpoint: str | None = None,
+    allow_http: bool = False,
 ) -> Exported:
     """Write [start, end) of products in a format of `FORMATS` into the new directory ``out``.
 
     It is there when all of it is, and not before. Without a start a range begins with the first
     thing recorded of a product, without an end it goes to the newest. The increments replace those
     of the recorded rules. ``progress`` is called with (done, total) seconds of recorded time.
+    ``path`` may be the address of published data; ``endpoint`` and ``allow_http`` are as of
+    `recorder.open`.
 
     Raises:
         UsageError: no such format, no product, times or steps that are none; what `placed` raises.
@@ -115,7 +120,7 @@ def export(
     if kind not in FORMATS:
         raise UsageError(f"{kind!r} is no format. The formats are {', '.join(FORMATS)}.")
     chosen = list(dict.fromkeys([products] if isinstance(products, str) else products))
-    path, out = Path(path), Path(out)
+    out = Path(out)
     if not chosen:
         raise UsageError("No product to export. Name at least one with --product.")
     steps = Increments(
@@ -123,11 +128,12 @@ def export(
         None if size_increment is None else step_of(size_increment, "--size-increment"),
     )
     span = bounds(start, end)
-    db = open_dataset(path)
-    scopes = [scope_of(path, each, *span, allow_gaps=allow_gaps) for each in chosen]
+    files = open_files(path, endpoint, allow_http=allow_http)
+    db = open_dataset(path, endpoint=endpoint, allow_http=allow_http)
+    scopes = [scope_of(files, each, *span, allow_gaps=allow_gaps) for each in chosen]
     report = _Progress(progress, scopes)
-    made = Exported(kind, str(path), str(out))
-    with placed(out, path) as folder:
+    made = Exported(kind, str(files.path), str(out))
+    with placed(out, files.path if isinstance(files.path, Path) else None) as folder:
         for scope in scopes:
             made.products.append(_export_one(db, kind, scope, steps, folder, report))
         made.same = all(each.same for each in made.products)

@@ -22,11 +22,11 @@ _DISK = {
 
 
 @contextmanager
-def placed(out: Path, source: Path) -> Iterator[Path]:
+def placed(out: Path, source: Path | None) -> Iterator[Path]:
     """Give an empty folder to write in, which becomes ``out`` where nothing is raised.
 
     Raises:
-        UsageError: ``out`` holds something, or lies in the data directory ``source``.
+        UsageError: ``out`` holds something, or lies in the data directory ``source``, if any.
         LockedError: another export writes there.
         StorageError: the disk refused.
     """
@@ -36,7 +36,7 @@ def placed(out: Path, source: Path) -> Iterator[Path]:
             f"{out} is not an empty directory, and an export must not mix with anything; name a "
             "new one"
         )
-    if out.resolve().is_relative_to(source.resolve()):
+    if source is not None and out.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"{out} lies in the data directory; name a directory outside of {source}")
     staging = out.with_name(f".{out.name}.partial")
     handle = -1

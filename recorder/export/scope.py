@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class Scope:
 
 
 def scope_of(
-    path: Path, product_id: str, start_ns: int | None, end_ns: int | None, *, allow_gaps: bool
+    files: Files, product_id: str, start_ns: int | None, end_ns: int | None, *, allow_gaps: bool
 ) -> Scope:
     """A range as it was asked for; the ends that were not named are those of what is recorded.
 
@@ -60,7 +59,7 @@ def scope_of(
         gaps = tuple(gap for each in found for gap in each.gaps)
         return Scope(product_id, min(starts), end, gaps)
 
-    return Files(path).consistently(answer)
+    return files.consistently(answer)
 
 
 def trades_in(db: Dataset, scope: Scope, ours: Sum, columns: Sequence[str]) -> list[Deal]:

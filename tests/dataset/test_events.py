@@ -91,6 +91,7 @@ ROW = st.fixed_dictionaries(
 def all_made(name: str, rows: pa.Table, at_once: int = 100):
     """The numbers, times and events of rows, put together; never more at once than asked for."""
     made = list(maker_of(TABLES[name])(rows, at_once))
+    made = [(numbers, times, list(some)) for numbers, times, some in made]
     assert all(len(numbers) == len(times) == len(some) for numbers, times, some in made)
     assert all(0 < len(some) <= at_once for _, _, some in made)
     numbers, times = (np.concatenate([each[at] for each in made]) for at in (0, 1))

@@ -1,16 +1,17 @@
 """A gap of trades is none where every id over it came later; such trades count at their time."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 import recorder
-from recorder.dataset import fills
-from recorder.dataset.files import Files
+from recorder.dataset import coverage, fills
+from recorder.dataset.files import Files, hour_of_file
 from recorder.dataset.gaps import Gap
 from recorder.errors import IncompleteData
 from recorder.store.paths import Root
-from tests.dataset.scripted import Scripted, at
+from tests.dataset.scripted import HOUR, Scripted, at
 from tests.dataset.told import Stretch, Told, recorded
 
 UP_TO_NOW = at(61) + 1  # a range that ends later is not complete yet
@@ -93,6 +94,21 @@ def test_what_was_fetched_fills_it_whenever_that_was(lost, hour):
     assert gaps(db, at(1), UP_TO_NOW) == []
     assert ids(db, at(5), at(50)) == [102, 103, 108, 109, 104, 105, 106, 107]
     assert ids(db, at(3600 * hour + 65), at(3600 * hour + 75)) == []
+
+
+def test_what_never_came_is_not_looked_for_in_later_hours(lost, monkeypatch):
+    """The newest record tells which ids are missing; no later hour is opened but the next one."""
+    lost.trades(60.5, "snapshot", LOST[4:])
+    lost.trades(61, "update", [(110, 61, "103", "1")])
+    for each in range(1, 6):
+        lost.trades(3600 * each + 5, "update", [(110 + each, 3600 * each + 5, "104", "1")])
+    lost.publish()
+    lost.seal(*range(5))
+    read: list[tuple[Path, ...]] = []
+    for module in (fills, coverage):
+        monkeypatch.setattr(module, "read_file", counted(module.read_file, read))
+    assert ids(recorder.open(lost.path), at(35), at(45), allow_gaps=True) == [108, 109]
+    assert {hour_of_file(path) for path, *_ in read} <= {HOUR, HOUR + 1}
 
 
 def test_a_part_of_it_is_not_enough(lost):

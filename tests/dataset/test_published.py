@@ -150,6 +150,30 @@ def test_an_object_that_is_gone(published, both):
         store.objects |= gone
 
 
+def test_a_record_that_is_gone(published, both):
+    """It is told as in a directory: with the record's name, for each question that is about it."""
+    _, store = published
+    (name, gone), *others = sorted(
+        (key, each) for key, each in store.objects.items() if "/commits/" in key
+    )
+    assert len(others) == 1
+    db, begin = both[1], HOUR * HOUR_NS
+    del store.objects[name]
+    try:
+        for ask in (
+            lambda: db.level2("BTC-USD", begin, begin + HOUR_NS, allow_gaps=True).to_arrow(),
+            lambda: db.trades("BTC-USD", allow_gaps=True).to_arrow(),
+            lambda: db.book("BTC-USD", at=begin + 10**9),
+            lambda: list(db.replay("BTC-USD", allow_gaps=True)),
+            db.hours,
+        ):
+            with pytest.raises(DataError, match=f"{name} is gone.*recorder publish"):
+                ask()
+        assert db.book("BTC-USD", at=begin + 2 * HOUR_NS - 1).bids
+    finally:
+        store.objects[name] = gone
+
+
 def test_damaged_records_and_objects(published, both):
     """Never taken for truth."""
     _, store = published

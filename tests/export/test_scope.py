@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import recorder
+from recorder.dataset.files import Files
 from recorder.errors import IncompleteData, NoInputError
 from recorder.export.digests import Sum
 from recorder.export.scope import Scope, scope_of, trades_in
@@ -16,26 +17,26 @@ PRODUCT = "BTC-USD"
 
 def test_ends_that_are_not_named(days):
     """Are those of what is recorded, to the last row."""
-    found = scope_of(days, PRODUCT, None, None, allow_gaps=True)
+    found = scope_of(Files(days), PRODUCT, None, None, allow_gaps=True)
     rows = recorder.open(days).level2(PRODUCT, allow_gaps=True).to_arrow().column("recv_ns")
     assert found.start_ns <= rows[0].as_py()
     assert rows[-1].as_py() < found.end_ns <= rows[-1].as_py() + SECOND_NS
     assert {gap.channel for gap in found.gaps} >= {"level2"}
-    assert scope_of(days, PRODUCT, MIDNIGHT_NS, MIDNIGHT_NS + SECOND_NS, allow_gaps=False) == Scope(
-        PRODUCT, MIDNIGHT_NS, MIDNIGHT_NS + SECOND_NS, ()
-    )
+    assert scope_of(
+        Files(days), PRODUCT, MIDNIGHT_NS, MIDNIGHT_NS + SECOND_NS, allow_gaps=False
+    ) == Scope(PRODUCT, MIDNIGHT_NS, MIDNIGHT_NS + SECOND_NS, ())
 
 
 def test_gaps_and_nothing(days, tmp_path):
     """As the reader has it."""
     with pytest.raises(IncompleteData):
-        scope_of(days, PRODUCT, None, None, allow_gaps=False)
+        scope_of(Files(days), PRODUCT, None, None, allow_gaps=False)
     with pytest.raises(IncompleteData, match="not_recorded"):
-        scope_of(days, PRODUCT, 0, HOUR_NS, allow_gaps=False)
+        scope_of(Files(days), PRODUCT, 0, HOUR_NS, allow_gaps=False)
     with pytest.raises(NoInputError, match="in that range"):
-        scope_of(days, PRODUCT, 0, HOUR_NS, allow_gaps=True)
+        scope_of(Files(days), PRODUCT, 0, HOUR_NS, allow_gaps=True)
     with pytest.raises(NoInputError):
-        scope_of(tmp_path, PRODUCT, None, None, allow_gaps=True)
+        scope_of(Files(tmp_path), PRODUCT, None, None, allow_gaps=True)
 
 
 def test_trades(scripted):
@@ -44,7 +45,7 @@ def test_trades(scripted):
     scripted.trades(10, "update", [(94, 10, "65001", "0.1")])
     scripted.fetched(20, [(92, 6, "65000", "0.2"), (93, 5, "65000", "0.3")])
     scripted.publish()
-    scope = scope_of(scripted.path, PRODUCT, None, None, allow_gaps=True)
+    scope = scope_of(Files(scripted.path), PRODUCT, None, None, allow_gaps=True)
     ours, same = Sum(), Sum()
     late = trades_in(
         recorder.open(scripted.path), scope, ours, ("trade_id", "side", "price", "size")

@@ -12,6 +12,7 @@ from recorder.bucket.address import Address
 from recorder.bucket.objects import JSON, Conditions
 from recorder.bucket.sending import Content, holds, send
 from recorder.errors import NoInputError, PermissionRefusedError
+from recorder.export import export
 from recorder.publishing import Options, publish
 from tests.publishers import check_published, set_keys, to
 from tests.seaweed import (
@@ -69,6 +70,32 @@ def test_a_directory_and_its_packed_days(root, endpoint, clock):
             ours = here.select(table, "BTC-USD", allow_gaps=True).to_arrow()
             assert there.select(table, "BTC-USD", allow_gaps=True).to_arrow().equals(ours)
         assert there.book("ETH-USD") == here.book("ETH-USD")
+
+
+def test_what_is_computed_and_exported(root, endpoint, clock, tmp_path):
+    """Books at a moment, tops, events, and an export's files are those of the directory."""
+    publish(root.path, to("computed"), Options(endpoint=endpoint))
+    here, there = recorder.open(root.path), recorder.open(to("computed"), endpoint=endpoint)
+    for each in here.products():
+        product, named = each.product_id, {"allow_gaps": True, "live": False}
+        for at in (each.first, each.first + (each.last - each.first) / 2, each.last):
+            assert there.book(product, at=at) == here.book(product, at=at)
+        tops = there.top_of_book(product, **named).to_arrow()
+        assert tops.num_rows
+        assert tops.equals(here.top_of_book(product, **named).to_arrow())
+    events = list(map(repr, there.replay(allow_gaps=True)))
+    assert events == list(map(repr, here.replay(allow_gaps=True, live=False)))
+    steps = {"price_increment": "0.01", "size_increment": "0.00000001"}
+    ours, theirs = (
+        export(path, "tardis", ["BTC-USD"], tmp_path / name, allow_gaps=True, **steps, **named)
+        for path, name, named in (
+            (root.path, "here", {}),
+            (to("computed"), "there", {"endpoint": endpoint}),
+        )
+    )
+    assert theirs.source == to("computed")
+    assert theirs.same
+    assert theirs.products == ours.products
 
 
 def test_its_conditions_and_digests(endpoint):
