@@ -578,7 +578,7 @@ async def test_what_is_left_is_unsubscribed_again_and_nothing_else():
 async def test_the_back_off_ends_with_a_good_session_only(monkeypatch, lasts_s, frames, grows):
     """Data for half a minute: not the dial, not the answers alone, not a moment of data."""
     monkeypatch.setattr("recorder.feed.connection.BACKOFF_S_FIRST", 0.001)
-    monkeypatch.setattr("recorder.feed.connection.GOOD_S", 0.05)
+    monkeypatch.setattr("recorder.feed.connection.GOOD_S", 0.25)
     connects = 0
 
     async def handler(socket):
@@ -586,7 +586,7 @@ async def test_the_back_off_ends_with_a_good_session_only(monkeypatch, lasts_s, 
         connects += 1
         for _ in range(frames):
             await socket.send("{}")
-        await asyncio.sleep(lasts_s / 500)
+        await asyncio.sleep(lasts_s / 120)
         await socket.close()
 
     async with server(handler) as url, connected(url) as (connection, ear):
