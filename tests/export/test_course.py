@@ -1,6 +1,7 @@
 """What is told to the formats, in which order and how simplified."""
 
 import recorder
+from recorder.dataset.files import Files
 from recorder.export.course import (
     Changes,
     Course,
@@ -18,7 +19,7 @@ PRODUCT = "BTC-USD"
 def told(scripted, start=None, end=None, late=()):
     """The items of a course, and its counts."""
     scripted.publish()
-    scope = scope_of(scripted.path, PRODUCT, start, end, allow_gaps=True)
+    scope = scope_of(Files(scripted.path), PRODUCT, start, end, allow_gaps=True)
     course = Course(recorder.open(scripted.path), PRODUCT, scope.start_ns, scope.end_ns, late)
     return list(course), course.counts
 
