@@ -44,7 +44,11 @@ _FORMS_MAX = 400  # of the last 40 signatures or so
 _UNPRINTABLE = "a line break, or a character that cannot be shown, in it: copy it again"
 _KEY_ITSELF = re.compile(r".*(?:-----BEGIN|\{.*privateKey).*", re.DOTALL)
 # As CDP and the Exchange name their keys.
-_NAME = re.compile(r"(?:organizations/[\w-]{1,64}/apiKeys/)?[0-9a-f-]{36}|[0-9a-f]{32}")
+_NAME = re.compile(
+    r"(?:(?:organizations|projects)/[\w-]{1,64}/apiKeys/)?[0-9a-f-]{36}|[0-9a-f]{32}", re.IGNORECASE
+)
+# What may be a word of the protocol, and is not looked for in what the venue sends.
+_WORD = re.compile(r"[a-z_ -]{,16}|[A-Z0-9 -]{,12}|[0-9.]*")
 _HOW = (
     "Key files are checked as ssh does it: they belong to whoever uses them, and nobody else may "
     "read them"
@@ -83,6 +87,7 @@ class Secret(Generic[T]):
 
 
 _IN_USE: dict[str, list[Secret[str]]] = {"name": [], "key": []}
+_IN_FRAMES: list[Secret[bytes]] = []
 _OF_SIGNATURES: deque[Secret[str]] = deque(maxlen=_FORMS_MAX)
 
 
@@ -178,6 +183,8 @@ def note_in_use(texts: Secret[tuple[str, ...]], kept: Literal["name", "key"] | N
         for form in _forms(each):
             if not any(form == one.reveal() for one in held):
                 held.append(Secret(form))
+                if kept == "key" and not _WORD.fullmatch(form):
+                    _IN_FRAMES.append(Secret(form.encode(errors="replace")))
 
 
 def without_secrets(text: str, *, names: bool = False) -> str:
@@ -186,7 +193,19 @@ def without_secrets(text: str, *, names: bool = False) -> str:
     In plain, base64 and hex; what has one escaped or broken into lines is left out as a whole.
     With ``names`` also without the names of keys.
     """
-    held = (*_IN_USE["key"], *_OF_SIGNATURES, *(_IN_USE["name"] if names else ()))
+    return _without(text, lambda _: True, names=names)
+
+
+def _not_words(form: str) -> bool:
+    return _WORD.fullmatch(form) is None
+
+
+def _without(text: str, wanted: Callable[[str], bool], *, names: bool = False) -> str:
+    held = [
+        form
+        for form in (*_IN_USE["key"], *_OF_SIGNATURES, *(_IN_USE["name"] if names else ()))
+        if wanted(form.reveal())
+    ]
     for form in held:
         if form.reveal() in text:
             text = text.replace(form.reveal(), REDACTED)
@@ -197,10 +216,15 @@ def without_secrets(text: str, *, names: bool = False) -> str:
     return text
 
 
-def without_secrets_in(frame: bytes) -> bytes:
-    """Give a frame as `without_secrets` gives a text."""
+def without_secrets_in(frame: bytes, *, is_data: bool) -> bytes:
+    """Give a frame as `without_secrets` gives a text; a secret that is a plain word stays.
+
+    In data only keys are looked for, and no escapes.
+    """
+    if is_data and not any(form.reveal() in frame for form in _IN_FRAMES):
+        return frame
     text = frame.decode(errors="surrogateescape")
-    return without_secrets(text).encode(errors="surrogateescape")
+    return _without(text, _not_words).encode(errors="surrogateescape")
 
 
 def _unbroken(secret: Secret[str]) -> str:
@@ -213,6 +237,7 @@ def _forms(text: str) -> Iterator[str]:
     raw = text.encode(errors="replace")
     found = [text, json.dumps(text)[1:-1], quote(raw, safe=""), raw.hex(), raw.hex().upper()]
     found += in_base64(raw)
+    found.append(unescaped(text))  # as it is found in a text without escapes
     found += [line for line in text.splitlines() if not line.startswith("-----")]
     found += [text.upper(), text.lower(), html.escape(text), text.replace("=", "&#x3D;")]
     with suppress(ValueError):  # of a signature or a key the bytes may be repeated, too

@@ -62,7 +62,9 @@ _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Of letters and digits, at least so many digits: letters alone are words, and a year is short.
 _DIGITS_MIN = 0.12
 _PATH = re.compile(r"[A-Za-z][A-Za-z_.-]{0,22}\Z|[/~]|\.{1,2}/|[\w.-]+/|.*\.[A-Za-z0-9]{1,8}\Z")
-_CODE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+x([0-9a-fA-F]{2})")
+# From the first of a run of backslashes only: a frame may have thousands.
+_CODE = re.compile(r"(?<!\\)\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+_BREAK = re.compile(r"(?<!\\)\\+[nrt]")
 _ESCAPED_TIMES = 3
 _NO_PATH = re.compile(r"-----BEGIN|[{}\"\r\n]")
 
@@ -75,8 +77,17 @@ def redact(text: str) -> str:
 
 
 def without_keys(text: str) -> str:
-    """Give a text with ``…`` for each long run of characters as keys have them."""
-    return _RUN.sub(lambda run: "…" if _is_key_like(run[0]) else run[0], text)
+    """Give a text with ``…`` for each long run of characters as keys have them.
+
+    Where there are some in what is quoted for URLs, the whole is shown unquoted.
+    """
+    bare = unquote(text) if "%" in text else text
+    found = _RUN.sub(_masked, bare)
+    return found if found != bare else _RUN.sub(_masked, text)
+
+
+def _masked(run: re.Match[str]) -> str:
+    return "…" if _is_key_like(run[0]) else run[0]
 
 
 def unescaped(text: str) -> str:
@@ -84,7 +95,7 @@ def unescaped(text: str) -> str:
     for _ in range(_ESCAPED_TIMES):
         text = html.unescape(unquote(text))
         text = _CODE.sub(lambda code: chr(int(code[1] or code[2], 16)), text)
-    return "".join(text.replace("\\", "").split())
+    return "".join(_BREAK.sub("", text).replace("\\", "").split())
 
 
 def in_base64(raw: bytes) -> Iterator[str]:

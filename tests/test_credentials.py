@@ -10,7 +10,9 @@ import pwd
 import subprocess
 import sys
 import tempfile
+import time
 from base64 import b64encode
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ import rich
 from rich.console import Console
 from rich.pretty import pretty_repr
 
-from recorder.credentials import Secret, load, note_in_use, without_secrets
+from recorder import credentials
+from recorder.credentials import Secret, load, note_in_use, without_secrets, without_secrets_in
 from recorder.errors import (
     ConfigError,
     DataError,
@@ -37,6 +40,14 @@ NAMES = ("COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE")
 
 def getenv(**values: str):
     return values.get
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_use(monkeypatch):
+    """What a test notes as a secret is none to the others."""
+    monkeypatch.setattr(credentials, "_IN_USE", {"name": [], "key": []})
+    monkeypatch.setattr(credentials, "_IN_FRAMES", [])
+    monkeypatch.setattr(credentials, "_OF_SIGNATURES", deque())
 
 
 # --- the type ------------------------------------------------------------------------------------
@@ -372,6 +383,8 @@ def test_a_secret_is_left_out_however_it_is_repeated(known):
         known.replace("/", "\\\\/"),
         "\n".join(known[at : at + 5] for at in range(0, len(known), 5)),
         raw.hex(" "),
+        "\\n".join(known[at : at + 5] for at in range(0, len(known), 5)),
+        "\\\\r\\\\n".join(known[at : at + 7] for at in range(0, len(known), 7)),
     ]
     for each in said:
         shown = without_secrets(f"he said {each} and more")
@@ -404,3 +417,33 @@ def test_a_key_in_the_place_of_its_name_is_refused(name, tmp_path):
     with pytest.raises(ConfigError, match="has a secret in COINBASE_API_KEY") as refused:
         load(None, given.get)
     assert name[:12] not in str(refused.value)
+
+
+@pytest.mark.parametrize("known", ['ab\\cd/ef"gh+12', "a%2Fb/c+defghij", "x&lt;y/abcdefgh"])
+def test_a_secret_that_looks_escaped_itself_is_left_out(known):
+    note_in_use(Secret((known,)), "key")
+    for each in (json.dumps(json.dumps(known)), quote(quote(known, safe=""), safe="")):
+        assert each.strip('"')[:-3] not in without_secrets(f"he said {each} and more")
+
+
+def test_a_frame_of_backslashes_takes_no_time():
+    """The time grows as the text does: a hostile frame must not stop the recording."""
+    note_in_use(Secret((SECRETS[0],)), "key")
+    frame = b"\\" * 60_000
+    began_s = time.process_time()
+    assert without_secrets_in(frame, is_data=False) == frame
+    assert time.process_time() - began_s < 5.0  # it was 85 s
+
+
+@pytest.mark.parametrize("word", ["channels", "online", "BTC-USD", "65000.12"])
+def test_a_passphrase_that_is_a_word_of_the_protocol_spoils_no_frame(word):
+    note_in_use(Secret((word,)), "key")
+    frame = f'{{"type":"subscriptions","channels":[],"x":"{word}"}}'.encode()
+    assert without_secrets_in(frame, is_data=False) == frame
+    assert without_secrets_in(frame, is_data=True) == frame
+
+
+def test_a_key_in_what_looks_like_data_is_left_out():
+    note_in_use(Secret((SECRETS[1],)), "key")
+    frame = f'{{"type":"ticker","product_id":"{SECRETS[1]}","x":'.encode()
+    assert b"Hunter2" not in without_secrets_in(frame, is_data=True)

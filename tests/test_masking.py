@@ -5,6 +5,7 @@ from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha512
 from random import Random
+from urllib.parse import quote
 
 import pytest
 
@@ -160,3 +161,11 @@ def test_a_header_that_is_repeated_is_cleaned():
     said = redact("CB-ACCESS-SIGN: abc= CB-ACCESS-PASSPHRASE: PassPhraseCanary99")
     assert "abc" not in said
     assert "PassPhraseCanary99" not in said
+
+
+def test_what_is_quoted_for_urls_hides_no_key():
+    for key in ("QDFHqrjX16jLXg5j8aCo/vVSnoLwjk3cNjN5cp+N/oSkE1pXaaQ", SLASHED):
+        for text in (f"GET /x?k={quote(key, safe='')}", f"wss://h/{quote(key, safe='')}"):
+            assert key[:12] not in without_keys(text)
+            assert key[-8:-1] not in without_keys(text)
+    assert without_keys("GET /x?at=2026-11-06%2012%3A00") == "GET /x?at=2026-11-06%2012%3A00"

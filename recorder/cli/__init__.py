@@ -34,7 +34,7 @@ from recorder.cli import sql as querying
 from recorder.cli import top as watching
 from recorder.cli.terminal import plain
 from recorder.credentials import without_secrets
-from recorder.errors import RecorderError, UsageError
+from recorder.errors import PermissionRefusedError, RecorderError, UsageError
 from recorder.masking import without_keys
 
 SUMMARY = """Record Coinbase market data: every frame, in order, with every gap written down.
@@ -190,6 +190,12 @@ def _fail(message: str, code: int) -> int:
 def _refused(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):
         return _pipe_closed()
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return _fail(
+            f"{error.filename}: permission denied: run this as the user that the data or the file "
+            "belongs to (`sudo -u recorder …`), or give your own user the right to read it",
+            PermissionRefusedError.exit_code,
+        )
     if error.errno != errno.ENAMETOOLONG:
         raise error
     return _fail("a path or one of its parts is too long for a file", UsageError.exit_code)

@@ -36,7 +36,10 @@ def hasten() -> None:
 def run(
     config: Annotated[
         Path | None,
-        typer.Option(help="TOML file; see check-config --example. Without one: the defaults."),
+        typer.Option(
+            help="TOML file; see check-config --example. Without one: the defaults.",
+            readable=False,  # if we may not, we say so, with an exit code that ends restarts
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Record into this directory instead of the configured one.")

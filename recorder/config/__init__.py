@@ -20,7 +20,7 @@ from recorder.config import checks, listening
 from recorder.config.checks import WrongValueError, did_you_mean, kind_of, shown
 from recorder.config.keys import KEYS, Config, FeedConfig, HttpConfig, Key, StoreConfig
 from recorder.config.lines import KeyPath, lines_of, nearest_line
-from recorder.errors import ConfigError, NoInputError, UsageError
+from recorder.errors import ConfigError, NoInputError, PermissionRefusedError, UsageError
 from recorder.masking import shown_address, without_keys
 
 __all__ = [
@@ -56,6 +56,7 @@ def load(path: Path | None) -> Config:
 
     Raises:
         NoInputError: There is no such file, or it cannot be read.
+        PermissionRefusedError: This user may not read it.
         ConfigError: It has mistakes; the message lists all of them.
     """
     if path is None:
@@ -65,7 +66,8 @@ def load(path: Path | None) -> Config:
             raw = file.read(CONFIG_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise NoInputError(
+        wrong = PermissionRefusedError if isinstance(error, PermissionError) else NoInputError
+        raise wrong(
             f"cannot read the configuration {_shown_path(path)}: {reason}; "
             "`recorder check-config --example` prints one to start from"
         ) from None

@@ -57,7 +57,9 @@ async def read(
             came_ns, raw = first
             if len(raw) >= LONG_BYTES and venue == ADVANCED:
                 await _decode(raw, shell)
-            kept = without_secrets_in(raw) if signs and not raw.startswith(_DATA) else raw
+            kept = raw
+            if signs and len(raw) < LONG_BYTES:
+                kept = without_secrets_in(raw, is_data=raw.startswith(_DATA))
             shell.deliver(Frame(shell.now_ns(), connection_id, kept), came_ns)
             if kept != raw:
                 shell.deliver(Noted(shell.now_ns(), "secret_repeated", _REPEATED(connection_id)))

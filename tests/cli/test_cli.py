@@ -229,3 +229,33 @@ def test_a_request_that_is_not_sent_is_told_without_a_key(call):
     assert code == 64
     assert "Not sent" in err
     assert key[:12] not in out + err
+
+
+def test_data_of_somebody_else_is_told_and_no_traceback(call, stand_in):
+    def refuse(_root: Path) -> None:
+        raise PermissionError(13, "Permission denied", "/data/current.json")
+
+    stand_in("dataset", open_dataset=refuse)
+    code, out, err = call("products")
+    assert (code, out) == (77, "")
+    assert err.startswith("recorder: /data/current.json: permission denied: run this as the user")
+
+
+def test_a_configuration_that_may_not_be_read_is_not_tried_again_and_again(
+    call, tmp_path, monkeypatch
+):
+    """77 is what the unit does not restart after."""
+    settings = tmp_path / "x.toml"
+    settings.touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    opened = Path.open
+
+    def refuse(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path == settings:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    code, _, err = call("run", "--config", str(settings), "--data", str(tmp_path / "data"))
+    assert code == 77
+    assert "cannot read the configuration" in err

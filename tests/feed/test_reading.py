@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from collections import deque
 
 import pytest
 
+from recorder import credentials
 from recorder.core.frames import Frame, Noted
 from recorder.core.wire.venues import wire_of
 from recorder.credentials import Secret, note_in_use
@@ -12,6 +14,15 @@ from recorder.feed import reading
 from recorder.feed.reading import read
 from recorder.feed.sockets import Ended, Socket
 from recorder.feed.tally import Tally
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_use(monkeypatch):
+    """What a test notes as a secret is none to the others."""
+    monkeypatch.setattr(credentials, "_IN_USE", {"name": [], "key": []})
+    monkeypatch.setattr(credentials, "_IN_FRAMES", [])
+    monkeypatch.setattr(credentials, "_OF_SIGNATURES", deque())
+
 
 END = Ended(1000, "over", ours=False)
 

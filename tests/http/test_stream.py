@@ -101,8 +101,9 @@ async def test_books_are_told_to_who_asks_for_them(tmp_path):
         listener.writer.close()
 
 
-async def test_a_gap_and_its_end_are_told(tmp_path):
+async def test_a_gap_and_its_end_are_told(tmp_path, monkeypatch):
     """At once, with the numbers; the books are not valid until their snapshots."""
+    monkeypatch.setattr(stream, "PACE_S", 0.0)
     async with served(tmp_path) as there:
         await wait_for(lambda: all_recorded(there.recorder), "every channel")
         listener = await listen(there, "?events=gap,top")
