@@ -17,7 +17,7 @@ from recorder.feed.tally import Tally
 # So many frames of one connection are delivered before others get their turn: about a millisecond.
 FRAMES_AT_ONCE = 32
 LONG_BYTES = 128 * 1024  # about 1,200 levels: a millisecond
-# Frames of data begin so, and repeat nothing of a request.
+# Frames of data begin so. In them only keys are looked for, in others signatures and escapes, too.
 _DATA = tuple(
     start.encode()
     for start in (
@@ -30,9 +30,7 @@ _DATA = tuple(
         )),
     )
 )  # fmt: skip
-_REPEATED = (
-    "{}: the venue repeated a secret or a signature of ours; the frame is kept without it"
-).format
+_REPEATED = "the venue repeated a secret or a signature of ours; the frame is kept without it"
 
 
 async def read(
@@ -62,7 +60,9 @@ async def read(
                 kept = without_secrets_in(raw, is_data=raw.startswith(_DATA))
             shell.deliver(Frame(shell.now_ns(), connection_id, kept), came_ns)
             if kept != raw:
-                shell.deliver(Noted(shell.now_ns(), "secret_repeated", _REPEATED(connection_id)))
+                shell.deliver(
+                    Noted(shell.now_ns(), "secret_repeated", f"{connection_id}: {_REPEATED}")
+                )
             tally.frames += 1
             tally.bytes += len(raw)
             if not shell.has_room():

@@ -338,4 +338,4 @@ def test_a_key_in_the_place_of_an_address_is_not_described():
     told = str(config.describe(chosen))
     assert key[:12] not in told
     assert "0a1b0a1b" not in told
-    assert "wss://h/" in told or "…" in told
+    assert "…" in told
