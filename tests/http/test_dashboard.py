@@ -53,6 +53,7 @@ async def page(debugger, there):
 
 async def shot(page, name, *, whole=False):
     if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  a test's own
         await page.shot(Path(SHOTS) / f"{name}.png", whole=whole)
 
 
