@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from recorder.config import HttpConfig
-from recorder.errors import PermissionRefusedError, RecorderError, UnavailableError
+from recorder.errors import NoInputError, PermissionRefusedError, UnavailableError
 from recorder.http import place
 from recorder.http.door import token_of
 from recorder.store.lock import holder
@@ -172,7 +172,7 @@ def recording_pid(data: Path) -> int | None:
 
     Raises:
         PermissionRefusedError: this user may not read there.
-        RecorderError: it cannot be read for another reason.
+        NoInputError: it cannot be read for another reason.
     """
     try:
         return holder(Root(data).lock)
@@ -182,4 +182,6 @@ def recording_pid(data: Path) -> int | None:
             "(`sudo -u recorder …`), or give your own user the right to read it"
         ) from None
     except OSError as error:
-        raise RecorderError(f"{data} cannot be read: {error}") from None
+        raise NoInputError(
+            f"{data} cannot be read ({error.strerror}): name the data directory with --data"
+        ) from None

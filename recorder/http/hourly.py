@@ -30,7 +30,7 @@ class AskedHours:
 
 
 def read_hours(path: Path, asked: AskedHours) -> bytes:
-    """Read the map, as JSON; runs in a process of its own.
+    """Read the map, as JSON; empty for what is no channel. Runs in a process of its own.
 
     Of each product a word (``recorded``, ``unverified``, ``gap``, ``missing``, ``ahead``), seconds
     that were recorded, lost in gaps, and not recorded by anybody, and the number of gaps, each for
@@ -43,10 +43,14 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
 
     data = dataset.open_dataset(path)
     told: Sequence[ProductCoverage] = ()
-    with suppress(NoInputError, UsageError):  # no such product or channel has hours
+    try:
         told = data.coverage_map(
             asked.product_id, asked.channel, asked.start_ns, asked.end_ns
         ).products
+    except NoInputError:  # no such product has hours
+        pass
+    except UsageError:
+        return b""
     products: list[dict[str, Any]] = []
     for each in told:
         channels = {name for hour in each.hours for name in hour.channels}

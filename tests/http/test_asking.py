@@ -7,7 +7,7 @@ import pytest
 
 from recorder.config import HttpConfig
 from recorder.config.listening import Address
-from recorder.errors import PermissionRefusedError, UnavailableError
+from recorder.errors import NoInputError, PermissionRefusedError, UnavailableError
 from recorder.http import asking, place
 from recorder.http.asking import ask, recording_pid
 from recorder.store.lock import WriterLock
@@ -105,6 +105,10 @@ def test_a_directory_that_may_not_be_read_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(asking, "holder", refuse)
     with pytest.raises(PermissionRefusedError, match=r"\.lock: permission denied: run this as"):
         asking.ready(tmp_path, HttpConfig())
+    monkeypatch.undo()
+    (tmp_path / "file").touch()
+    with pytest.raises(NoInputError, match=r"Not a directory.*--data"):
+        asking.ready(tmp_path / "file", HttpConfig())
 
 
 def test_why_somebody_is_not_ready_is_told(tmp_path, monkeypatch):
