@@ -55,14 +55,16 @@ def gathered(arrivals: Iterable[tuple[int, T]]) -> Iterator[list[tuple[int, T]]]
     """What comes one by one, frames that follow each other together, so many at most."""
     frames: list[tuple[int, T]] = []
     for each in arrivals:
-        is_frame = isinstance(each[1], Frame)
-        if frames and (not is_frame or len(frames) == AT_ONCE):
+        if type(each[1]) is Frame:  # nearly always
+            frames.append(each)
+            if len(frames) >= AT_ONCE:
+                yield frames
+                frames = []
+            continue
+        if frames:
             yield frames
             frames = []
-        if is_frame:
-            frames.append(each)
-        else:
-            yield [each]
+        yield [each]
     if frames:
         yield frames
 

@@ -270,10 +270,11 @@ ROOMS = [
     ),
     Room(
         "recovery",
-        "core store errors recording checkpoints losses",
+        "beside core store errors recording checkpoints losses",
         "msgspec pyarrow",
         "joins core and store: what was",
     ),
+    Room("beside", "", "", "a thread, and what it is given to do"),
     Room("progress", "", "", "what a recording tells of itself"),
     Room(
         "listing",
