@@ -48,9 +48,9 @@ fmt: setup       ## put the code into shape
 types: setup     ## mypy, strict
 	$(BIN)/mypy
 
-bench: setup     ## figures of speed and size: ONLY=store for those of the store, LATENCY=1 for receipt to book, ROWS=n for read, PEERS=1 beside others, JSON=file
+bench: setup     ## figures of speed and size: ONLY=store for those of the store, LATENCY=1 for receipt to book, ROWS=n for read, LONG=1 for longer runs, PEERS=1 beside others, JSON=file
 ifndef PEERS
-	$(BIN)/python -m tests.bench $(if $(LATENCY),--only latency) $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(JSON),--json-lines $(JSON))
+	$(BIN)/python -m tests.bench $(if $(LATENCY),--only latency) $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(LONG),--long) $(if $(JSON),--json-lines $(JSON))
 else
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	for each in cryptofeed:cryptofeed ccxt_pro:ccxt==4.5.90 nautilus:nautilus_trader==1.221.0 advanced_py:coinbase-advanced-py==1.8.4; do \

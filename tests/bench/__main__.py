@@ -17,13 +17,17 @@ from recorder.feed.dial import TRANSPORTS
 from recorder.store.paths import Root
 from tests.bench import (
     exporting,
+    growing,
     lagging,
     listening,
     looking,
     peers,
     reading,
     resting,
+    sharing,
+    through,
     understanding,
+    weighing,
 )
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.traffic import Traffic, made, recorded
@@ -36,7 +40,16 @@ BUSY_ROWS, BUSY_ROWS_QUICK = 6_200_000, 600_000  # an hour of the design's figur
 BUSY_RATE = 9.0  # of the venue's market: about as many changes a second
 FRAMES_A_BLOCK = {8: "2 products", 149: "188 products"}  # what 200 ms bring
 READ_ROWS, READ_ROWS_QUICK = 3_000_000, 200_000  # an hour of BTC-USD
-SECTIONS = ("core", "store", "socket", "latency", "read", "export")
+SHARE_S, SHARE_S_LONG = 20.0, 120.0
+MEMORY_CHANGES, MEMORY_CHANGES_LONG = 50_000, 500_000
+DISK_CHANGES, DISK_CHANGES_LONG = 600_000, 6_000_000
+GROWTH_TURNS, GROWTH_TURNS_LONG = 12, 62  # two of warm-up, then whole parts
+GROWTH_CHANGES, GROWTH_CHANGES_LONG = 2_500_000, 50_000_000
+THROUGH_CHANGES, THROUGH_CHANGES_LONG = 150_000, 1_000_000
+SECTIONS = (
+    *("core", "store", "socket", "latency", "read", "export"),
+    *("share", "memory", "disk", "growth", "through"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        figures = _measure(folder, asked.only or SECTIONS, asked.rows, quick=asked.quick)
+        sections = asked.only or SECTIONS
+        figures = _measure(folder, sections, asked.rows, quick=asked.quick)
+        figures += _goals(folder, sections, long=asked.long)
     finally:
         shutil.rmtree(folder)
     seconds = time.monotonic() - began_s
@@ -65,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less data, fewer rounds: a minute")
+    parser.add_argument("--long", action="store_true", help="share to through: minutes to an hour")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="this section only")
     parser.add_argument("--rows", type=int, metavar="N", help="of the hour that `read` reads")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
@@ -118,6 +134,29 @@ def _measure(
         add("read", lambda: reading.measure(folder, rows, _rounds(quick=quick)))
     if "export" in sections:
         add("export", lambda: _export(folder, rows, quick=quick))
+    return figures
+
+
+def _goals(folder: Path, sections: Sequence[str], *, long: bool) -> list[Figure]:
+    """The sections that take the whole recorder, each a row of the goals; ``long``: more of it."""
+    runs: dict[str, Callable[[], list[Figure]]] = {
+        "share": lambda: sharing.measure(folder, SHARE_S_LONG if long else SHARE_S),
+        "memory": lambda: sharing.measure_memory(MEMORY_CHANGES_LONG if long else MEMORY_CHANGES),
+        "disk": lambda: weighing.measure(folder, DISK_CHANGES_LONG if long else DISK_CHANGES),
+        "growth": lambda: growing.measure(
+            folder,
+            GROWTH_TURNS_LONG if long else GROWTH_TURNS,
+            GROWTH_CHANGES_LONG if long else GROWTH_CHANGES,
+        ),
+        "through": lambda: through.measure(
+            made(THROUGH_CHANGES_LONG if long else THROUGH_CHANGES), folder, ROUNDS_QUICK
+        ),
+    }
+    figures: list[Figure] = []
+    for name, run in runs.items():
+        if name in sections:
+            print(f"… {name}", file=sys.stderr, flush=True)
+            figures += run()
     return figures
 
 

@@ -11,6 +11,7 @@ class Figure:
 
     ``beside`` is what it is compared with (a floor measured in the same run, or the design's
     figure) as (name, value in the same unit); ``design`` is what design section 10 says, in words.
+    ``note`` says what was done for it; alike notes are printed once, below the table.
     """
 
     what: str
@@ -18,6 +19,7 @@ class Figure:
     unit: str
     beside: tuple[str, float] | None = None
     design: str = ""
+    note: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -27,12 +29,14 @@ class Figure:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as text, one a line."""
-    rows = [("what", "figure", "floor or design figure", "ratio", "design section 10")]
+    rows = [("what", "figure", "floor or design figure", "ratio", "goal, design section 10")]
+    notes = list(dict.fromkeys(each.note for each in figures if each.note))
     for each in figures:
+        mark = f" [{notes.index(each.note) + 1}]" if each.note else ""
         beside = f"{each.beside[0]} {number(each.beside[1])}" if each.beside else ""
         ratio = f"{each.ratio:.2f}" if each.ratio is not None else ""
         figure = f"{number(each.value)} {each.unit}"
-        rows.append((each.what, figure, beside, ratio, each.design))
+        rows.append((each.what + mark, figure, beside, ratio, each.design))
     widths = [max(len(row[index]) for row in rows) for index in range(5)]
     lines = []
     for row in rows:
@@ -41,7 +45,8 @@ def table(figures: Sequence[Figure]) -> str:
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    told = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], *told])
 
 
 def number(value: float) -> str:

@@ -9,21 +9,24 @@ from when it came out of its socket until it was kept, understood and its book c
 import asyncio
 import json
 import multiprocessing
-import re
 import sys
 import time
 from contextlib import suppress
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 from recorder import config as settings
+from recorder import logs
 from recorder.daemon import Recorder
 from recorder.feed import plan
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
+from tests.bench.crowd import Halves, numbered, split
 from tests.bench.figures import Figure
 from tests.bench.resting import record
 from tests.bench.traffic import PRODUCTS, Traffic, made
@@ -31,12 +34,13 @@ from tests.bench.traffic import PRODUCTS, Traffic, made
 TIMES = (1, 10, 100)
 SECONDS = 6.0
 LONG_BYTES = 1_000_000
-_number = re.compile(rb'"sequence_num":(\d+)')
+TRADES = b'"channel":"market_trades"'
 GOALS_US = {"p50": 50.0, "p99": 300.0, "p99.9": 2000.0, "max": 25_000.0}
 
 
 def measure(traffic: Traffic, folder: Path, transport: str) -> list[Figure]:
     """Figures at each multiple of the recording's rate."""
+    logs.configure(service=False, level="warning")  # doubts, and nothing else, beside the table
     sealed = Root(folder / f"sealed-{transport}")
     record(made(30_000), sealed)
     span_s = (traffic.frames[-1][0] - traffic.frames[0][0]) / 1e9
@@ -153,13 +157,19 @@ async def _serve(pipe: Any, traffic: Traffic, rate: float) -> None:
     streams = {each: _of(traffic, each) for each in PRODUCTS}
 
     async def client(socket: Any) -> None:
+        with suppress(ConnectionClosed):  # the recorder is done
+            await talk(socket)
+
+    async def talk(socket: Any) -> None:
         product = None
         while product is None:
             asked = json.loads(await socket.recv())
             product = next(iter(asked.get("product_ids", ())), None)
         book, frames = streams[product]
+        # Round by round; trades come once, for the same again would be a fault each.
+        coming = chain(frames, cycle([each for each in frames if TRADES not in each[0]]))
         number = 0
-        await socket.send(_numbered(book, number), text=True)
+        await socket.send(numbered(book, number), text=True)
         await go.wait()
         began_s, sent = time.monotonic(), 0
         snapshot = product == PRODUCTS[0]
@@ -168,10 +178,10 @@ async def _serve(pipe: Any, traffic: Traffic, rate: float) -> None:
             now_s = time.monotonic() - began_s
             if snapshot and now_s > SECONDS / 2:
                 snapshot, number = False, number + 1
-                await socket.send(_numbered(book, number), text=True)
+                await socket.send(numbered(book, number), text=True)
             while sent < now_s * rate / len(PRODUCTS):
                 number += 1
-                await socket.send(_numbered(frames[sent % len(frames)], number), text=True)
+                await socket.send(numbered(next(coming), number), text=True)
                 sent += 1
 
     async with serve(client, "127.0.0.1", 0, compression=None, max_queue=None) as server:
@@ -181,20 +191,10 @@ async def _serve(pipe: Any, traffic: Traffic, rate: float) -> None:
         await asyncio.sleep(3600)
 
 
-def _of(traffic: Traffic, product_id: str) -> tuple[tuple[bytes, bytes], list[tuple[bytes, bytes]]]:
+def _of(traffic: Traffic, product_id: str) -> tuple[Halves, list[Halves]]:
     """A product's book and the frames after it, each without its number."""
     name = f'"product_id":"{product_id}"'.encode()
     mine = [raw for _, raw in traffic.frames if name in raw]
     books = [raw for _, raw in traffic.snapshots() if name in raw[:400]]
     after = mine[mine.index(books[0]) + 1 :]
-    return _split(books[0]), [_split(raw) for raw in after if len(raw) < LONG_BYTES]
-
-
-def _split(raw: bytes) -> tuple[bytes, bytes]:
-    found = _number.search(raw)
-    assert found is not None
-    return raw[: found.start(1)], raw[found.end(1) :]
-
-
-def _numbered(frame: tuple[bytes, bytes], number: int) -> bytes:
-    return b"%b%d%b" % (frame[0], number, frame[1])
+    return split(books[0]), [split(raw) for raw in after if len(raw) < LONG_BYTES]

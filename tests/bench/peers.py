@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
+from tests.bench.crowd import numbered, split
 from tests.bench.figures import number
-from tests.bench.traffic import Traffic, changes_in
+from tests.bench.traffic import Stamped, Traffic, changes_in
 
 CONTENDERS = Path(__file__).parent / "contenders"
 REPOSITORY = Path(__file__).parents[2]
@@ -48,6 +49,8 @@ class Peer:
 
 
 OURS = "decode, number grammar, wire texts of what a float does not hold, sequence check, books"
+KEPT = "all of that and rows, capture, Parquet parts that are on disk"
+TO_DISK, BESIDE, TO_DISK_GOAL = "ours, to disk", "cryptofeed", 2.3
 PEERS = (
     Peer(
         "cryptofeed", "cryptofeed", "cryptofeed.py", 5,
@@ -115,10 +118,12 @@ class Contender:
 def measure(traffic: Traffic, installed: Path, work: Path) -> list[dict[str, Any]]:
     """A row for us and for each peer that is installed: name, changes a second, ratio, goal."""
     frames, updates = work / "frames", traffic.updates()[:UPDATES]
-    raws = [raw for _, raw in (*traffic.snapshots(), *updates)]
-    frames.write_bytes(b"\n".join([b"%d" % len(traffic.snapshots()), *raws, b""]))
+    write_frames(frames, traffic.snapshots(), updates)
     present = [each for each in PEERS if (installed / each.folder).exists()]
-    commands = {"ours": [sys.executable, str(CONTENDERS / "ours.py"), str(frames)]}
+    commands = {
+        name: [sys.executable, str(CONTENDERS / script), str(frames)]
+        for name, script in (("ours", "ours.py"), (TO_DISK, "kept.py"))
+    }
     commands |= {each.name: each.command(installed, frames) for each in present}
     with ExitStack() as stack:
         racing = {name: stack.enter_context(Contender(each)) for name, each in commands.items()}
@@ -128,7 +133,10 @@ def measure(traffic: Traffic, installed: Path, work: Path) -> list[dict[str, Any
     rate = {
         name: changes_in(updates) / median(contender.seconds) for name, contender in racing.items()
     }
-    rows: list[dict[str, Any]] = [{"who": "ours", "changes_s": rate["ours"], "does": OURS}]
+    rows: list[dict[str, Any]] = [
+        {"who": "ours", "changes_s": rate["ours"], "does": OURS},
+        {"who": TO_DISK, "changes_s": rate[TO_DISK], "does": KEPT},
+    ]
     for each in present:
         alike = racing[each.name].tops in (None, racing["ours"].tops)
         rows.append(
@@ -140,7 +148,17 @@ def measure(traffic: Traffic, installed: Path, work: Path) -> list[dict[str, Any
                 "does": each.does + ("" if alike else "; ENDS WITH OTHER BEST PRICES"),
             }
         )
+        if each.name == BESIDE:
+            row = {"who": f"  {TO_DISK}", "changes_s": rate[each.name], "goal": TO_DISK_GOAL}
+            beside = {"ratio": rate[TO_DISK] / rate[each.name], "does": f"{BESIDE}'s books alone"}
+            rows.append({**row, **beside})
     return rows
+
+
+def write_frames(path: Path, snapshots: list[Stamped], after: list[Stamped]) -> None:
+    """Frames for contenders: how many snapshots, then all of them, numbered without a hole."""
+    raws = [numbered(split(raw), number) for number, (_, raw) in enumerate((*snapshots, *after))]
+    path.write_bytes(b"\n".join([b"%d" % len(snapshots), *raws, b""]))
 
 
 def table(rows: list[dict[str, Any]]) -> str:
