@@ -62,8 +62,8 @@ def exact_amounts(texts: Sequence[str]) -> list[float] | None:
 
 def numbers(texts: Sequence[str]) -> list[float] | None:
     """Convert many as `number` does, in one go; None where one breaks the grammar."""
-    if max(map(len, texts), default=0) > _DIGITS_EXACT and not all(map(_one, texts)):
-        return None
+    if not all(_one(text) for text in texts if len(text) > _DIGITS_EXACT):
+        return None  # too long; of the others what follows is enough
     if "-0" in texts:  # JSON takes it for a whole number, which has no sign
         return list(map(float, texts)) if all(map(_one, texts)) else None
     return _plain(texts, _SIGNED)
@@ -96,7 +96,8 @@ def count(text: str) -> int:
 
 def is_exact(text: str) -> bool:
     """Whether the float64 of a number that passed the grammar has the same value as its text."""
-    if len(text) <= _DIGITS_EXACT:
+    length = len(text)
+    if length <= _DIGITS_EXACT or (length == _DIGITS_EXACT + 1 and "." in text):
         return True
     digits = text.lstrip("-").replace(".", "").lstrip("0")
     if "." in text:
@@ -110,7 +111,7 @@ def inexact(texts: Sequence[str]) -> list[str | None] | None:
     """The texts that a float64 does not give back, in their places; None if all are exact."""
     if max(map(len, texts), default=0) <= _DIGITS_EXACT:
         return None
-    found = [None if is_exact(text) else text for text in texts]
+    found = [None if len(text) <= _DIGITS_EXACT or is_exact(text) else text for text in texts]
     return found if any(found) else None
 
 

@@ -75,7 +75,8 @@ ROOMS = [
         "numpy",
         "the same for many frames at once",
     ),
-    Room("core.many", "core", "numpy", "many arrivals at once, as columns"),
+    Room("core.many", "core", "", "many arrivals at once"),
+    Room("core.collected", "core", "numpy", "their rows, as columns"),
     Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
@@ -269,10 +270,11 @@ ROOMS = [
     ),
     Room(
         "recovery",
-        "core store errors recording checkpoints losses",
+        "beside core store errors recording checkpoints losses",
         "msgspec pyarrow",
         "joins core and store: what was",
     ),
+    Room("beside", "", "", "a thread, and what it is given to do"),
     Room("progress", "", "", "what a recording tells of itself"),
     Room(
         "listing",
