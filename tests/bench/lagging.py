@@ -12,7 +12,7 @@ import multiprocessing
 import sys
 import time
 from contextlib import suppress
-from itertools import chain, cycle
+from itertools import chain, count, cycle
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,10 +26,12 @@ from recorder.daemon import Recorder
 from recorder.feed import plan
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
-from tests.bench.crowd import Halves, numbered, split
+from recorder.venue import wire
+from tests.bench.crowd import Halves, split
 from tests.bench.figures import Figure
 from tests.bench.resting import record
-from tests.bench.traffic import PRODUCTS, Traffic, made
+from tests.bench.sending import Line
+from tests.bench.traffic import PRODUCTS, SECOND_NS, Traffic, made
 
 TIMES = (1, 10, 100)
 SECONDS = 6.0
@@ -157,38 +159,65 @@ async def _serve(pipe: Any, traffic: Traffic, rate: float) -> None:
     streams = {each: _of(traffic, each) for each in PRODUCTS}
 
     async def client(socket: Any) -> None:
-        with suppress(ConnectionClosed):  # the recorder is done
-            await talk(socket)
-
-    async def talk(socket: Any) -> None:
-        product = None
-        while product is None:
-            asked = json.loads(await socket.recv())
-            product = next(iter(asked.get("product_ids", ())), None)
-        book, frames = streams[product]
-        # Round by round; trades come once, for the same again would be a fault each.
-        coming = chain(frames, cycle([each for each in frames if TRADES not in each[0]]))
-        number = 0
-        await socket.send(numbered(book, number), text=True)
-        await go.wait()
-        began_s, sent = time.monotonic(), 0
-        snapshot = product == PRODUCTS[0]
-        while True:
-            await asyncio.sleep(0.001)
-            now_s = time.monotonic() - began_s
-            if snapshot and now_s > SECONDS / 2:
-                snapshot, number = False, number + 1
-                await socket.send(numbered(book, number), text=True)
-            while sent < now_s * rate / len(PRODUCTS):
-                number += 1
-                await socket.send(numbered(next(coming), number), text=True)
-                sent += 1
+        line = Line(socket)
+        asked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(
+                    _answer(line, asked, {each: streams[each][0] for each in streams})
+                )
+                tasks.create_task(_beat(line))
+                product_id = await asked
+                await go.wait()
+                await _stream(line, *streams[product_id], rate, product_id == PRODUCTS[0])
+        except* ConnectionClosed:
+            pass  # the recorder is done
 
     async with serve(client, "127.0.0.1", 0, compression=None, max_queue=None) as server:
         pipe.send(server.sockets[0].getsockname()[1])
         await asyncio.to_thread(pipe.recv)
         go.set()
         await asyncio.sleep(3600)
+
+
+async def _answer(line: Line, asked: asyncio.Future[str], books: dict[str, Halves]) -> None:
+    """Acknowledges what is asked for, and sends the book; tells the line's product once."""
+    async for text in line.socket:
+        message = json.loads(text)
+        channel, products = message["channel"], message.get("product_ids") or ["heartbeats"]
+        line.channels[channel] = products
+        if channel == "level2":
+            await line.send(books[products[0]])
+        told = wire.frame("subscriptions", time.time_ns(), 0, wire.subscriptions(line.channels))
+        await line.send(split(told))
+        if channel == "level2":
+            asked.set_result(products[0])
+
+
+async def _beat(line: Line) -> None:
+    for second in count(1):
+        await asyncio.sleep(1.0)
+        now_ns = time.time_ns()
+        beat = wire.frame("heartbeats", now_ns, 0, wire.heartbeat(now_ns, second * SECOND_NS))
+        await line.send(split(beat))
+
+
+async def _stream(
+    line: Line, book: Halves, frames: list[Halves], rate: float, snapshot: bool
+) -> None:
+    """The frames at a rate, round by round; the book again in the middle where ``snapshot``."""
+    # Trades come once, for the same again would be a fault each.
+    coming = chain(frames, cycle([each for each in frames if TRADES not in each[0]]))
+    began_s, sent = time.monotonic(), 0
+    while True:
+        await asyncio.sleep(0.001)
+        now_s = time.monotonic() - began_s
+        if snapshot and now_s > SECONDS / 2:
+            snapshot = False
+            await line.send(book)
+        while sent < now_s * rate / len(PRODUCTS):
+            await line.send(next(coming))
+            sent += 1
 
 
 def _of(traffic: Traffic, product_id: str) -> tuple[Halves, list[Halves]]:
