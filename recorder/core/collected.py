@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recorder.core.frames import Frame
 from recorder.core.knowledge import Step
 from recorder.core.messages import ASK, BID
-from recorder.core.rows import Columns, Words, columns, inexact_text
+from recorder.core.rows import Columns, Rows, Words, columns, inexact_text
 from recorder.core.tables import LEVEL2, TICKER, TRADES
 from recorder.core.wire.advanced import TICKER_COLUMNS
 from recorder.core.wire.advanced_many import Many, Told, Traded
@@ -119,6 +119,38 @@ class Collected:
             "recv_ns": self._recv_ns[places][of_frame],
             "exchange_ns": self._many.exchange_ns[places][of_frame],
         }
+
+
+# What all rows of a frame share: in a block of one frame each is a value, not a list.
+_SHARED = frozenset({"product_id", "kind", "sequence", "connection_id", "recv_ns", "exchange_ns"})
+
+
+def trades_apart(block: Columns) -> list[Rows]:
+    """The blocks of trades that `Pipeline.step` gives of the same frames, one for each."""
+    assert block.table == TRADES.name
+    names = TRADES.stored()
+    sequence = block.values[names.index("sequence")]
+    ends = np.append(np.flatnonzero(sequence[1:] != sequence[:-1]) + 1, block.count).tolist()
+    columns_of = [
+        (name in _SHARED, [None] * block.count if column is None else _listed(column))
+        for name, column in zip(names, block.values, strict=True)
+    ]
+    found: list[Rows] = []
+    begin = 0
+    for end in ends:
+        values = tuple(
+            column[begin] if shared else column[begin:end] for shared, column in columns_of
+        )
+        found.append(Rows(block.table, end - begin, values))
+        begin = end
+    return found
+
+
+def _listed(column: Any) -> list[Any]:
+    """A column as values of Python."""
+    if isinstance(column, Words):
+        return [column.words[place] for place in column.places.tolist()]
+    return list(column.tolist() if isinstance(column, np.ndarray) else column)
 
 
 def _spread(counts: NDArray[np.int64]) -> tuple[_Places, _Places]:

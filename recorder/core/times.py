@@ -59,16 +59,18 @@ def rfc3339_ns(text: str) -> int | None:
 
     Raises ValueError for anything else.
     """
-    whole = _known_seconds_ns(text[:19])
+    whole = _seconds_known.get(text[:19], -1)
+    if whole == -1:
+        whole = _known_seconds_ns(text[:19])
     if text[-1:] != "Z":
         raise ValueError(f"not a time in UTC: {text[:40]!r}")
     fraction = text[20:-1]
     if not fraction and len(text) == len("1970-01-01T00:00:00Z"):
         return whole
-    digits = fraction.isdigit() and fraction.isascii()
-    if text[19] != "." or len(fraction) > _FRACTION or not digits:
+    count = len(fraction)
+    if not (fraction.isdigit() and fraction.isascii()) or text[19] != "." or count > _FRACTION:
         raise ValueError(f"not a time: {text[:40]!r}")
-    return None if whole is None else whole + int(fraction) * _UNITS[len(fraction)]
+    return None if whole is None else whole + int(fraction) * _UNITS[count]
 
 
 _HEAD = 20  # letters before the fraction, the point included

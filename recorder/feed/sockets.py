@@ -128,6 +128,28 @@ class Inbox:
                 self._resume()
         return first
 
+    @property
+    def count(self) -> int:
+        """How many frames wait."""
+        return len(self._frames)
+
+    def take_many(self, count_max: int, bytes_max: int, long: int) -> list[tuple[int, bytes]]:
+        """The next frames, as `take` gives each, so many and about so many bytes at most.
+
+        They end before one of ``long`` bytes, which is for `take`.
+        """
+        taken: list[tuple[int, bytes]] = []
+        left = bytes_max
+        while self._frames and len(taken) < count_max and left > 0:
+            length = len(self._frames[0][1])
+            if length >= long:
+                break
+            left -= length
+            first = self.take()
+            assert first is not None
+            taken.append(first)
+        return taken
+
     async def wait(self) -> bool:
         """Wait for a frame; False where the session has ended and all were taken."""
         while not self._frames:

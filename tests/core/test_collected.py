@@ -1,10 +1,10 @@
 """Rows of many frames as columns: those that each frame has alone."""
 
-from recorder.core.collected import COLLECTED, Collected
+from recorder.core.collected import COLLECTED, Collected, trades_apart
 from recorder.core.frames import FIRST_OFFSET, Frame
 from recorder.core.knowledge import Step
 from recorder.core.messages import Level2, Ticker, Trades
-from recorder.core.rows import Origin, Rows, level2_rows, ticker_rows, trades_rows
+from recorder.core.rows import Columns, Origin, Rows, level2_rows, ticker_rows, trades_rows
 from recorder.core.tables import TABLES
 from recorder.core.wire import advanced
 from recorder.core.wire.advanced_many import CHANGES, TICKER, decode_many
@@ -55,6 +55,17 @@ def test_rows_of_many_frames_are_those_of_each() -> None:
         table = TABLES[block.table]
         single = to_arrow(table, [each for each in blocks if each.table == table.name])
         assert to_arrow(table, [block]).equals(single)
+    (traded_block,) = [block for block in step.rows if block.table == "trades"]
+    assert isinstance(traded_block, Columns)
+    apart = trades_apart(traded_block)
+    wanted = [each for each in blocks if each.table == "trades"]
+    assert len(apart) > 1
+    assert [_plain(each) for each in apart] == [_plain(each) for each in wanted]
+
+
+def _plain(block: Rows) -> tuple[int, list[object]]:
+    values = [list(each) if isinstance(each, range) else each for each in block.values]
+    return block.count, values
 
 
 def test_nothing_is_given_of_nothing() -> None:

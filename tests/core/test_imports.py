@@ -296,7 +296,9 @@ ROOMS = [
         "it joins all rooms, and nothing of replay",
     ),
     Room("stopping", "service.unit", "", "when and how a recording ends; it knows no recording"),
-    Room("meter", "core histogram", "", "what is measured of every frame, for those who look on"),
+    Room(
+        "meter", "core histogram", "numpy", "what is measured of every frame, for those who look on"
+    ),
     Room(
         "inside",
         "disk feed.signing feed.switchboard hours lineup recording",
