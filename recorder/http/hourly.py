@@ -1,6 +1,5 @@
 """How much of each hour was recorded, for a map: read in a process of its own, like intervals."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ import msgspec
 
 from recorder.errors import NoInputError, UsageError
 from recorder.http.answers import moment
-from recorder.http.intervals import NICE
 
 if TYPE_CHECKING:
     from recorder.dataset import ProductCoverage
@@ -37,8 +35,6 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
     every hour in order; those first of which most was lost. What has no product has the name of
     its channel.
     """
-    with suppress(OSError):
-        os.nice(NICE)
     from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
 
     data = dataset.open_dataset(path)
