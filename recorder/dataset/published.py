@@ -6,7 +6,9 @@ read. There are no live parts; what was published at one moment is one state, si
 replaced and files never are.
 """
 
+import errno
 import json
+import os
 import re
 from collections.abc import Iterator
 from os import PathLike
@@ -37,6 +39,7 @@ __all__ = ["PublishedFiles", "PublishedView", "open_files"]
 
 _AROUND = 48  # hours beside those asked for that a listing takes along: one answer has 1,000 keys
 _RECORDS_HELD = 64
+_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match  # a Path has one slash left
 _hour_in = re.compile(r"coverage/date=(\d{4})-(\d\d)-(\d\d)/hour=(\d\d)/").match
 _DAMAGED = "Run `recorder publish` where it was recorded: it replaces what is damaged."
 
@@ -44,19 +47,43 @@ _DAMAGED = "Run `recorder publish` where it was recorded: it replaces what is da
 def open_files(path: str | PathLike[str], endpoint: str | None, *, allow_http: bool) -> Files:
     """The files of a data directory, or of what is published at an address.
 
-    Raises NoInputError where there is none; of an address also what `open_bucket` raises.
+    Raises NoInputError where there is none, UsageError for what can be neither; of an address also
+    what `open_bucket` raises.
     """
+    _see_that_it_is_a_path(path)
     if is_address(path):
         return _open_published(parse(path), endpoint, allow_http=allow_http)
     if endpoint is not None:
         raise UsageError(f"{path}: only an address such as s3://BUCKET/PREFIX has an endpoint")
     folder = Path(path)
     if not folder.is_dir():
+        if (scheme := _scheme(str(path))) is not None:
+            raise UsageError(
+                f"an address that begins with {scheme[1]}: is none of published data. Write "
+                "s3://BUCKET/PREFIX, whoever's store it is (`endpoint` says whose), or the path of "
+                "a data directory."
+            )
         what = "not a directory" if folder.exists() else "no such directory"
         raise NoInputError(
             f"{folder}: {what}. Name one that `recorder run`, `import` or `demo` has written."
         )
     return Files(folder)
+
+
+def _see_that_it_is_a_path(path: object) -> None:
+    """Raise UsageError for what can be neither a path nor an address."""
+    text = os.fspath(path) if isinstance(path, str | PathLike) else None
+    if isinstance(text, str) and text.strip() and "\0" not in text:
+        try:
+            Path(text).stat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(f"{text[:60]!r}… is no path: it is too long.") from error
+        return
+    raise UsageError(
+        f"{path!r} is no path. Give that of a data directory, as text or a Path, or an address "
+        "such as s3://BUCKET/PREFIX."
+    )
 
 
 def _open_published(address: Address, endpoint: str | None, *, allow_http: bool) -> Files:
