@@ -86,16 +86,14 @@ def _from_text(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 20:
         return _to_ns(int(text))
     # RFC 3339 has t and z in small letters as well; Python's reader has not.
-    upper = text.upper()
+    upper = text.upper() if text.isprintable() else ""  # Python reads up to a NUL
     beyond = _beyond_us(upper)
     try:
-        if not text.isprintable():
-            raise ValueError("a control character")  # Python reads up to a NUL
         moment = datetime.fromisoformat(beyond[1] + (beyond[3] or "") if beyond else upper)
     except ValueError as error:
         raise UsageError(
-            f"{_shown(text)} is no time. Write it as 2026-11-21T19:30:00 (UTC), or as seconds since "
-            "1970."
+            f"{_shown(text)} is no time. Write it as 2026-11-21T19:30:00 (UTC), or as seconds "
+            "since 1970."
         ) from error
     return _from_datetime(moment) + (int(beyond[2].ljust(3, "0")) if beyond else 0)
 
