@@ -41,6 +41,7 @@ _AROUND = 48  # hours beside those asked for that a listing takes along: one ans
 _RECORDS_HELD = 64
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match  # a Path has one slash left
 _hour_in = re.compile(r"coverage/date=(\d{4})-(\d\d)-(\d\d)/hour=(\d\d)/").match
+_day_in = re.compile(r"packed/coverage/date=(\d{4})-(\d\d)-(\d\d)/").match
 _DAMAGED = "Run `recorder publish` where it was recorded: it replaces what is damaged."
 
 
@@ -133,6 +134,7 @@ class PublishedView(View):
         self._packed: dict[int, str] = {}  # days, likewise
         self._spans: list[tuple[int, int]] = []  # that were listed
         self._files: dict[int, str] = {}  # of each hour one that its record must name
+        self._days_there: dict[int, str] = {}  # of each packed day the same
         self._looked_at: list[tuple[int, int]] = []  # where such were listed
         super().__init__(root, live=False)
 
@@ -171,17 +173,30 @@ class PublishedView(View):
     def _refuse_unrecorded(self, first: int, last: int) -> None:
         """Raise DataError where an hour has files and no record: nobody would read its rows.
 
-        Every sealed hour has a file of `coverage`.
+        Every sealed hour has a file of `coverage`, of its own or in its packed day; which hours
+        that day holds its record tells.
         """
         self._list_files(first, last)
-        for hour, path in sorted(self._files.items()):
-            if first <= hour <= last and hour not in self._hours:
-                record = self._top / "commits" / f"{hour_text(hour)}.json"
-                raise DataError(
-                    f"{record} is gone, and {self._top / path} is there: nobody would read the "
-                    "rows of that hour. Run `recorder publish` where it was recorded: it sends "
-                    "what is missing. If it runs just now, ask again when it is done."
-                )
+        there = {hour: path for hour, path in self._files.items() if first <= hour <= last}
+        for day in self._days_there:
+            hours = [hour for hour in range(24 * day, 24 * day + 24) if first <= hour <= last]
+            unrecorded = [hour for hour in hours if hour not in self._hours]
+            if unrecorded and day not in self._packed:
+                self._refuse(day_text(day), self._days_there[day], "hours")
+            for hour in unrecorded:
+                if self.packed(hour) is not None:
+                    there[hour] = f"commits/{day_text(day)}.json"
+        for hour, path in sorted(there.items()):
+            if hour not in self._hours:
+                self._refuse(hour_text(hour), path, "hour")
+
+    def _refuse(self, name: str, path: str, what: str) -> None:
+        record = self._top / "commits" / f"{name}.json"
+        raise DataError(
+            f"{record} is gone, and {self._top / path} is there: nobody would read the rows of "
+            f"{'those' if what == 'hours' else 'that'} {what}. Run `recorder publish` where it was "
+            "recorded: it sends what is missing. If it runs just now, ask again when it is done."
+        )
 
     def _list_files(self, first: int, last: int) -> None:
         """Learn which hours of first to last have files, by those of `coverage`."""
@@ -196,6 +211,15 @@ class PublishedView(View):
             if hour > last:
                 break
             self._files[hour] = each.path
+        after = f"packed/coverage/date={day_iso(first // 24)}" if first > 0 else ""
+        for each in self._top.bucket.entries("packed/coverage", after):
+            found = _day_in(each.path)
+            if found is None:
+                continue
+            day = hour_from_text("".join(found.groups()) + "00") // 24
+            if day > last // 24:
+                break
+            self._days_there[day] = each.path
         self._looked_at.append((first, last))
 
     def holds(self, hour: int) -> bool:
