@@ -30,10 +30,10 @@ class AskedHours:
 def read_hours(path: Path, asked: AskedHours) -> bytes:
     """Read the map, as JSON; runs in a process of its own.
 
-    Of each product a word (``recorded``, ``unverified``, ``gap``, ``missing``, ``ahead``), seconds
-    that were recorded, lost in gaps, and not recorded by anybody, and the number of gaps, each for
-    every hour in order; those first of which most was lost. What has no product has the name of
-    its channel.
+    Of each product a word (``recorded``, ``unverified``, ``gap``, ``partly``, ``missing``,
+    ``ahead``), seconds that were recorded, lost in gaps, and not recorded by anybody, and the
+    number of gaps, each for every hour in order; those first of which most was lost. What has no
+    product has the name of its channel.
     """
     from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
 

@@ -372,7 +372,7 @@ ROOMS = [
     Room(
         "dataset",
         "bucket store.days store.orphans store.paths store.parts store.records core.frames "
-        "core.tables core.numbers core.coverage core.book core.messages errors times",
+        "core.tables core.numbers core.coverage core.book core.messages errors times queries",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),
