@@ -225,14 +225,16 @@ class Recorder:
         await asyncio.to_thread(recording.flush, self.stopping.may_publish)
         recording.capture.close()
         pipeline = recording.pipeline
-        self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps
+        self._summary.frames, self._summary.gaps = self._frames, pipeline.gaps_told()
+        self._summary.sequence_gaps = pipeline.sequence_gaps
         self._summary.faults = pipeline.faults
         self._summary.sealed = list(self._hours.sealed)
         self._summary.rows = dict(sorted(self._rows.items()))
         self._log.info(
             "recorder_stopped",
             frames=self._frames,
-            gaps=pipeline.gaps,
+            gaps=pipeline.gaps_told(),
+            sequence_gaps=pipeline.sequence_gaps,
             faults=pipeline.faults,
             duration_s=round(time.monotonic() - self._started_s, 3),
         )
@@ -402,7 +404,8 @@ class Recorder:
             products=len(self.lineup.products),
             frames=self._frames,
             changes=self._rows["level2"],
-            gaps=recording.pipeline.gaps,
+            gaps=recording.pipeline.gaps_told(),
+            sequence_gaps=recording.pipeline.sequence_gaps,
             capture_bytes=recording.capture.bytes_written,
             connections_up=sum(each.connection_id is not None for each in self._connections),
             connections=len(self._connections),

@@ -347,7 +347,8 @@ class _Import:
         pipeline = recording.pipeline
         for label, frames in pipeline.messages.items():
             self.report.messages[label] = self.report.messages.get(label, 0) + frames
-        self.report.gaps += pipeline.gaps
+        self.report.gaps += pipeline.gaps_told()
+        self.report.sequence_gaps += pipeline.sequence_gaps
         self.report.faults += pipeline.faults
         self._recording = None
 

@@ -36,13 +36,18 @@ class TradesSummary:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import read and wrote. ``messages`` counts frames by channel and type."""
+    """What an import read and wrote. ``messages`` counts frames by channel and type.
+
+    ``gaps`` are those of coverage, for each channel of each product; ``sequence_gaps`` are holes in
+    the numbering.
+    """
 
     files: int = 0
     frames_in: int = 0
     frames_out: int = 0
     connections: int = 0
     gaps: int = 0
+    sequence_gaps: int = 0
     faults: int = 0
     hours: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)

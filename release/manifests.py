@@ -120,7 +120,7 @@ def image_faults(text: str) -> list[str]:
     installs = re.findall(r"pip install (.*?)(?:&&|$)", " ".join(rest for _, rest in steps))
     rules = {
         "runs as root": re.fullmatch(r"[1-9]\d*:[1-9]\d*", own.get("USER", "")),
-        "is never asked how it is": "/readyz" in own.get("HEALTHCHECK", ""),
+        "is never asked how it is": "--ready" in own.get("HEALTHCHECK", ""),
         "starts a shell": own.get("ENTRYPOINT", "").startswith("["),
         "keeps data in the image": own.get("VOLUME") == "/var/lib/recorder",
         "has a base that cannot be pinned": all(

@@ -116,6 +116,11 @@ def fill(tree: Path, target: Target, dist: Path, wheels: Path | None) -> None:
     papers = tree / "usr/share/doc/recorder"
     _put(units / "recorder.toml", papers / "examples/recorder.toml")
     _put(PROJECT / "LICENSE", papers / "copyright")
+    for path in sorted((PROJECT / "docs").glob("*.*")):
+        _put(path, papers / "docs" / path.name)
+    for folder in ("prometheus", "grafana"):
+        for path in sorted((PROJECT / "deploy" / folder).iterdir()):
+            _put(path, papers / "deploy" / folder / path.name)
     _write(papers / "changelog.gz", _packed((PROJECT / "CHANGELOG.md").read_text("utf-8")))
     _write(papers / "recorder.cdx.json", as_text(_bill(target.python)).encode())
     share = tree / "usr/share"

@@ -65,13 +65,13 @@ async def test_a_full_disk_is_waited_for(tmp_path):
                     while True:
                         file.write(bytes(1 << 20))
                         file.flush()
-                faults = running.progress().gaps
+                faults = running.progress().sequence_gaps
                 await wait_for(lambda: running._disk._refused, "the refusal")
                 frames = running.progress().frames
                 await wait_for(lambda: running.progress().frames > frames + 50, "frames in memory")
                 filler.unlink()
                 await wait_for(lambda: not running._disk._refused, "recovery", RESUME_S_MAX)
-                assert running.progress().gaps == faults == 0
+                assert running.progress().sequence_gaps == faults == 0
             sent = [bytes(frame) for frame in venue.sent(-1)]
         got = captured(root)
         assert got == sent[: len(got)]

@@ -232,7 +232,7 @@ async def record(root: Path) -> None:
     ):
         await wait_for(lambda: all_recorded(running), "every channel")
         venue.skip(3)
-        await wait_for(lambda: running.progress().gaps == 1, "the gap")
+        await wait_for(lambda: running.progress().sequence_gaps == 1, "the gap")
         await wait_for(lambda: running.progress().books_live == 2, "both books again")
         await wait_for((root / "current.json").exists, "the switch")
         for kind in ("level2", "trades"):
@@ -709,7 +709,18 @@ def test_the_unit_runs_a_command_that_exists():
     assert words[-1] == unit_values("ConditionPathExists")[0]
 
 
+def test_the_image_asks_by_a_command_that_exists():
+    text = (ROOT / "deploy/Containerfile").read_text(encoding="utf-8")
+    (asked,) = re.findall(r"^HEALTHCHECK .*\n +CMD (.*)$", text, re.MULTILINE)
+    words = json.loads(asked)
+    assert words[1:4] == ["-I", "-m", "recorder"]
+    check_own_command(words[4:], asked)
+    (run,) = re.findall(r"^CMD (.*)$", text, re.MULTILINE)
+    assert words[-1] == json.loads(run)[-1], "asked by another configuration"
+
+
 def test_the_unit_gives_up_only_where_a_person_must_act():
     assert unit_values("Restart") == ["always"]
-    stays = {str(each.exit_code) for each in (errors.PermissionRefusedError, errors.ConfigError)}
+    kinds = (errors.UsageError, errors.NoInputError, errors.PermissionRefusedError)
+    stays = {str(each.exit_code) for each in (*kinds, errors.ConfigError)}
     assert set(unit_values("RestartPreventExitStatus")[0].split()) == stays

@@ -85,7 +85,7 @@ async def test_replaying_the_capture_gives_the_same_files(tmp_path):
     ):
         await wait_for(lambda: running.progress().frames > 300, "300 frames")
         venue.skip(2)
-        await wait_for(lambda: running.progress().gaps == 1, "a gap")
+        await wait_for(lambda: running.progress().sequence_gaps == 1, "a gap")
         await wait_for(lambda: running.progress().books_live == 2, "both books again")
     finishing.seal(origin, include_current=True)
     recovery.rebuild(Root(origin), Root(again))
@@ -223,7 +223,7 @@ async def test_lost_frames_are_a_gap_and_the_books_come_back(tmp_path):
     ):
         await wait_for(lambda: all_recorded(running), "every channel")
         venue.skip(3)
-        await wait_for(lambda: running.progress().gaps == 1, "the gap")
+        await wait_for(lambda: running.progress().sequence_gaps == 1, "the gap")
         await wait_for(lambda: running.progress().books_live == 2, "both books again")
         venue.freeze()
     gaps = live_rows(
@@ -300,7 +300,7 @@ async def test_the_real_capture_over_the_socket_gives_the_rows_of_the_import(tmp
         async with recording(config) as running:
             await wait_for(lambda: running.progress().frames >= want["frames"]["in"], "every frame")
     report = replay.import_captures([ADVANCED], imported)
-    assert (report.gaps, report.faults) == (0, 0)
+    assert (report.sequence_gaps, report.faults) == (0, 0)
     assert live_rows(played, "faults") == []
     assert all(row[0] == "recorded" for row in live_rows(played, "coverage", "state"))
     for product, final in want["final_books"].items():

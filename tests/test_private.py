@@ -170,7 +170,7 @@ async def test_a_gap_on_own_orders_is_answered_by_a_new_connection(tmp_path):
             (line,) = (each for each, to in venue._sessions.items() if "user" in to.channels)
             line.faults.skip = 1
             await wait_for(lambda: running._rows["user_orders"] >= 54 + 40, "the orders again")
-            assert running.progress().gaps == 1
+            assert running.progress().sequence_gaps == 1
     rows = live_rows(tmp_path / "data", "user_orders", "connection_id, kind")
     assert len({row[0] for row in rows if row[1] == "snapshot"}) == 2
     gaps = live_rows(tmp_path / "data", "coverage", "channel, state, reason")

@@ -102,7 +102,7 @@ def test_the_real_recording_gives_what_is_expected_of_it(tmp_path):
         wanted["frames"]["out"],
     )
     assert report.messages == wanted["types"]
-    assert (report.connections, report.gaps, report.faults) == (1, 0, 0)
+    assert (report.connections, report.sequence_gaps, report.faults) == (1, 0, 0)
     for product_id, book in wanted["final_books"].items():
         got = report.books[product_id]
         assert got.valid
@@ -135,7 +135,7 @@ def test_the_real_recording_in_parts_and_without_times(tmp_path):
     untimed = [json.dumps({**json.loads(line), "t": None}) + "\n" for line in lines]
     again = replay.import_captures([write(tmp_path / "n.gz", untimed)], tmp_path / "untimed")
     assert (again.books, again.trades, again.rows) == (whole.books, whole.trades, whole.rows)
-    assert (again.gaps, again.faults) == (0, 0)
+    assert (again.sequence_gaps, again.faults) == (0, 0)
 
 
 def recordings(coverage: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -160,7 +160,7 @@ def test_the_real_recordings_of_the_exchange(tmp_path, capture):
     wanted = expected(capture)
     assert report.frames_in == wanted["frames"]["in"]
     assert report.messages == wanted["types"]
-    assert report.gaps == 0
+    assert report.sequence_gaps == 0
     for product_id, book in wanted.get("final_books", {}).items():
         got = report.books[product_id]
         assert got.valid
@@ -221,7 +221,7 @@ def test_part_files_in_any_order_are_one_connection(tmp_path, order, whole_secon
     cuts = [lines[:third], lines[third : 2 * third], lines[2 * third :]]
     files = [write(tmp_path / f"{n}.gz", cut) for n, cut in enumerate(cuts)]
     report = replay.import_captures([files[n] for n in order], tmp_path / "data")
-    assert (report.connections, report.gaps) == (1, 0)
+    assert (report.connections, report.sequence_gaps) == (1, 0)
     wanted = [arrival.raw for arrival in arrivals if isinstance(arrival, Frame)]
     assert frames_in(tmp_path / "data") == wanted
 
@@ -232,7 +232,7 @@ def test_a_part_in_the_middle_that_is_missing(tmp_path):
     third = len(lines) // 3
     files = [write(tmp_path / "0.gz", lines[:third]), write(tmp_path / "2.gz", lines[2 * third :])]
     report = replay.import_captures(files, tmp_path / "data")
-    assert (report.connections, report.gaps) == (2, 0)
+    assert (report.connections, report.sequence_gaps) == (2, 0)
     rows = sealed_rows(tmp_path / "data")
     check_coverage(rows)
     [gap] = gaps_of(rows, "ticker", "BTC-USD")
@@ -245,7 +245,7 @@ def test_two_recorders_that_call_their_connections_the_same(tmp_path):
     first, second = one_connection(seed=1), one_connection(seed=2, start_s=10.0005)
     files = [write(tmp_path / "a.gz", lines_of(first)), write(tmp_path / "b.gz", lines_of(second))]
     report = replay.import_captures(files, tmp_path / "data")
-    assert (report.connections, report.gaps) == (2, 0)
+    assert (report.connections, report.sequence_gaps) == (2, 0)
     opened = [
         arrival
         for _, arrival in read_arrivals([tmp_path / "data" / "capture"])
@@ -403,7 +403,7 @@ def test_a_bad_line_leaves_nothing(tmp_path):
         replay.import_captures([bad], tmp_path / "data")
     assert not (tmp_path / "data").exists()
     write(bad, lines)
-    assert replay.import_captures([bad], tmp_path / "data").gaps == 0
+    assert replay.import_captures([bad], tmp_path / "data").sequence_gaps == 0
 
 
 def test_an_hour_is_imported_once(tmp_path):
@@ -547,7 +547,7 @@ def test_a_disk_that_refuses_is_told_as_such(tmp_path, monkeypatch):
         replay.import_captures([file], tmp_path / "data")
     assert Root(tmp_path / "data").captured_hours() == []
     assert Root(tmp_path / "data").part_hours() == []
-    assert replay.import_captures([file], tmp_path / "data").gaps == 0
+    assert replay.import_captures([file], tmp_path / "data").sequence_gaps == 0
 
 
 def test_the_progress_ends_at_the_size_of_the_files(tmp_path):

@@ -14,7 +14,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 import typer
 from rich.markup import escape
@@ -46,6 +46,7 @@ this machine, records it, and reads back what was written.
 """
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
+_NO_HOME = "Could not determine home directory."  # what Path.expanduser says, as a RuntimeError
 # Typer has no public name for the class of all usage errors, only for this child of it.
 _TYPER_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -114,8 +115,24 @@ _PANELS: tuple[tuple[str, dict[str, Callable[..., None]]], ...] = (
     ),
     ("Ask", {"api": api.api}),
 )
+
+
+def _unlooked(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose paths nobody looks at before it does.
+
+    Typer would call it a wrong use (64) where this user may not read one; to us it is a permission
+    (77), told with what to do, and `doctor` looks on.
+    """
+    for hint in get_type_hints(command, include_extras=True).values():
+        for said in getattr(hint, "__metadata__", ()):
+            if getattr(said, "readable", False):
+                said.readable = False
+    return command
+
+
 for _panel, _commands in _PANELS:
     for _name, _command in _commands.items():
+        _unlooked(_command)
         app.command(_name, rich_help_panel=_panel, help=help_text(_command.__doc__ or ""))(_command)
 
 _auth = typer.Typer(
@@ -123,6 +140,7 @@ _auth = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _name, _signing in auth.COMMANDS.items():
+    _unlooked(_signing)
     _auth.command(_name, help=help_text(_signing.__doc__ or ""))(_signing)
 app.add_typer(_auth, name="auth", rich_help_panel="Ask")
 
@@ -170,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_usage(error), UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         return _refused(error)
     except SystemExit as stop:
         # Typer meets a closed pipe before we do, and leaves with 1.
@@ -187,16 +205,20 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _refused(error: OSError) -> int:
+def _refused(error: OSError | RuntimeError) -> int:
+    """What the system says of a path or a pipe; what else it may be is a bug of ours."""
     if isinstance(error, BrokenPipeError):
         return _pipe_closed()
+    if str(error) == _NO_HOME:
+        said = "a path begins with ~ and a name that is no user's: write the path in full"
+        return _fail(said, UsageError.exit_code)
     if isinstance(error, PermissionError) and error.filename is not None:
         return _fail(
             f"{error.filename}: permission denied: run this as the user that the data or the file "
             "belongs to (`sudo -u recorder …`), or give your own user the right to read it",
             PermissionRefusedError.exit_code,
         )
-    if error.errno != errno.ENAMETOOLONG:
+    if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
         raise error
     return _fail("a path or one of its parts is too long for a file", UsageError.exit_code)
 

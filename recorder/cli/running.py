@@ -9,6 +9,7 @@ from rich.text import Text
 from recorder import config as settings
 from recorder.cli import terminal
 from recorder.cli.record import JSON_HELP
+from recorder.config import HttpConfig
 from recorder.errors import UnavailableError
 
 
@@ -19,6 +20,10 @@ def status(
     config: Annotated[
         Path | None, typer.Option(help="TOML file: for data, and the token and certificate.")
     ] = None,
+    only_ready: Annotated[
+        bool,
+        typer.Option("--ready", help="Ask for nothing else than whether it is ready; quick."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Show whether it records as it should, and what the directory holds.
@@ -29,9 +34,13 @@ def status(
     Examples:
         recorder status                      of ./data
         recorder status --config /etc/recorder.toml --json
+        recorder status --config /etc/recorder.toml --ready    for a health check
     """
     chosen = settings.load(config)
     root = (data or chosen.data).expanduser()
+    if only_ready:
+        _tell_ready(root, chosen.http, as_json=as_json)
+        return
     from recorder import dataset  # noqa: PLC0415  heavy
     from recorder.http import asking  # noqa: PLC0415  heavy
 
@@ -57,6 +66,22 @@ def status(
     else:
         show(document)
     if live is None or not live["ready"]:
+        raise typer.Exit(1)
+
+
+def _tell_ready(root: Path, http: HttpConfig, *, as_json: bool) -> None:
+    """One line, or a document of two fields; exit code 1 where it is not ready."""
+    from recorder.http import asking  # noqa: PLC0415  heavy
+
+    try:
+        wrong = asking.ready(root, http)
+    except UnavailableError as error:
+        wrong = str(error)
+    if as_json:
+        terminal.print_json({"ready": wrong is None, "why": wrong})
+    else:
+        terminal.output().print("ready" if wrong is None else f"not ready: {terminal.plain(wrong)}")
+    if wrong is not None:
         raise typer.Exit(1)
 
 

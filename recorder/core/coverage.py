@@ -119,6 +119,14 @@ class Coverage:
         if key not in self.tracks and self.admits(key):
             self.tracks[key] = Track(missing=Missing(at_ns, reason, quiet=quiet))
 
+    def open_gaps(self) -> list[tuple[Key, Missing]]:
+        """What is missing now: tracks that should be recorded and that no connection records."""
+        return [
+            (key, track.missing)
+            for key, track in self.tracks.items()
+            if track.missing is not None and not track.missing.quiet and not track.recordings
+        ]
+
     def want(self, key: Key, messages_missing: int | None = None) -> None:
         """A track was asked for in vain: the gap before its first data counts.
 

@@ -59,7 +59,8 @@ class Knowledge:
     """Sessions, books, trades and coverage.
 
     ``books`` is keyed by (connection, product); ``messages`` counts frames by label
-    (``l2_data/update``); ``gaps`` and ``faults`` count what was found. ``checkpoint`` holds the
+    (``l2_data/update``); ``sequence_gaps`` (holes in the numbering) and
+    ``faults`` count what was found. ``checkpoint`` holds the
     books that a replay begins with, until the `Carried` that names them. ``flows`` knows how often
     each channel of a product speaks, ``audits`` counts how tickers fit the books, ``statuses`` is
     what the venue last said of each product. ``idle_since_ns`` is when the recording before ended,
@@ -74,7 +75,7 @@ class Knowledge:
         self.trades: dict[str, TradeIds] = {}
         self.coverage = Coverage()
         self.messages: Counter[str] = Counter()
-        self.gaps = 0
+        self.sequence_gaps = 0
         self.faults = 0
         self.checkpoint: dict[tuple[str, str], Level2] = {}
         self.flows: dict[Key, Flow] = {}
@@ -97,6 +98,14 @@ class Knowledge:
         self.sessions.pop(connection_id, None)
         for key in [key for key in self.books if key[0] == connection_id]:
             del self.books[key]
+
+    def gaps_told(self) -> int:
+        """Gaps of coverage since this process began, for each channel of each product.
+
+        Those that ended and those that go on: after a lost connection there are as many as there
+        were channels of products on it, with no hole in the numbering.
+        """
+        return self.tallies.gaps.total() + len(self.coverage.open_gaps())
 
     def products_of(self, connection_id: str) -> list[str]:
         """The products that a connection has books of, by name."""

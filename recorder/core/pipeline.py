@@ -247,7 +247,7 @@ class Pipeline(Knowledge):
         session.snapshots_doubted(None, place.origin.recv_ns)
         span = f"sequence {gap.expected} … {gap.got - 1}"
         if gap.missing:
-            self.gaps += 1
+            self.sequence_gaps += 1
             self.tallies.frames_missing += gap.missing
             also = f"; {gap.unreadable} came and cannot be read" if gap.unreadable else ""
             detail = f"{span} missing ({gap.missing} frames{also})"

@@ -34,7 +34,10 @@ def rights(case: Case) -> Verdict:
     status = case.data.stat()
     owner = pwd_name(status.st_uid)
     if not may_write(case.data):
-        fix = f"run this as {owner}, or `chown -R {me} {case.data}`"
+        fix = (
+            f"run this as {owner}: `sudo -u {owner} recorder doctor …`; only where {me} is to "
+            f"record there from now on: `sudo chown -R {me} {case.data}`"
+        )
         return bad(f"{me} may not write to {case.data}, which belongs to {owner}", fix)
     if status.st_mode & 0o002:
         return doubtful(f"anybody may write to {case.data}", f"chmod o-w {case.data}")

@@ -16,6 +16,7 @@ WAIT_S_MAX = 10.0
 RESTARTS_GOOD = 3
 _SHOWN = ("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "UnitFileState")
 _LOOK = f"`journalctl -u {UNIT} -n 50` says why"
+_LOG = f"its log says more (`journalctl -u {UNIT} -n 50` where systemd runs it)"
 
 
 def unit(_: Case) -> Verdict:
@@ -82,5 +83,5 @@ def _served(case: Case) -> Verdict:
         )
     if not live["ready"]:
         why = "; ".join(str(each["detail"]) for each in live["reasons"])
-        return bad(f"it is served, and says that it does not record as it should: {why}", _LOOK)
+        return bad(f"it is served, and says that it does not record as it should: {why}", _LOG)
     return good(f"it is served, and ready with {live['products']} products")

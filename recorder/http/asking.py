@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import ssl
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +55,30 @@ def ask(data: Path, config: HttpConfig, target: str = "/v1/status") -> dict[str,
     return told
 
 
+def ready(data: Path, config: HttpConfig) -> str | None:
+    """Why nobody records into a directory as they should; None: somebody does.
+
+    Quick, for health checks: a recorder that serves HTTP is asked for `/readyz`, whatever its
+    address, certificate and token; of one that serves none it is known only that it runs.
+    """
+    pid = recording_pid(data)
+    if pid is None:
+        return f"nobody records into {data}"
+    # Health needs no token; without one the reasons stay unsaid.
+    found = place.read(data)
+    if found is None:
+        return None
+    token_file = config.token_file if found.token else None
+    code, content = _get(found, config, "/readyz", token_file)
+    if code == HTTPStatus.OK:
+        return None
+    try:
+        reasons = [each["detail"] for each in json.loads(content).get("reasons", ())]
+    except (ValueError, TypeError, KeyError):
+        reasons = []
+    return "; ".join(reasons) or f"process {pid} says that it is not ready ({code})"
+
+
 def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int, bytes] | None:
     """Ask for a path: where that was, the status and the body; None where nobody serves it.
 
@@ -62,16 +87,22 @@ def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int
     found = place.read(data)
     if found is None:
         return None
+    if found.token and config.token_file is None:
+        raise UnavailableError(
+            f"{found.url} wants a token: name the configuration with --config, which has "
+            "http.token_file"
+        )
+    return found, *_get(found, config, target, config.token_file if found.token else None)
+
+
+def _get(
+    found: place.Place, config: HttpConfig, target: str, token_file: Path | None
+) -> tuple[int, bytes]:
+    """The status and the body of an answer. Raises as `ask` does."""
     headers = {}
-    if found.token:
-        if config.token_file is None:
-            raise UnavailableError(
-                f"{found.url} wants a token: name the configuration with --config, which has "
-                "http.token_file"
-            )
+    if token_file is not None:
         # Taken out here, in the expression that needs it.
-        token = token_of(config.token_file)
-        headers["Authorization"] = f"Bearer {token.reveal()}"
+        headers["Authorization"] = f"Bearer {token_of(token_file).reveal()}"
     try:
         connection = _connection(found.url, config)
         connection.request("GET", target, headers=headers)
@@ -80,7 +111,7 @@ def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int
         connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise _unanswered(found, error) from None
-    return found, answer.status, content
+    return answer.status, content
 
 
 def _unanswered(found: place.Place, error: Exception) -> UnavailableError:

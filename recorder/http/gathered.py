@@ -109,10 +109,7 @@ class Gatherer:
             values.add("gap_seconds_total", lasted_ns / 1e9, *_hole(hole, products))
         for channel in dict.fromkeys(key[0] for key in pipeline.coverage.tracks):
             values.put("gaps_open", 0, channel)
-        for (channel, product_id), track in pipeline.coverage.tracks.items():
-            missing = track.missing
-            if missing is None or missing.quiet or track.recordings:
-                continue
+        for (channel, product_id), missing in pipeline.coverage.open_gaps():
             labels = _hole((channel, product_id, missing.reason), products)
             values.add("gaps_open", 1, channel)
             values.add("gaps_total", 1, *labels)

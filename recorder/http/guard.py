@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -95,13 +96,22 @@ class Guard:
         if host in self._hosts:
             return True
         at = request.transport.get_extra_info("sockname") if request.transport else None
-        return isinstance(at, tuple) and host == at[0]
+        return isinstance(at, tuple) and host == _address(at[0])
 
     def _shows_token(self, request: web.BaseRequest) -> bool:
         given = request.headers.getall(hdrs.AUTHORIZATION, [])
         if len(given) != 1 or self._digest is None:
             return False
         return hmac.compare_digest(_digest(_credential(given[0])), self._digest)
+
+
+def _address(name: str) -> str:
+    """An address as a browser writes it: without an interface; IPv4's own, though IPv6 took it."""
+    try:
+        found = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return name
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _digest(content: bytes) -> bytes:

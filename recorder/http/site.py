@@ -128,7 +128,9 @@ class Site:
     # --- answers --------------------------------------------------------------------------------
 
     async def _unknown(self, _: web.BaseRequest) -> web.StreamResponse:
-        raise RefusedError(Refusal(404, "path", "there is nothing here; / lists what there is"))
+        raise RefusedError(
+            Refusal(404, "path", "there is nothing here; /endpoints lists what there is")
+        )
 
     async def _page(self, request: web.BaseRequest) -> web.StreamResponse:
         return answer_page(request, PAGES[request.path])
@@ -260,7 +262,7 @@ class Site:
         if request.transport is not None:
             # What is on its way already cannot be conflated any more: not much of it.
             request.transport.set_write_buffer_limits(high=_SEND_BUFFER_BYTES)
-        batches = self.hub.batches(client)
+        batches = self.hub.batches(client, lambda: request.transport is None)
         try:
             async with asyncio.timeout(WRITE_S_MAX):
                 await answer.prepare(request)

@@ -8,7 +8,7 @@ Nothing at all is done while there are no clients.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ TRADES_MAX = 1000  # that wait for one client
 GAPS_MAX = 200
 PACE_S = 0.1  # between two batches
 BEAT_S = 15.0  # a comment, so that a connection that is dead shows
+LOOK_S = 1.0  # who has left keeps its place no longer
 RETRY_MS = 3000
 KINDS = ("top", "trade", "gap")
 BOOK = "book"  # told only where it is asked for, of few products
@@ -191,25 +192,31 @@ class Hub:
 
     # --- a client's side ------------------------------------------------------------------------
 
-    async def batches(self, client: Client) -> AsyncGenerator[bytes, None]:
-        """What a client is told, batch by batch; ends when the server does.
+    async def batches(
+        self, client: Client, gone: Callable[[], bool]
+    ) -> AsyncGenerator[bytes, None]:
+        """What a client is told, batch by batch; ends when the server does, or it is ``gone``.
 
         The next batch is made when the one before was written: what comes meanwhile is conflated.
         """
         yield f"retry: {RETRY_MS}\n\n".encode()
         closing = asyncio.create_task(self.closing.wait())
+        spoken_s = time.monotonic()
         try:
-            while not self.closing.is_set():
+            while not gone():
                 news = asyncio.create_task(client.news.wait())
                 told, _ = await asyncio.wait(
-                    {news, closing}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED
+                    {news, closing}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 news.cancel()
                 if self.closing.is_set():
                     return
-                batch = self._batch(client) if told else b": beat\n\n"
+                batch = self._batch(client) if told else b""
+                if not batch and time.monotonic() - spoken_s >= BEAT_S:
+                    batch = b": beat\n\n"
                 if batch:
                     yield batch
+                    spoken_s = time.monotonic()
                 await asyncio.sleep(PACE_S)
                 if client.changed:  # too early for them, and not to be forgotten
                     client.news.set()

@@ -3,6 +3,7 @@
 import platform
 import time
 from collections import Counter
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
@@ -151,12 +152,11 @@ def _track(watch: Watch, inside: Inside, channel: str, product_id: str) -> dict[
 def _spread(bid: tuple[str, str] | None, ask: tuple[str, str] | None) -> dict[str, float | None]:
     if bid is None or ask is None:
         return {"spread": None, "spread_bps": None}
-    low, high = float(bid[0]), float(ask[0])
-    spread = high - low
-    return {
-        "spread": float(f"{spread:.12g}"),
-        "spread_bps": round(spread / ((low + high) / 2) * 10_000, 4),
-    }
+    low, high = Decimal(bid[0]), Decimal(ask[0])
+    middle = float(low + high) / 2
+    # Of the texts: floats leave a remainder that nobody quoted.
+    spread = float(high - low)
+    return {"spread": spread, "spread_bps": round(spread / middle * 10_000, 4) if middle else None}
 
 
 def _gaps_today(inside: Inside, now_ns: int) -> Counter[str | None]:
@@ -165,9 +165,7 @@ def _gaps_today(inside: Inside, now_ns: int) -> Counter[str | None]:
     found: Counter[str | None] = Counter()
     if pipeline.tallies.day == now_ns // DAY_NS:
         found.update(pipeline.tallies.gaps_on)
-    for (_, product_id), track in pipeline.coverage.tracks.items():
-        if track.missing is not None and not track.missing.quiet and not track.recordings:
-            found[product_id] += 1
+    found.update(product_id for (_, product_id), _ in pipeline.coverage.open_gaps())
     return found
 
 
@@ -199,7 +197,8 @@ def status_view(watch: Watch) -> dict[str, Any]:
         **({"oddities": odd} if odd else {}),
         "books_live": sum(book.epoch is not None for book in pipeline.books.values()),
         "frames": inside.frames,
-        "gaps": pipeline.gaps,
+        "gaps": pipeline.gaps_told(),
+        "sequence_gaps": pipeline.sequence_gaps,
         "faults": pipeline.faults,
         "connections": [_connection(each, inside, now_ns) for each in inside.feeds.connections],
         "disk": _disk(watch, inside),

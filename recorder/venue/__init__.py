@@ -6,12 +6,13 @@ For tests, for load, and for trying the recorder without a network. Shares no co
 
 import asyncio
 import ipaddress
+import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from recorder.errors import UsageError
+from recorder.errors import NoInputError, UsageError
 from recorder.venue.access import Access
 from recorder.venue.door import Door
 from recorder.venue.kinds import KINDS, Fault, Happening
@@ -69,9 +70,13 @@ def run(
 
     Raises:
         UsageError: the host is not a loopback address, or a figure cannot mean anything.
+        NoInputError: a file to play is not there, or cannot be read.
     """
     _check(host, products, rate, depth)
     factor = _factor(speed)
+    for each in play:
+        if not each.is_file() or not os.access(each, os.R_OK):
+            raise NoInputError(f"{each} cannot be played: there is no such file that may be read.")
     if play and rest_port is not None:
         raise UsageError("A playback has no REST: there is no market behind it.")
 
@@ -85,13 +90,19 @@ def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        ready = on_ready
         async with AsyncExitStack() as beside:
             if rest_port is not None and isinstance(door, Venue):
                 from recorder.venue import rest  # noqa: PLC0415  heavy
 
                 service = rest.beside(door, host, rest_port, rest_key)
-                on_rest((await beside.enter_async_context(service)).url)
-            await serve(door, on_ready, stop)
+                rest_url = (await beside.enter_async_context(service)).url
+
+                def ready(url: str) -> None:  # nothing is told before all of it is served
+                    on_rest(rest_url)
+                    on_ready(url)
+
+            await serve(door, ready, stop)
 
     asyncio.run(main())
 

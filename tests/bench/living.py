@@ -110,6 +110,11 @@ def _memory_mb(daemon: Daemon, name: str) -> float:
 def _check(log: Path, frames: int) -> None:
     events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     stopped = [each for each in events if each["event"] == "recorder_stopped"]
-    if not stopped or stopped[0]["frames"] < frames or stopped[0]["gaps"] or stopped[0]["faults"]:
+    if (
+        not stopped
+        or stopped[0]["frames"] < frames
+        or stopped[0]["sequence_gaps"]
+        or stopped[0]["faults"]
+    ):
         told = [each for each in events if each["event"] in ("gap_found", "fault_recorded")][:5]
         raise RuntimeError(f"of {frames} frames: {stopped}, {told}")

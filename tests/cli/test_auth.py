@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -173,3 +174,14 @@ def test_the_embedded_venue_has_rest_and_a_key_to_try(tmp_path, call):
     assert again.code == 64
     assert "Name a file that is not there" in again.err
     assert call("venue", "--rest-port", "0", "--play", path).code == 64
+
+
+def test_a_venue_tells_nothing_before_all_of_it_is_served(call, tmp_path):
+    """A port that is taken, a file to play that is not there: one message, and no address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        found = call("venue", "--port", port, "--rest-port", "0")
+        assert (found.code, found.out) == (64, "")
+    found = call("venue", "--port", "0", "--play", tmp_path / "no.ndjson.gz")
+    assert (found.code, found.out) == (66, "")
+    assert "no such file" in found.err

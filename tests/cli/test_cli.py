@@ -259,3 +259,16 @@ def test_a_configuration_that_may_not_be_read_is_not_tried_again_and_again(
     code, _, err = call("run", "--config", str(settings), "--data", str(tmp_path / "data"))
     assert code == 77
     assert "cannot read the configuration" in err
+
+
+@pytest.mark.parametrize("command", ["status", "coverage", "verify", "export", "book"])
+def test_no_path_is_looked_at_before_its_command_does(command, call, tmp_path, monkeypatch):
+    """What this user may not read is a permission (77) to us, a wrong call (64) to Typer."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "not readable" not in call(command, "--data", tmp_path).err
+
+
+def test_the_home_of_nobody_is_a_wrong_call(call):
+    code, out, err = call("status", "--data", "~nobody-of-this-name/data")
+    assert (code, out) == (64, "")
+    assert "no user's" in err

@@ -30,3 +30,16 @@ async def test_status_shows_a_recorder_that_runs(tmp_path, call):
 
 def test_status_of_no_directory_is_an_error(tmp_path, call):
     assert call("status", "--data", tmp_path / "no").code == 66
+
+
+async def test_a_health_check_asks_for_no_more_than_it_needs(tmp_path, call):
+    data = tmp_path / "data"
+    logs.configure(service=False, level="error")
+    found = call("status", "--ready", "--data", data)
+    assert (found.code, found.out) == (1, f"not ready: nobody records into {data}\n")
+    async with served(data) as there:
+        await wait_for(lambda: all_recorded(there.recorder), "every channel")
+        found = await asyncio.to_thread(call, "status", "--ready", "--data", data)
+        assert (found.code, found.out) == (0, "ready\n")
+        found = await asyncio.to_thread(call, "status", "--ready", "--data", data, "--json")
+        assert json.loads(found.out) == {"ready": True, "why": None}

@@ -62,7 +62,11 @@ def alike(arrivals: Taken, at_once: int) -> None:
             )
     assert (joined.requests, joined.facts) == (single.requests, single.facts)
     assert other.state() == one.state()
-    assert (other.messages, other.gaps, other.faults) == (one.messages, one.gaps, one.faults)
+    assert (other.messages, other.sequence_gaps, other.faults) == (
+        one.messages,
+        one.sequence_gaps,
+        one.faults,
+    )
     assert (other.tallies, other.statuses) == (one.tallies, one.statuses)
     assert other.coverage.tracks == one.coverage.tracks
     assert _audits(other) == _audits(one)

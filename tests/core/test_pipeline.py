@@ -234,7 +234,7 @@ def test_a_gap() -> None:
     before_ns = player.now_ns
     step = player.say(level2(5, "update", UPDATE))
     gap_ns = player.now_ns
-    assert player.pipeline.gaps == 1
+    assert player.pipeline.sequence_gaps == 1
     assert player.faults() == ["sequence_gap"]
     assert {state_of(player, each) for each in ("BTC-USD", "ETH-USD")} == {BookState.STALE}
     assert step.requests == [Resubscribe("ws1", "level2", ("BTC-USD", "ETH-USD"), "sequence_gap")]
@@ -338,7 +338,7 @@ def test_a_malformed_frame_with_a_number() -> None:
         Resubscribe("ws1", "level2", ("BTC-USD", "ETH-USD"), "malformed_frame")
     ]
     player.say(ticker(3))
-    assert player.pipeline.gaps == 0
+    assert player.pipeline.sequence_gaps == 0
 
 
 @pytest.mark.parametrize("channel", ["ticker", "market_trades", "status", "heartbeats"])
@@ -380,7 +380,7 @@ def test_frames_that_came_are_not_missing(
         player.say(b"\xff\xfe")
     step = player.say(level2(number, "update", UPDATE))
     assert player.faults() == ["malformed_frame"] * unreadable + [reason]
-    assert player.pipeline.gaps == (reason == "sequence_gap")
+    assert player.pipeline.sequence_gaps == (reason == "sequence_gap")
     assert step.requests == [Resubscribe("ws1", "level2", ("BTC-USD",), reason)]
     assert state_of(player) is BookState.STALE
     player.say(level2(number + 1, "snapshot", BOOK))
@@ -417,7 +417,7 @@ def test_a_frame_that_is_cut_off_behind_its_number() -> None:
     assert state_of(player) is BookState.STALE
     player.say(ticker(2))
     assert player.faults() == ["malformed_frame"]
-    assert player.pipeline.gaps == 0
+    assert player.pipeline.sequence_gaps == 0
 
 
 def test_an_unknown_channel() -> None:
@@ -436,7 +436,7 @@ def test_an_error_of_the_venue() -> None:
     player.say(b'{"type":"error","message":"rate limit exceeded"}')
     player.say(level2(1, "update", UPDATE))
     assert player.faults() == ["venue_error"]
-    assert player.pipeline.gaps == 0
+    assert player.pipeline.sequence_gaps == 0
 
 
 @pytest.mark.parametrize("product", ["../../etc", "BTC-USD\x00", "CON", "X" * 300, "", "ВТС-USD"])
@@ -566,7 +566,7 @@ def test_the_recorded_session() -> None:
     assert frames_in == truth["frames"]["in"]
     assert dict(pipeline.messages) == truth["types"]
     assert player.faults() == []
-    assert pipeline.gaps == 0
+    assert pipeline.sequence_gaps == 0
     assert {product_id for _, product_id in pipeline.books} == set(truth["final_books"])
     for (_, product_id), book in pipeline.books.items():
         book.check()

@@ -10,8 +10,10 @@ from recorder.config.listening import Address
 from recorder.errors import UnavailableError
 from recorder.http import asking, place
 from recorder.http.asking import ask, recording_pid
+from recorder.venue import Venue
 from tests.authorities import Authority
 from tests.http.served import served
+from tests.recorders import all_recorded, config_for, recording, wait_for
 
 TOKEN = "0123456789abcdef-a-token"
 HERE = Address("127.0.0.1", 0)
@@ -49,3 +51,40 @@ def test_who_does_not_answer_is_told(tmp_path):
     with pytest.raises(UnavailableError, match="does not answer"):
         ask(tmp_path, HttpConfig())
     assert asking.TIMEOUT_S > 1
+
+
+async def test_who_is_ready_is_told_without_a_token(tmp_path):
+    """By the certificate of the settings; the token is not needed for health."""
+    token, file = tmp_path / "token", Authority(tmp_path).issue("recorder.lan")
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    http = HttpConfig(listen=HERE, token_file=token, tls_cert=file, tls_key=file)
+    data = tmp_path / "data"
+    assert asking.ready(data, http) == f"nobody records into {data}"
+    async with served(data, http) as there:
+        known = HttpConfig(listen=HERE, tls_cert=file, tls_key=file)
+        await wait_for(lambda: all_recorded(there.recorder), "every channel")
+        assert await asyncio.to_thread(asking.ready, data, known) is None
+        with pytest.raises(UnavailableError, match="does not answer"):
+            await asyncio.to_thread(asking.ready, data, HttpConfig())
+
+
+async def test_who_serves_nothing_is_ready_while_it_runs(tmp_path):
+    async with (
+        Venue(seed=7, depth=0.02) as venue,
+        recording(config_for(tmp_path, venue.url)),
+    ):
+        assert asking.ready(tmp_path, HttpConfig(listen=None)) is None
+
+
+def test_why_somebody_is_not_ready_is_told(tmp_path, monkeypatch):
+    place.write(tmp_path, "http://127.0.0.1:9", token=False)
+    monkeypatch.setattr(asking, "recording_pid", lambda _: 7)
+    for content, told in (
+        (b'{"status": "not ready", "reasons": [{"kind": "a", "detail": "no connection"}]}',
+         "no connection"),
+        (b'{"status": "not ready"}', "process 7 says that it is not ready (503)"),
+        (b"<html>", "process 7 says that it is not ready (503)"),
+    ):  # fmt: skip
+        monkeypatch.setattr(asking, "_get", lambda *_, content=content: (503, content))
+        assert asking.ready(tmp_path, HttpConfig()) == told

@@ -55,3 +55,29 @@ def test_the_guard_does_not_keep_the_token():
         "GET", "/", {"Host": "localhost", "Authorization": "Bearer a-token-of-mine-123"}
     )
     assert guard.refuse(shown) is None
+
+
+@pytest.mark.parametrize(
+    ("came_to", "header", "ours"),
+    [
+        ("10.1.2.3", "10.1.2.3:9464", True),
+        ("::ffff:10.1.2.3", "10.1.2.3:9464", True),  # a socket of IPv6 that takes IPv4 too
+        ("::ffff:10.1.2.3", "10.1.2.4", False),
+        ("fd00::1", "[fd00::1]:9464", True),
+        ("fe80::1%eth0", "[fe80::1]:9464", True),
+    ],
+)
+def test_the_address_that_was_asked_is_ours(came_to, header, ours):
+    request = make_mocked_request("GET", "/", {"Host": header}, transport=_At(came_to))
+    refusal = Guard([], None).refuse(request)
+    assert (refusal is None) == ours
+
+
+class _At:
+    """A transport, as far as the guard looks at it."""
+
+    def __init__(self, address):
+        self._address = address
+
+    def get_extra_info(self, name):
+        return (self._address, 9464) if name == "sockname" else None

@@ -11,7 +11,7 @@ import pytest
 
 from recorder.config import HttpConfig
 from recorder.config.listening import Address
-from recorder.http import guard, place, server, site
+from recorder.http import guard, place, server, site, views
 from recorder.http.pages import PAGES
 from tests.authorities import Authority
 from tests.http.served import HANG_S, parse, served
@@ -438,3 +438,36 @@ async def test_without_a_reader_nothing_is_measured(tmp_path):
     async with served(tmp_path) as there:
         assert there.recorder.meter is not None
     assert there.recorder.meter is None
+
+
+async def test_gaps_of_a_lost_connection_count_as_everywhere(tmp_path):
+    """As many as there were channels of products; no number is missing."""
+    async with served(tmp_path) as there:
+        await wait_for(lambda: all_recorded(there.recorder), "every channel")
+        recorded = len(there.recorder.inside().recording.pipeline.coverage.tracks)
+        await there.venue.drop(code=1006)
+        await wait_for(lambda: there.recorder.progress().gaps > 0, "the gap")
+        await wait_for(lambda: all_recorded(there.recorder), "every channel again")
+        there.venue.freeze()
+        status = (await there.get("/v1/status")).json
+        metrics = (await there.get("/metrics")).body.decode().splitlines()
+        told = sum(
+            float(line.rpartition(" ")[2])
+            for line in metrics
+            if line.startswith("recorder_gaps_total{")
+        )
+        assert (status["gaps"], status["sequence_gaps"]) == (told, 0)
+        assert 2 < told <= recorded
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "spread", "bps"),
+    [
+        (("0.1", "1"), ("0.3", "1"), 0.2, 10_000.0),  # floats would leave 0.19999999999999998
+        (("64213.07", "1"), ("64213.08", "1"), 0.01, 0.0016),
+        (("0.00000001", "1"), ("0.00000003", "1"), 2e-08, 10_000.0),
+        (None, ("1", "1"), None, None),
+    ],
+)
+def test_a_spread_is_that_of_the_prices_as_written(bid, ask, spread, bps):
+    assert views._spread(bid, ask) == {"spread": spread, "spread_bps": bps}

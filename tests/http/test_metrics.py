@@ -114,7 +114,7 @@ async def test_a_scrape_is_read_by_the_parser_and_agrees_with_the_recorder(tmp_p
     async with served(tmp_path) as there:
         await wait_for(lambda: all_recorded(there.recorder), "every channel")
         there.venue.skip(3)
-        await wait_for(lambda: there.recorder.progress().gaps == 1, "the gap")
+        await wait_for(lambda: there.recorder.progress().sequence_gaps == 1, "the gap")
         await wait_for(lambda: there.recorder.progress().books_live == 2, "both books again")
         there.venue.freeze()
         accept = "Accept: application/openmetrics-text; version=1.0.0"

@@ -230,3 +230,14 @@ def test_what_is_too_much_is_counted():
         client.gapped({"number": number})
     assert (len(client.gaps), client.missed["gaps"]) == (stream.GAPS_MAX, 7)
     assert client.gaps[0] == {"number": 7}
+
+
+async def test_who_has_left_keeps_no_place(tmp_path, monkeypatch):
+    """Though nothing happens of what it wanted, so that nothing is written to it."""
+    monkeypatch.setattr(stream, "LOOK_S", 0.01)
+    async with served(tmp_path) as there:
+        await wait_for(lambda: all_recorded(there.recorder), "every channel")
+        listener = await listen(there, "?events=gap")
+        assert len(there.recorder.meter.followers) == 1
+        listener.writer.close()
+        await wait_for(lambda: there.recorder.meter.followers == [], "nobody to tell")

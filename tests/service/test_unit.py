@@ -27,7 +27,7 @@ class Told(Notifier):
 
 
 def progress(frames: int = 0, up: int = 1) -> Progress:
-    return Progress(2, frames, 0, 0, 0, up, 1, 2 * up, 60.0, 5.0)
+    return Progress(2, frames, 0, 0, 0, 0, up, 1, 2 * up, 60.0, 5.0)
 
 
 def state(frames: int = 0, *, recording: bool = True, recovered: bool = True, **more: Any) -> State:
@@ -137,9 +137,9 @@ def test_without_a_manager_nothing_is_done() -> None:
 
 
 def test_the_status_is_one_line_for_people() -> None:
-    one = Progress(1, 5, 0, 1, 0, 1, 1, 1, 60.0, 5.0)
+    one = Progress(1, 5, 0, 1, 1, 0, 1, 1, 1, 60.0, 5.0)
     assert status_line(one, None) == "1 product, 1 of 1 connection up, 1 book live, 1 gap"
-    many = Progress(300, 5, 0, 2, 0, 11, 12, 290, 60.0, 5.0)
+    many = Progress(300, 5, 0, 2, 0, 0, 11, 12, 290, 60.0, 5.0)
     assert status_line(many, 1870.4, ("connections down: 1", "x")) == (
         "degraded: connections down: 1; x "
         "(300 products, 1,870 frames/s, 11 of 12 connections up, 290 books live, 2 gaps)"

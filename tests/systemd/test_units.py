@@ -106,7 +106,8 @@ def test_the_times_fit_together() -> None:
 def test_it_gives_up_only_where_a_person_must_act() -> None:
     for path in (SERVICE, SHARD):
         assert values(path, "Restart") == ["always"]
-        stays = {str(each.exit_code) for each in (errors.PermissionRefusedError,
+        stays = {str(each.exit_code) for each in (errors.UsageError, errors.NoInputError,
+                                                  errors.PermissionRefusedError,
                                                   errors.ConfigError)}  # fmt: skip
         assert set(values(path, "RestartPreventExitStatus")[0].split()) == stays
         assert values(path, "OnFailure") == ["recorder-alert@%n.service"]
