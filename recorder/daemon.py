@@ -23,6 +23,7 @@ from recorder.clock import Clock
 from recorder.config import Config
 from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Listed, Noted, hour_of
 from recorder.core.messages import Decoded, Fact
+from recorder.core.pipeline import Step
 from recorder.disk import Disk
 from recorder.feed.connection import Connection
 from recorder.feed.plan import Line
@@ -254,6 +255,32 @@ class Recorder:
             self._log_capture(FIRST_OFFSET)
         if type(arrival) is Frame:
             self._frames += 1
+        self._obey(step)
+        if came_ns is not None:
+            self.latency.applied.observe(time.perf_counter_ns() - came_ns)
+        if self.meter is not None:
+            self.meter.took(arrival, step)
+
+    def deliver_frames(self, frames: Sequence[Frame], came_ns: Sequence[int]) -> None:
+        """Take frames that waited together; what the core asks for is obeyed after the last."""
+        hour = self._recording.hour
+        if hour_of(frames[0].recv_ns) != hour_of(frames[-1].recv_ns):
+            for frame, each_ns in zip(frames, came_ns, strict=True):
+                self.deliver(frame, each_ns)
+            return
+        step = self._recording.take_frames(frames)
+        if self._recording.hour != hour:
+            self._log_capture(FIRST_OFFSET)
+        self._frames += len(frames)
+        self._obey(step)
+        now_ns = time.perf_counter_ns()
+        for each_ns in came_ns:
+            self.latency.applied.observe(now_ns - each_ns)
+        if self.meter is not None:
+            self.meter.took_frames(step)
+
+    def _obey(self, step: Step) -> None:
+        """Count what was recorded, tell what was found, do what is asked for."""
         if step.rows:
             self._count(step.rows)
         for fact in step.facts:
@@ -261,10 +288,6 @@ class Recorder:
         for request in step.requests:
             self._feeds.obey(request)
         self._disk.look_for_room()
-        if came_ns is not None:
-            self.latency.applied.observe(time.perf_counter_ns() - came_ns)
-        if self.meter is not None:
-            self.meter.took(arrival, step)
 
     def decoded(self, raw: bytes, decoded: Decoded) -> None:
         """Keep what a long frame says until it is delivered."""
@@ -337,6 +360,7 @@ class Recorder:
             silent = {key for key, deadline_ns in deadlines_ns.items() if now_ns > deadline_ns}
             if self._disk.behind:
                 silent.clear()  # it is we who do not read; the venue may close, we do not
+            silent -= {each.connection_id for each in self._connections if each.is_behind}
             for connection in self._connections:
                 if connection.connection_id in silent & overdue:
                     connection.reconnect(self._disk.stopped or "silence for 5 s")

@@ -32,6 +32,7 @@ BLOCK_S = 0.2  # what a kill loses, with the write of a block: 0.25 s
 SYNC_S = 1.0
 LOOK_S = 1.0
 RETRY_S = 0.5
+REST_S = 0.001  # after some thousand rows of a part, which take as long to make
 BUFFERED_BYTES_MAX = 128 * 2**20
 PENDING_BYTES_MAX = 256 * 2**20
 BALLAST_BYTES = 64 * 2**20
@@ -264,7 +265,7 @@ class Disk:
             return False  # the end makes it durable and publishes it
         began_s = time.monotonic()
         try:
-            rows = await asyncio.to_thread(pending.publish, self._root)
+            rows = await asyncio.to_thread(pending.publish, self._root, between=_rest)
         except OSError as error:
             self._refuse("parts", error)
             await self._pause(RETRY_S)
@@ -322,6 +323,11 @@ class Disk:
     def _let_ballast_go(self) -> None:
         with suppress(OSError):
             self._ballast.unlink(missing_ok=True)
+
+
+def _rest() -> None:
+    """Let the loop have the interpreter: frames come, and parts can wait."""
+    time.sleep(REST_S)
 
 
 def take_ballast(path: Path) -> None:

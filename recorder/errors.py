@@ -24,6 +24,10 @@ class UsageError(RecorderError):
     exit_code = 64  # EX_USAGE
 
 
+class WrongOptionsError(UsageError):
+    """Options of the command line are refused; the message has a line for each mistake."""
+
+
 class DataError(RecorderError):
     """The data given, or the data directory, is not what the command needs."""
 

@@ -26,7 +26,9 @@ from recorder.service.unit import Unit
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root, hour_text
 
-OLD_EVERY = 1000  # collections of the middle ones, and the old ones are looked at
+MIDDLE_EVERY = 2  # collections of the young ones: some thousand values, half a millisecond
+SWITCH_S = 0.0005  # a thread that computes keeps the interpreter for so long where others want it
+OLD_EVERY = 5000  # collections of the middle ones, and the old ones are looked at
 
 __all__ = ["Progress", "Recorder", "Summary", "record"]
 
@@ -125,13 +127,15 @@ def settle() -> None:
 
     It would take 30 to 70 ms each time, in the middle of whatever arrives; and as long where it
     looks at all rows that wait for their part. Young garbage goes as ever, old cycles (connections
-    that were closed) are few, and can wait.
+    that were closed) are few, and can wait. Threads that compute, such as those that write parts,
+    give the interpreter back soon to the loop.
     """
     gc.enable()  # `recorder run` has it off while it imports
     gc.collect()
     gc.freeze()
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, OLD_EVERY)
+    young, _, _ = gc.get_threshold()
+    gc.set_threshold(young, MIDDLE_EVERY, OLD_EVERY)
+    sys.setswitchinterval(SWITCH_S)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -5,6 +5,7 @@ hour, and what was published of the hour before. So a stretch that is lost gets 
 where the tables end, and no trade behind it is stored a second time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +24,7 @@ from recorder.store.parts import read_cut, read_parts
 from recorder.store.paths import CUTS, Root
 from recorder.store.seal import read_commit, taken_to
 
+Range = tuple[int, int]  # of offsets of an hour, the end exclusive
 DAMAGED = "capture_damaged"  # the kind of the fault, and the reason of the gaps
 
 Key = tuple[str, str | None]
@@ -156,3 +158,15 @@ def _told_to(start: Carried, first_ns: int, last_ns: int) -> int:
     """When a start says that the recording before it ended, within an hour."""
     ended_ns = states.decode(start.state).ended_ns
     return min(max(ended_ns or first_ns, first_ns), last_ns)
+
+
+def missing(ranges: Sequence[Range], first: int, end: int) -> list[Range]:
+    """The ranges of [first, end) that no range covers."""
+    lacking = []
+    for begin, stop in sorted(ranges):
+        if begin > first:
+            lacking.append((first, min(begin, end)))
+        first = max(first, stop)
+        if first >= end:
+            return lacking
+    return [*lacking, (first, end)] if first < end else lacking

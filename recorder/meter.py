@@ -6,11 +6,15 @@ always measured, by `recorder.latency`.
 
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
+
+from recorder.core.collected import trades_apart
 from recorder.core.frames import Arrival, Frame
 from recorder.core.messages import LEVEL2, TRADES, USER, Resubscribe
 from recorder.core.pipeline import Step
-from recorder.core.rows import Rows
+from recorder.core.rows import Columns, Rows
 from recorder.core.tables import TABLES
 from recorder.histogram import Histogram
 
@@ -20,16 +24,27 @@ PAUSES_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 
 # Tables whose blocks are messages of a channel, by the channel's name, and where in a block the
 # product and the venue's time stand.
 _CHANNELS = {"trades": TRADES, "user_orders": USER}
+
+
+class _Place(NamedTuple):
+    """The channel of a table, and where in a block its columns stand."""
+
+    channel: str
+    product: int
+    sequence: int
+    recv: int
+    exchange: int
+
+
 _PLACES = {
-    name: (
+    name: _Place(
         _CHANNELS.get(name, name),
-        table.stored().index("product_id"),
-        table.stored().index("exchange_ns"),
+        *map(table.stored().index, ("product_id", "sequence", "recv_ns", "exchange_ns")),
     )
     for name, table in TABLES.items()
     if name in {LEVEL2, "trades", "ticker", "candles", "heartbeats", "status"}
 }
-CHANNELS = tuple(channel for channel, _, _ in _PLACES.values())
+CHANNELS = tuple(place.channel for place in _PLACES.values())
 
 _TRADE_ID = TABLES["trades"].stored().index("trade_id")
 
@@ -59,7 +74,15 @@ class Meter:
     def took(self, arrival: Arrival, step: Step) -> None:
         """Count an arrival and what it came to."""
         if type(arrival) is Frame:
-            self._frame(arrival.recv_ns, step)
+            self._rows(step)
+        self._rest(step)
+
+    def took_frames(self, step: Step) -> None:
+        """Count frames that were taken together, and what they came to."""
+        self._rows(step)
+        self._rest(step)
+
+    def _rest(self, step: Step) -> None:
         for request in step.requests:
             if isinstance(request, Resubscribe) and request.channel == LEVEL2:
                 for product_id in request.product_ids:
@@ -70,23 +93,46 @@ class Meter:
         for follow in self.followers:
             follow(step)
 
-    def _frame(self, recv_ns: int, step: Step) -> None:
+    def _rows(self, step: Step) -> None:
         before = None
         for block in step.rows:
             place = _PLACES.get(block.table)
             if place is None:
                 continue
-            channel, product_at, exchange_at = place
-            self.messages[channel, block.values[product_at]] += 1
+            if type(block) is Columns:
+                self._columns(block, place)
+                continue
+            channel, values = place.channel, block.values
+            self.messages[channel, values[place.product]] += 1
             if channel == TRADES:
-                self._traded(block.values[product_at], block)
-            if channel is before:
+                self._traded(values[place.product], block)
+            recv_ns = values[place.recv]
+            frame = channel, values[place.sequence], recv_ns
+            if frame == before:
                 continue  # messages of one frame travelled together
-            before = channel
+            before = frame
             self.heard_ns[channel] = recv_ns
-            exchange_ns = block.values[exchange_at]
+            exchange_ns = values[place.exchange]
             if exchange_ns is not None:
                 self.travel[channel].observe(max(0, recv_ns - exchange_ns) * 1e-9)
+
+    def _columns(self, block: Columns, place: _Place) -> None:
+        """Count rows of many frames, each a message, as if they came one by one."""
+        channel, values = place.channel, block.values
+        sequence, products = values[place.sequence], values[place.product]
+        begins = np.flatnonzero(np.append(True, sequence[1:] != sequence[:-1]))
+        counts = np.bincount(products.places[begins], minlength=len(products.words))
+        for product_id, count in zip(products.words, counts.tolist(), strict=True):
+            if count:
+                self.messages[channel, product_id] += count
+        recv_ns = values[place.recv][begins]
+        self.heard_ns[channel] = int(recv_ns[-1])
+        travel = self.travel[channel]
+        for took_ns in np.maximum(0, recv_ns - values[place.exchange][begins]).tolist():
+            travel.observe(took_ns * 1e-9)
+        if channel == TRADES:
+            for each in trades_apart(block):
+                self._traded(each.values[place.product], each)
 
     def _traded(self, product_id: str, block: Rows) -> None:
         """Keep the newest trade; those that were fetched later are older."""

@@ -4,11 +4,13 @@ The views are made for the directory as it is now, wherever it lies and whatever
 says. Statements that could write a file are refused.
 """
 
+import errno
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,7 +19,7 @@ import duckdb
 from recorder.errors import DataError, NoInputError, UsageError
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
-from recorder.store.views import EMPTY, MEANINGS, refuse_unread, views
+from recorder.store.views import EMPTY, MEANINGS, quoted, refuse_unread, views
 
 ROWS_AT_ONCE = 1000
 _TRIES = 3
@@ -30,6 +32,7 @@ _ALLOWED = {
     *("CREATE", "CREATE_FUNC", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE", "MERGE_INTO"),
 }
 _WITHOUT_ROWS = {"SET", "VARIABLE_SET", "CREATE", "CREATE_FUNC", "DROP", "ALTER"}
+_NO_ROWS = "the last statement gives no rows; end with what is asked"
 _explained = re.compile(
     r"\s*EXPLAIN\b\s*(?:ANALYZE\b\s*)?(?:\([^)]*\)\s*)?(.*)", re.IGNORECASE | re.DOTALL
 ).match
@@ -39,6 +42,7 @@ _outside = re.compile(
     re.IGNORECASE | re.DOTALL,
 ).match
 _of_a_file = re.compile(r"\.parquet\b|Parquet|is not readable: run recorder").search
+_of_a_macro = re.compile(r"^Invalid Input Error: (?=\w+\(\): )").match  # what ours refuse
 _gone = re.compile(r"Cannot open file|No files found that match").search
 _macro = re.compile(
     r"^CREATE OR REPLACE MACRO (?!recorder_)(\w+)(\(.*?\) AS\b.*?);$", re.MULTILINE | re.DOTALL
@@ -138,6 +142,31 @@ class Queries:
                 return Answer(columns, self._rows(first))
         raise AssertionError("the last attempt returns or raises")
 
+    def table(self, text: str, until: str, told: str) -> Any:
+        """Run statements over what there was at one cut; the rows of the last, an Arrow table.
+
+        ``until`` and ``told`` are what `View.newest` has of the cut.
+
+        Raises what `run` does, and FileNotFoundError where a file went meanwhile.
+        """
+        statements = self.statements(text)
+        for each in statements:
+            self._refuse_writing(each)
+        if not statements or self._kind(statements[-1]) in _WITHOUT_ROWS:
+            raise UsageError(_NO_ROWS)
+        values = {"recorder_until": until, "recorder_told": told}
+        before = [f"SET VARIABLE {name} = {quoted(value)}" for name, value in values.items()]
+        try:
+            for each in [*before, *statements[:-1]]:
+                self._wait(partial(self._con.execute, each))
+            return self._wait(lambda: _arrow(self._con.sql(statements[-1])))
+        except duckdb.IOException as error:
+            if _gone(str(error)):
+                raise FileNotFoundError(errno.ENOENT, str(error), str(self._root.path)) from error
+            raise DataError(_damaged(error)) from error
+        except duckdb.Error as error:
+            raise _failure(error) from error
+
     def _rows(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         while rows:
             yield from rows
@@ -224,6 +253,12 @@ class Queries:
             return statement.split(maxsplit=1)[0].upper()
 
 
+def _arrow(relation: Any) -> Any:
+    if relation is None:
+        raise UsageError(_NO_ROWS)
+    return relation.to_arrow_table()
+
+
 def _above(text: str, place: int) -> str:
     """The comment right above a place, up to its first full stop."""
     lines: list[str] = []
@@ -249,7 +284,7 @@ def _failure(error: duckdb.Error) -> BaseException:
     damaged = isinstance(error, duckdb.IOException | duckdb.SerializationException) or (
         isinstance(error, duckdb.InvalidInputException) and _of_a_file(str(error))
     )
-    if isinstance(error, wrong) and not damaged:
+    if (isinstance(error, wrong) and not damaged) or _of_a_macro(str(error)):
         return UsageError(_told(error))
     return DataError(_damaged(error))
 
@@ -257,6 +292,8 @@ def _failure(error: duckdb.Error) -> BaseException:
 def _told(error: duckdb.Error) -> str:
     """DuckDB's message on one line, with what to do."""
     message = " ".join(str(error).partition("\n\nLINE ")[0].split())
+    if (ours := _of_a_macro(message)) is not None:
+        return message[ours.end() :]
     message = message.rstrip(".")
     if "Table function cannot contain subqueries" in message or "lateral join column" in message:
         return (

@@ -76,16 +76,22 @@ class Pending:
         """The ``ingest_seq`` up to which the capture must be durable before this is published."""
         return hour_base(self.hour) + self.end
 
-    def publish(self, root: Root, may_go_on: Callable[[], bool] = lambda: True) -> dict[str, int]:
+    def publish(
+        self,
+        root: Root,
+        may_go_on: Callable[[], bool] = lambda: True,
+        between: Callable[[], None] | None = None,
+    ) -> dict[str, int]:
         """Write the parts, then the record of the cut (blocking); returns rows by table.
 
-        ``may_go_on`` is asked before each file; without the record nobody reads them.
+        ``may_go_on`` is asked before each file; without the record nobody reads them. ``between``
+        is called between pieces of the work that keep other threads from theirs.
         """
         rows, parts = dict[str, int](), []
         for name, blocks in sorted(self.rows.items()):
             if not may_go_on():
                 return rows
-            arrow = to_arrow(TABLES[name], blocks)
+            arrow = to_arrow(TABLES[name], blocks, between)
             parts.append(write_part(root, TABLES[name], arrow, self.hour, self.first, self.end))
             rows[name], self.sizes[name] = arrow.num_rows, parts[-1].stat().st_size
         write_cut(root, self.hour, self.first, self.end, rows, self.trades, self.last_ns, parts)

@@ -14,11 +14,13 @@ The same walk rebuilds the tables of one data directory in another.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pyarrow.compute as pc
 
+from recorder.beside import Beside
 from recorder.checkpoints import Books, begins_with_books, checkpoint_files, read_books
 from recorder.checkpoints import read_checkpoint as read_checkpoint  # noqa: PLC0414  told on
 from recorder.core import many
@@ -35,7 +37,7 @@ from recorder.core.frames import (
 from recorder.core.pipeline import Pipeline
 from recorder.core.rows import Origin, Rows, fault_rows
 from recorder.core.tables import TABLES
-from recorder.losses import DAMAGED, after, around, lost_end
+from recorder.losses import DAMAGED, Range, after, around, lost_end, missing
 from recorder.recording import Pending
 from recorder.store.capture import Damage, Lost, end_of, read_stretches
 from recorder.store.lines import to_line
@@ -44,9 +46,7 @@ from recorder.store.paths import CUTS, Root, hour_text
 from recorder.store.seal import Commit, read_commit, seal_hour, sealed_before, switch, taken_to
 from recorder.store.views import publish_views
 
-CUT_ROWS = 1_000_000
-
-Range = tuple[int, int]
+CUT_ROWS = 250_000  # twice as many are held: those being written, and those being made
 
 
 @dataclass(slots=True)
@@ -197,19 +197,7 @@ def _end(root: Root, hour: int, until: Until | None) -> int:
 
 def _is_complete(root: Root, hour: int, until: Until | None) -> bool:
     """Whether complete cuts of parts (or an earlier seal) cover the capture of an hour."""
-    return not _missing(_done(root, CUTS, hour), FIRST_OFFSET, _end(root, hour, until))
-
-
-def _missing(ranges: Sequence[Range], first: int, end: int) -> list[Range]:
-    """The ranges of [first, end) that no range covers."""
-    missing = []
-    for begin, stop in sorted(ranges):
-        if begin > first:
-            missing.append((first, min(begin, end)))
-        first = max(first, stop)
-        if first >= end:
-            return missing
-    return [*missing, (first, end)] if first < end else missing
+    return not missing(_done(root, CUTS, hour), FIRST_OFFSET, _end(root, hour, until))
 
 
 def _done(root: Root, table: str, hour: int) -> list[Range]:
@@ -245,6 +233,7 @@ class _Walk:
         self._pipeline: Pipeline | None = None
         self._next_hour: int | None = None
         self._last_ns: int | None = None
+        self._beside = Beside()
 
     def begin(self, hour: int, books: Books) -> None:
         """Know these books, and nothing else, at the begin of an hour."""
@@ -253,7 +242,14 @@ class _Walk:
         self._next_hour, self._last_ns = hour, None
 
     def hour(self, hour: int, *, publish: bool) -> None:
-        """Replay one hour; publish its missing rows where asked to."""
+        """Replay one hour; publish its missing rows where asked to.
+
+        Parts are written while the rows of the next ones are made; all are there at the end.
+        """
+        with Beside() as self._beside:
+            self._hour(hour, publish=publish)
+
+    def _hour(self, hour: int, *, publish: bool) -> None:
         if self._pipeline is None or self._next_hour != hour:
             self.begin(hour, read_books(self._source, hour))
         assert self._pipeline is not None
@@ -315,8 +311,9 @@ class _Walk:
 
     def _first_missing(self, hour: int, offset: int, end: int) -> int:
         """The first offset from this one on whose rows are not all published."""
-        missing = _missing(_done(self._target, CUTS, hour), max(offset, FIRST_OFFSET), end)
-        return missing[0][0] if missing else end
+        self._beside.wait()
+        lacking = missing(_done(self._target, CUTS, hour), max(offset, FIRST_OFFSET), end)
+        return lacking[0][0] if lacking else end
 
     def _doubt(self, hour: int, lost: Lost, resume: int, arrival: Arrival | None) -> list[Rows]:
         """Write down that a stretch of the capture is lost; nothing is known to go on behind it.
@@ -324,6 +321,7 @@ class _Walk:
         ``resume`` is from where on rows are missing; the ledger takes what it has to say there.
         ``arrival`` is what came then; None: nothing that is left.
         """
+        self._beside.wait()  # for what the tables know
         begun = lost.first > FIRST_OFFSET
         if not begun:
             self.begin(hour, {})
@@ -360,10 +358,11 @@ class _Walk:
 
     def _arrivals(self, hour: int, end: int) -> Iterator[tuple[int, Arrival | Lost]]:
         """What the capture holds before an offset, and the end that was lost."""
-        for ingest_seq, arrival in read_stretches(self._source.segments(hour), self._done.damage):
-            if offset_of_seq(ingest_seq) >= end:
+        stop = hour_base(hour) + end
+        for each in read_stretches(self._source.segments(hour), self._done.damage):
+            if each[0] >= stop:
                 return
-            yield ingest_seq, arrival
+            yield each
         ended = lost_end(self._source, hour, self._until.hour if self._until else None)
         if ended is not None:
             last = end_of(self._source.segments(hour)).offset
@@ -371,22 +370,29 @@ class _Walk:
             yield hour_base(hour) + end - 1, ended
 
     def _publish(self, pending: Pending) -> None:
-        """Publish the rows of a stretch that no part holds yet, table by table, and its record."""
+        """Publish the rows of a stretch that no part holds yet, and its record, in their turn."""
         assert self._pipeline is not None
+        pending.trades = states.encode(states.trades_to_state(self._pipeline.trades))
+        pending.last_ns = self._last_ns or 0
+        self._beside.do(partial(self._write, pending))
+
+    def _write(self, pending: Pending) -> None:
+        """Write parts table by table, then the record of the cut."""
         hour, base = pending.hour, hour_base(pending.hour)
         counts: dict[str, int] = {}
         parts = []
-        for name, blocks in sorted(pending.rows.items()):
+        for name in sorted(pending.rows):
             table = TABLES[name]
-            arrow = to_arrow(table, blocks)
+            arrow = to_arrow(table, pending.rows.pop(name))
             order = arrow.column(table.order)
-            for first, end in _missing(_done(self._target, name, hour), pending.first, pending.end):
+            for first, end in missing(_done(self._target, name, hour), pending.first, pending.end):
                 inside = pc.and_(pc.greater_equal(order, base + first), pc.less(order, base + end))
                 rows = arrow.filter(inside)
                 if rows.num_rows:
                     parts.append(write_part(self._target, table, rows, hour, first, end))
                     self._done.rows += rows.num_rows
             counts[name] = arrow.num_rows
-        trades = states.encode(states.trades_to_state(self._pipeline.trades))
-        last_ns = self._last_ns or 0
-        write_cut(self._target, hour, pending.first, pending.end, counts, trades, last_ns, parts)
+        write_cut(
+            self._target, hour, pending.first, pending.end, counts, pending.trades,
+            pending.last_ns, parts,
+        )  # fmt: skip

@@ -26,6 +26,7 @@ from recorder.core.frames import (
 )
 from recorder.core.many import AT_ONCE
 from recorder.core.pipeline import Step
+from recorder.core.rows import Columns, Rows
 from recorder.core.state import trades_to_state
 from recorder.core.tables import TRADES
 from recorder.core.trades import TradeIds, all_merged
@@ -312,10 +313,10 @@ class _Import:
         for block in step.rows:
             self._rows[block.table] += block.count
             if block.table == TRADES.name:
-                product_id, trade_ids = (block.values[index] for index in _TRADE)
-                self._trade_rows[product_id] += block.count
-                for trade_id in trade_ids:
-                    self._trades.setdefault(product_id, TradeIds()).take(trade_id)
+                for product_id, trade_ids in _trades_in(block):
+                    self._trade_rows[product_id] += len(trade_ids)
+                    for trade_id in trade_ids:
+                        self._trades.setdefault(product_id, TradeIds()).take(trade_id)
 
     # --- ends -----------------------------------------------------------------------------------
 
@@ -377,6 +378,16 @@ class _Import:
             report.trades[product_id] = TradesSummary(
                 self._trade_rows[product_id], held, ids.first, ids.last
             )
+
+
+def _trades_in(block: Rows) -> Iterator[tuple[str, list[int]]]:
+    """The trade ids of each product in rows of trades: of one frame, or of many."""
+    product_id, trade_ids = (block.values[index] for index in _TRADE)
+    if not isinstance(block, Columns):
+        yield product_id, trade_ids
+        return
+    for place, name in enumerate(product_id.words):
+        yield name, trade_ids[product_id.places == place].tolist()
 
 
 def _clock(at_ns: int) -> str:

@@ -12,6 +12,8 @@ _EPOCH_UNITS = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (0, 1_000_000
 # Digits behind the microseconds, which a datetime would lose without a word.
 _beyond_us = re.compile(r"(.*[T ].*[.,]\d{6})(\d{1,3})\d*(\D.*)?").fullmatch
 _NS_MAX = 2**63 - 1
+_FINER = {"ps": 10**3, "fs": 10**6, "as": 10**9}  # NumPy's units below a nanosecond, in one
+_SHOWN_MAX = 60
 
 Time = str | int | datetime
 """What every method takes as a time; `to_ns` says how it is read."""
@@ -33,8 +35,16 @@ def to_ns(moment: Time) -> int:
     """
     found = _to_ns(moment)
     if not -_NS_MAX <= found <= _NS_MAX:
-        raise UsageError(f"{moment!r} is too far away; times are from 1677 to 2262.")
+        raise UsageError(f"{_shown(moment)} is too far away; times are from 1677 to 2262.")
     return found
+
+
+def _shown(moment: object) -> str:
+    """What was given for a time, as far as a message has room."""
+    if isinstance(moment, int) and abs(moment) > _NS_MAX:
+        return "an int that large"  # Python does not even write every one
+    text = repr(moment)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
 
 
 def _to_ns(moment: object) -> int:
@@ -50,34 +60,40 @@ def _to_ns(moment: object) -> int:
             return _from_datetime(moment) + int(getattr(moment, "nanosecond", 0))
         case date() if moment == moment:  # noqa: PLR0124
             return _from_datetime(datetime.combine(moment, time(), UTC))
+        case np.timedelta64():  # NumPy has it as an integer
+            pass
         case np.integer():
             return _to_ns(int(moment))
         case np.datetime64() if not np.isnat(moment):
             return _from_numpy(moment)
     raise UsageError(
-        f"{moment!r} is no time. Give text such as 2026-11-21T19:30:00 (UTC), a datetime, or an "
-        "int of seconds to nanoseconds since 1970."
+        f"{_shown(moment)} is no time. Give text such as 2026-11-21T19:30:00 (UTC), a datetime, or "
+        "an int of seconds to nanoseconds since 1970."
     )
 
 
 def _from_numpy(moment: np.datetime64) -> int:
     """NumPy wraps around where nanoseconds do not hold a time, without a word."""
-    found = int(moment.astype("datetime64[ns]").astype(np.int64))
-    seconds = int(moment.astype("datetime64[s]").astype(np.int64))
-    return found if found // 1_000_000_000 == seconds else seconds * 1_000_000_000
+    unit, count = np.datetime_data(moment.dtype)
+    if unit in _FINER:
+        return int(moment.astype(np.int64)) * count // _FINER[unit]
+    found = moment.astype("datetime64[ns]")
+    whole = found.astype(moment.dtype) == moment
+    return int(found.astype(np.int64)) if whole else _NS_MAX + 1
 
 
 def _from_text(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 20:
         return _to_ns(int(text))
     # RFC 3339 has t and z in small letters as well; Python's reader has not.
-    upper = text.upper()
+    upper = text.upper() if text.isprintable() else ""  # Python reads up to a NUL
     beyond = _beyond_us(upper)
     try:
         moment = datetime.fromisoformat(beyond[1] + (beyond[3] or "") if beyond else upper)
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no time. Write it as 2026-11-21T19:30:00 (UTC), or as seconds since 1970."
+            f"{_shown(text)} is no time. Write it as 2026-11-21T19:30:00 (UTC), or as seconds "
+            "since 1970."
         ) from error
     return _from_datetime(moment) + (int(beyond[2].ljust(3, "0")) if beyond else 0)
 

@@ -3,9 +3,10 @@
     work ──request: import path, function, arguments──▶ stdin    this file, run as a script
          ◀──────────answer: result or traceback────────── stdout
 
-The process dies with us, whatever kills us, and is killed when the one who waits is cancelled:
-everything that is given to it can be cut off at any moment and done again. A worker whose request
-never came whole has lost us while it started; it leaves without a word.
+It is nice to the recording, and takes what processor that leaves. The process dies with us,
+whatever kills us, and is killed when the one who waits is cancelled: everything that is given to it
+can be cut off at any moment and done again. A worker whose request never came whole has lost us
+while it started; it leaves without a word.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from importlib.abc import MetaPathFinder
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+NICE = 10  # frames that come go first
 _LENGTH_BYTES = 8
 _PIECE_BYTES = 1 << 16
 
@@ -126,6 +128,8 @@ def _write(pipe: int, content: bytes) -> None:
 def _serve(parent: int) -> None:
     """What the new process does."""
     _die_with(parent)
+    with suppress(OSError):
+        os.nice(NICE)
     without_pandas()
     answers = os.dup(1)
     os.dup2(2, 1)  # what a library prints is no answer

@@ -251,6 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted is None:
             return 200, headers, found.body
         begin, end = map(int, wanted.removeprefix("bytes=").split("-"))
+        if begin >= len(found.body):
+            raise _Refused(416, "InvalidRange")
         headers["Content-Range"] = f"bytes {begin}-{end}/{len(found.body)}"
         return 206, headers, found.body[begin : end + 1]
 

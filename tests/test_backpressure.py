@@ -11,7 +11,7 @@ import tracemalloc
 
 import pytest
 
-from recorder import disk, verify
+from recorder import daemon, disk, verify
 from recorder.core.frames import Closed, Frame
 from recorder.core.pipeline import Pipeline
 from recorder.feed import sockets
@@ -115,3 +115,32 @@ def test_rows_that_wait_take_no_more_than_is_counted():
         pending.add(rows)
     assert pending.count > 100
     assert 0.2 * pending.held_bytes < taken < pending.held_bytes
+
+
+async def test_a_connection_that_we_are_behind_with_is_not_silent(tmp_path, monkeypatch):
+    """What came and waits for us, or is being decoded, is no silence of the venue."""
+    monkeypatch.setattr(daemon, "SILENCE_CHECK_S", 0.02)
+    async with (
+        Venue(seed=5, depth=0.01) as venue,
+        recording(config_for(tmp_path, venue.url)) as running,
+    ):
+        await wait_for(lambda: all_recorded(running), "every channel")
+        (connection,) = running._connections
+        inbox = connection._socket.inbox
+        inbox.decoding = True
+        assert connection.is_behind
+        overdue = lambda _self, _leaving=(): {connection.connection_id: 0}  # noqa: E731  always
+        monkeypatch.setattr(Pipeline, "deadlines_ns", overdue)
+        await asyncio.sleep(0.3)
+        assert _closes(tmp_path) == []
+        assert connection._socket is not None
+        assert connection._socket.inbox is inbox
+        inbox.decoding = False
+        await wait_for(lambda: connection.tally.closes.total() == 1, "the close")
+
+
+def test_frames_that_wait_are_no_silence():
+    inbox = sockets.Inbox()
+    assert inbox.count == 0
+    inbox.put(b"")  # an empty one has no bytes, and waits all the same
+    assert (inbox.count, inbox.bytes) == (1, 0)

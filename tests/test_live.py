@@ -16,6 +16,7 @@ from recorder.core.frames import Closed, Frame, Opened
 from recorder.core.messages import BID, Level2
 from recorder.core.numbers import plain
 from recorder.errors import LockedError
+from recorder.feed import reading
 from recorder.store.capture import read_arrivals
 from recorder.store.lock import WriterLock
 from recorder.store.paths import Root
@@ -76,8 +77,10 @@ async def test_everything_the_venue_sent_is_in_the_capture_in_order(tmp_path):
         assert gaps == []
 
 
-async def test_replaying_the_capture_gives_the_same_files(tmp_path):
-    """Live and replayed rows of one run are byte-identical files."""
+@pytest.mark.parametrize("many_min", [reading.MANY_MIN, 1])
+async def test_replaying_the_capture_gives_the_same_files(tmp_path, monkeypatch, many_min):
+    """Live and replayed rows of one run are byte-identical files, taken together or one by one."""
+    monkeypatch.setattr(reading, "MANY_MIN", many_min)
     origin, again = tmp_path / "live", tmp_path / "again"
     async with (
         Venue(seed=4, rate=5, depth=0.02) as venue,
@@ -148,8 +151,10 @@ def check_coverage(root: Path, down: int) -> None:
         assert reasons.count("recorder_down") == down, track
 
 
-async def test_the_hour_turns_while_recording(tmp_path, monkeypatch):
+@pytest.mark.parametrize("many_min", [reading.MANY_MIN, 1])
+async def test_the_hour_turns_while_recording(tmp_path, monkeypatch, many_min):
     """At the full hour the old one is sealed, and the new one begins with the book."""
+    monkeypatch.setattr(reading, "MANY_MIN", many_min)
     monkeypatch.setattr(hours, "SWITCH_DELAY_S", 0.1)
     now_ns = time.time_ns()
     offset_ns = HOUR_S * 10**9 - now_ns % (HOUR_S * 10**9) - 4 * 10**9  # 4 s before the hour
@@ -320,3 +325,18 @@ async def test_the_real_capture_over_the_socket_gives_the_rows_of_the_import(tmp
     }
     for table, columns in same.items():
         assert live_rows(played, table, columns) == live_rows(imported, table, columns), table
+
+
+async def test_frames_of_two_hours_are_not_taken_together(tmp_path, monkeypatch):
+    """What waited together over the turn of the hour is taken one by one."""
+    async with (
+        Venue(seed=4, depth=0.02) as venue,
+        recording(config_for(tmp_path, venue.url)) as running,
+    ):
+        taken = []
+        begin_ns = (running.inside().recording.hour + 1) * HOUR_S * 10**9
+        given = [Frame(begin_ns + by_ns, "ws1", b"{}") for by_ns in (-2, -1, 0, 1)]
+        with monkeypatch.context() as patched:
+            patched.setattr(running, "deliver", lambda *each: taken.append(each))
+            running.deliver_frames(given, [1, 2, 3, 4])
+        assert taken == list(zip(given, [1, 2, 3, 4], strict=True))

@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+import pytest
+
+from recorder.core import many
 from recorder.core.frames import Frame
 from recorder.core.messages import Resubscribe
 from recorder.core.pipeline import Pipeline, Step
@@ -25,6 +28,40 @@ def test_messages_are_those_of_the_rows():
     assert {channel for channel, _ in meter.messages} == set(CHANNELS) - {"candles"}
     assert sum(meter.travel["level2"].counts) == sum(expected.values())
     assert meter.heard_ns["level2"] <= made.now_ns
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 400])
+def test_frames_that_were_taken_together_count_as_one_by_one(at_once):
+    """Messages, when they came, how long they took, the newest trade of each product."""
+    made = Made(3, HOUR_START_NS)
+    arrivals = [*made.open("ws1-a"), *made.run(30)]
+    placed = [((at + 1) << 28, arrival) for at, arrival in enumerate(arrivals)]
+    one, meter = Meter(), Meter()
+    first, second = Pipeline(), Pipeline()
+    for ingest_seq, arrival in placed:
+        one.took(arrival, first.step(arrival, ingest_seq))
+    for group in many.gathered(placed):
+        for at in range(0, len(group), at_once):
+            some = group[at : at + at_once]
+            step = many.take(second, some)
+            if all(isinstance(arrival, Frame) for _, arrival in some):
+                meter.took_frames(step)
+            else:
+                meter.took(some[0][1], step)
+    assert meter.messages == one.messages
+    assert meter.heard_ns == one.heard_ns
+    assert {name: each.counts for name, each in meter.travel.items()} == {
+        name: each.counts for name, each in one.travel.items()
+    }
+    assert meter.trades.keys() == one.trades.keys()
+    for product_id, block in one.trades.items():
+        found = meter.trades[product_id]
+        assert (found.table, found.count) == (block.table, block.count)
+        assert [_plain(each) for each in found.values] == [_plain(each) for each in block.values]
+
+
+def _plain(column):
+    return list(column) if isinstance(column, list | range) else column
 
 
 def test_a_clock_that_is_behind_gives_no_negative_times():

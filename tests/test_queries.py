@@ -82,6 +82,12 @@ def test_macros_tell_what_they_take_and_give(root):
         ("FROM book_at((SELECT 'BTC-USD'), now())", "constants here: SET VARIABLE t"),
         ("FROM trades t, level2_of(t.product_id, '2026-01-01', now())", "SET VARIABLE t"),
         ("FROM trades_of('BTC-USD', 'yesterday', now())", "yesterday"),
+        ("SELECT in_gap('BTC-USD', 'level3', now())", r"^in_gap\(\): 'level3' is no channel"),
+        ("FROM depth_at('BTC-USD', now(), 0)", r"^depth_at\(\): n is 0. Give how many levels"),
+        (
+            "FROM ohlcv('BTC-USD', '0s', '2026-01-01', now())",
+            r"^ohlcv\(\): '0s' is no length of bars",
+        ),
         ("SELECT 9223372036854775807 + 1::BIGINT", "Overflow"),
         ("SELECT 'x'::INTEGER", "Could not convert"),
     ],

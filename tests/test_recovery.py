@@ -1,7 +1,9 @@
 """Recovery: whatever survived of a recording, its tables are those of the capture that survived."""
 
+import errno
 import os
 import shutil
+import threading
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -9,13 +11,14 @@ from random import Random
 import pytest
 
 from recorder import finishing, recovery, sealing
+from recorder.core import many
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Arrival, Frame
 from recorder.core.pipeline import Pipeline
 from recorder.core.rows import Rows
 from recorder.core.tables import TABLES
 from recorder.recording import Pending, Recording, end_lost
 from recorder.store.capture import read_arrivals
-from recorder.store.parts import sort, to_arrow, write_part
+from recorder.store.parts import read_cut, sort, to_arrow, write_part
 from recorder.store.paths import CUTS, Root
 from recorder.store.retire import retire
 from recorder.store.seal import read_commit, seal_hour, switch
@@ -204,6 +207,46 @@ def test_recovery_that_dies_is_done_again(tmp_path, monkeypatch, seed):
         patch.setattr(recovery, "write_part", dying)
         with suppress(KeyboardInterrupt):
             recovery.publish_missing(tmp_path)
+    recovery.publish_missing(tmp_path)
+    assert live_rows(tmp_path) == replayed(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(500, 510))
+@pytest.mark.parametrize("where", ["beside", "before it"])
+def test_recovery_that_fails_leaves_what_can_be_done_again(tmp_path, monkeypatch, seed, where):
+    """A full disk while parts are written beside, or Ctrl-C meanwhile: no thread goes on.
+
+    No record of a cut is there whose parts are not, and the next time finishes it.
+    """
+    root = lives(tmp_path, seed)
+    end_lost(root)
+    left = Random(seed).randrange(1, 4)
+
+    def fails(function, error):
+        def failing(*arguments):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise error
+            return function(*arguments)
+
+        return failing
+
+    monkeypatch.setattr(recovery, "CUT_ROWS", 50)
+    monkeypatch.setattr(many, "AT_ONCE", 8)
+    full = OSError(errno.ENOSPC, "no space left")
+    with monkeypatch.context() as patch:
+        if where == "beside":
+            patch.setattr(recovery, "write_part", fails(write_part, full))
+        else:
+            patch.setattr(many, "take", fails(many.take, KeyboardInterrupt()))
+        with suppress(OSError if where == "beside" else KeyboardInterrupt):
+            recovery.publish_missing(tmp_path)
+    assert not [each for each in threading.enumerate() if each.name.startswith("beside")]
+    for cut in root.parts(CUTS):
+        for name, rows in read_cut(cut.path).rows.items():
+            held = [part for part in root.parts(name, cut.hour) if part.first < cut.end]
+            assert not rows or held, (seed, name)
     recovery.publish_missing(tmp_path)
     assert live_rows(tmp_path) == replayed(tmp_path)
 

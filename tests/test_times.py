@@ -37,6 +37,8 @@ MOMENT_NS = 1_795_289_400_123_456_789
         (pd.Timestamp("2026-11-21T20:30", tz="Europe/Paris"), 1_795_289_400_000_000_000),
         (np.datetime64(MOMENT_NS, "ns"), MOMENT_NS),
         (np.datetime64("2026-11-21T19:30"), 1_795_289_400_000_000_000),
+        (np.datetime64(7_999, "ps"), 7),
+        (np.datetime64(5 * 10**9, "as"), 5),
         (np.int64(MOMENT_NS), MOMENT_NS),
     ],
 )
@@ -60,6 +62,12 @@ def test_times_in_every_spelling(given_as, want):
         [],
         pd.NaT,
         np.datetime64("NaT"),
+        np.timedelta64(4, "s"),
+        "1e30",
+        "-5",
+        float("nan"),
+        "2026-11-21T19:30\0",
+        "9" * 5000,
     ],
 )
 def test_what_is_no_time_is_told(wrong):
@@ -68,11 +76,20 @@ def test_what_is_no_time_is_told(wrong):
         to_ns(wrong)
 
 
+def test_a_message_has_an_end():
+    """However long the text is, and an int that Python does not write."""
+    for wrong in ("x" * 5000, "9" * 5000, 10**5000):
+        with pytest.raises(UsageError) as raised:
+            to_ns(wrong)
+        assert len(str(raised.value)) < 250
+
+
 @pytest.mark.parametrize(
     "far",
     [
         *(10**25, -(10**25), "9999-01-01", "9" * 19),
         *(np.datetime64(year, "us") for year in ("1500-01-01", "2263-01-01", "3000-01-01")),
+        *(np.datetime64(10**12, unit) for unit in ("Y", "M", "D", "s")),
     ],
 )
 def test_times_that_do_not_fit_are_told(far):

@@ -45,6 +45,12 @@ async def test_arguments_arrive_as_they_are(tmp_path):
     assert await work(_given, *sent) == _given(*sent)
 
 
+async def test_a_worker_is_nice():
+    """What comes meanwhile goes first."""
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    assert await work(os.getpriority, os.PRIO_PROCESS, 0) == min(19, here + worker.NICE)
+
+
 async def test_no_worker_imports_pandas():
     """Arrow would, at the first array of a list, and a third of a second is gone."""
     assert await work(_arrow_and_pandas) == (3, False)

@@ -1,4 +1,4 @@
--- SHA-256 of the lines below: 46497335405520665dfb020ea7f55cc13b035ab834ba96102ec0c1aae51ff700
+-- SHA-256 of the lines below: 207fcde0c4a132cc8a430a2a22333e0bc362e834e7fbf293db44d8dd75429d16
 -- This data directory for DuckDB 2.0 and newer: views of everything, and macros that open only the
 -- files they need. The recorder writes it, and replaces it: do not edit.
 --
@@ -62,6 +62,9 @@ CREATE OR REPLACE MACRO recorder_empty() AS recorder_path('live/level2/0-empty.p
 CREATE OR REPLACE MACRO recorder_parts(_table) AS
     recorder_path('live/' || _table || '/' || repeat('[0-9]', 10) || '-' || repeat('[0-9]', 12)
         || '-' || repeat('[0-9]', 12) || '.parquet');
+-- What parts are read begins before this: all there are, or what there was at one moment, told by
+-- whoever asks of that.
+CREATE OR REPLACE MACRO recorder_until() AS coalesce(getvariable('recorder_until')::VARCHAR, '9');
 -- A sealed file; of all products where the pattern is '*', and '' is for tables without.
 CREATE OR REPLACE MACRO recorder_file(_table, _product, _hour) AS
     recorder_path(_table || if(_product = '', '', '/product=' || _product)
@@ -89,6 +92,8 @@ CREATE OR REPLACE MACRO recorder_packed_date(_name) AS
 CREATE OR REPLACE MACRO recorder_is_named(_name, _table) AS
     string_split(_name, '/')[-1] = _table || '-' || recorder_product_in(_name) || substr(_name, -20);
 CREATE OR REPLACE MACRO recorder_live_stamp(_name) AS substr(_name, -44, 10);
+CREATE OR REPLACE MACRO recorder_live_begin(_name) AS
+    substr(_name, -44, 10) || substr(_name, -33, 12);
 CREATE OR REPLACE MACRO recorder_live_date(_name) AS
     try_strptime(substr(_name, -44, 8), '%Y%m%d')::DATE;
 CREATE OR REPLACE MACRO recorder_live_hour(_name) AS try_cast(substr(_name, -36, 2) AS INTEGER);
@@ -218,6 +223,7 @@ SELECT recv_time, product_id, kind, side, price, size, exchange_time, event_time
 FROM read_parquet([recorder_empty(), recorder_parts('level2')],
                   schema = recorder_columns_level2(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -257,6 +263,7 @@ SELECT recv_time, product_id, kind, trade_id, side, taker_side, price, size, tra
 FROM read_parquet([recorder_empty(), recorder_parts('trades')],
                   schema = recorder_columns_trades(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -296,6 +303,7 @@ SELECT recv_time, product_id, kind, price, best_bid, best_bid_size, best_ask, be
 FROM read_parquet([recorder_empty(), recorder_parts('ticker')],
                   schema = recorder_columns_ticker(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -335,6 +343,7 @@ SELECT recv_time, product_id, kind, start_time, open, high, low, close, volume, 
 FROM read_parquet([recorder_empty(), recorder_parts('candles')],
                   schema = recorder_columns_candles(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -372,6 +381,7 @@ SELECT recv_time, product_id, heartbeat_counter, last_trade_id, exchange_time, s
 FROM read_parquet([recorder_empty(), recorder_parts('heartbeats')],
                   schema = recorder_columns_heartbeats(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -411,6 +421,7 @@ SELECT recv_time, product_id, kind, product_type, base_currency, quote_currency,
 FROM read_parquet([recorder_empty(), recorder_parts('status')],
                   schema = recorder_columns_status(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -450,6 +461,7 @@ SELECT channel, product_id, start_time, end_time, state, reason, sequence_before
 FROM read_parquet([recorder_empty(), recorder_parts('coverage')],
                   schema = recorder_columns_coverage(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND noted_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -483,6 +495,7 @@ SELECT recv_time, kind, product_id, connection_id, ingest_seq, detail, recv_ns, 
 FROM read_parquet([recorder_empty(), recorder_parts('faults')],
                   schema = recorder_columns_faults(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -520,6 +533,7 @@ SELECT product_id, connection_id, start_time, end_time, agree, lagging, disagree
 FROM read_parquet([recorder_empty(), recorder_parts('audits')],
                   schema = recorder_columns_audits(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND noted_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -559,6 +573,7 @@ SELECT recv_time, product_id, kind, order_id, client_order_id, status, order_sid
 FROM read_parquet([recorder_empty(), recorder_parts('user_orders')],
                   schema = recorder_columns_user_orders(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND ingest_seq >= (SELECT seq FROM switch_in_force)
 );
 
@@ -634,7 +649,7 @@ WHERE product_id = product AND recv_ns >= recorder_ns("from") AND recv_ns < reco
 -- are written one after the other: that of the one before is taken as well.
 CREATE OR REPLACE MACRO recorder_going_on() AS TABLE
 WITH record AS (
-    SELECT content::JSON AS named
+    SELECT coalesce(getvariable('recorder_told')::VARCHAR, content)::JSON AS named
     FROM read_text(recorder_path('live/open.jso[n]'))
     WHERE json_valid(content)
 ), newest AS (
@@ -642,6 +657,7 @@ WITH record AS (
            parse_filename(file)[25:36]::BIGINT AS over
     FROM glob(recorder_path('live/cuts/*.json'))
     WHERE regexp_matches(parse_filename(file), '^\d{10}-\d{12}-\d{12}\.json$')
+      AND parse_filename(file)[:10] || parse_filename(file)[12:23] < recorder_until()
     ORDER BY hour DESC, over DESC
     LIMIT 1
 ), tracks AS (
@@ -742,6 +758,16 @@ CREATE OR REPLACE MACRO recorder_missing_of(_days, _first, _last, _old, _new, _b
     FROM recorder_missing(_days, _first, _last, _old, _new, _begin, _end)
 );
 
+-- A channel as it is subscribed, by that name or by the name of its table.
+CREATE OR REPLACE MACRO recorder_subscribed(_channel) AS
+    CASE _channel WHEN 'trades' THEN 'market_trades' WHEN 'user_orders' THEN 'user' ELSE _channel END;
+-- Whether that is a channel; null is none, and nothing else passes.
+CREATE OR REPLACE MACRO recorder_is_channel(_channel) AS CASE
+    WHEN _channel IN ('level2', 'trades', 'market_trades', 'ticker', 'ticker_batch', 'candles', 'heartbeats', 'status', 'user', 'user_orders') THEN true
+    WHEN _channel IS NULL THEN false
+    ELSE error('in_gap(): ''' || _channel || ''' is no channel. The channels are level2, trades, market_trades, ticker, ticker_batch, candles, heartbeats, status, user, user_orders.')::BOOLEAN
+END;
+
 -- Whether a moment lies in one of these, of a product ('' for channels without). By names of its
 -- own, so that columns that are asked for are never taken for these. Hours are compared as well, so
 -- that it is a join by what is equal.
@@ -749,7 +775,7 @@ CREATE OR REPLACE MACRO recorder_misses(_gaps, _product, _channel, _time) AS EXI
     FROM (SELECT unnest(_gaps) AS recorder_gap) AS recorder_gaps,
          (SELECT unnest(range(recorder_gap['first'], recorder_gap['last'] + 1)) AS recorder_gap_hour)
              AS recorder_gap_hours
-    WHERE recorder_gap['channel'] = if(_channel = 'trades', 'market_trades', _channel)
+    WHERE recorder_gap['channel'] = recorder_subscribed(_channel)
       AND recorder_gap['product'] = _product
       AND recorder_gap_hour = recorder_hour(_time)
       AND recorder_gap['begin'] <= _time::TIMESTAMPTZ AND recorder_gap['over'] > _time::TIMESTAMPTZ
@@ -776,11 +802,15 @@ CREATE OR REPLACE MACRO recorder_missing_within("from", "to") AS recorder_missin
 -- fetched are told as backfilled over a gap that stays. The arguments may be columns. It reads all
 -- of coverage; with a range that the moments lie in, only what was told of that range.
 CREATE OR REPLACE MACRO in_gap(product, _channel, t) AS
-    recorder_misses(recorder_all_missing(), product, _channel, t)
-    OR recorder_misses(recorder_all_missing(), '', _channel, t),
+    CASE WHEN recorder_is_channel(_channel)
+    THEN recorder_misses(recorder_all_missing(), product, _channel, t)
+      OR recorder_misses(recorder_all_missing(), '', _channel, t)
+    ELSE false END,
 (product, _channel, t, "from", "to") AS
-    recorder_misses(recorder_missing_within("from", "to"), product, _channel, t)
-    OR recorder_misses(recorder_missing_within("from", "to"), '', _channel, t);
+    CASE WHEN recorder_is_channel(_channel)
+    THEN recorder_misses(recorder_missing_within("from", "to"), product, _channel, t)
+      OR recorder_misses(recorder_missing_within("from", "to"), '', _channel, t)
+    ELSE false END;
 
 -- The stretches that a product's books were recorded in, of hours: from, to, connection. Those of
 -- the next hour are read as well, because it may take something back.
@@ -829,12 +859,15 @@ FROM levels
 WHERE held.size > 0
 ORDER BY side DESC, level;
 
+CREATE OR REPLACE MACRO recorder_levels(n) AS CASE WHEN n >= 1 THEN n ELSE error(
+    'depth_at(): n is ' || coalesce(n::VARCHAR, 'null') || '. Give how many levels, from 1 on.') END;
+
 -- The n best levels of each side, with the sum of the sizes from the best one on.
 CREATE OR REPLACE MACRO depth_at(product, t, n) AS TABLE
 SELECT side, level, price, size,
        sum(size) OVER (PARTITION BY side ORDER BY level ROWS UNBOUNDED PRECEDING) AS total
 FROM book_at(product, t)
-WHERE level <= n
+WHERE level <= (SELECT recorder_levels(n))
 ORDER BY side DESC, level;
 
 -- Whether the recorder trusted the book of a product at t.
@@ -1008,6 +1041,11 @@ ORDER BY recv_time;
 
 -- ---- trades ------------------------------------------------------------------------------------
 
+CREATE OR REPLACE MACRO recorder_is_width(_width) AS
+    CASE WHEN _width::INTERVAL > INTERVAL 0 SECOND THEN true ELSE error('ohlcv(): ' ||
+        coalesce('''' || _width::VARCHAR || '''', 'null') || ' is no length of bars. Write 1s, 5m, 1h.')::BOOLEAN
+    END;
+
 -- Bars of the trades made in [from, to) by their own time (that of receipt where they have none),
 -- if they were received up to a day later. A bar without trades has no row.
 CREATE OR REPLACE MACRO ohlcv(product, "interval", "from", "to") AS TABLE
@@ -1022,7 +1060,7 @@ FROM recorder_trades(
     recorder_old('trades', recorder_held_trades(), product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_new('trades', product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_begin_stamp(recorder_hour("from") - 1), recorder_stamp(recorder_hour("to") + 25))
-WHERE product_id = product
+WHERE (SELECT recorder_is_width("interval")) AND product_id = product
   AND coalesce(trade_time, recv_time) >= "from"::TIMESTAMPTZ
   AND coalesce(trade_time, recv_time) < "to"::TIMESTAMPTZ
 GROUP BY ALL

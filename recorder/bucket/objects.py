@@ -134,18 +134,29 @@ class Bucket:
 
     def get(self, path: str) -> Found | None:
         """A small object as a whole; None where it is not there."""
-        answer = self._read(path)
+        answer = self._read(path, refusals.is_absent)
         return None if answer is None else Found(*answer)
 
     def get_range(self, path: str, start: int, end: int) -> bytes | None:
-        """The bytes [start, end) of an object; None where it is not there."""
-        answer = self._read(path, Range=f"bytes={start}-{end - 1}")
-        return None if answer is None else answer[0]
+        """The bytes [start, end) of an object, fewer where it ends before; None: not there."""
+        beyond = False
 
-    def _read(self, path: str, **more: Any) -> tuple[bytes, str] | None:
+        def refused(error: ClientError) -> bool:
+            nonlocal beyond
+            beyond = refusals.is_beyond(error)
+            return beyond or refusals.is_absent(error)
+
+        answer = self._read(path, refused, Range=f"bytes={start}-{end - 1}")
+        if answer is None:
+            return b"" if beyond else None
+        return answer[0]
+
+    def _read(
+        self, path: str, refused: Callable[[ClientError], bool], **more: Any
+    ) -> tuple[bytes, str] | None:
         """A body can stop in its middle, behind what the library tries again."""
         for left in reversed(range(_TRIES)):
-            answer = self.ask("get_object", path, refusals.is_absent, **more)
+            answer = self.ask("get_object", path, refused, **more)
             if answer is None:
                 return None
             try:

@@ -153,6 +153,8 @@ class ObjectFile(io.RawIOBase):
         found = self._path.bucket.get_range(self._path.path, self._at, end)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, "no such object", str(self._path))
+        if len(found) < end - self._at:
+            raise OSError(errno.EIO, f"it is shorter than its record says, {self._size:,} bytes")
         self._at += len(found)
         return found
 

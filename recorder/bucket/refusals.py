@@ -40,6 +40,11 @@ def is_absent(error: boto.ClientError) -> bool:
     return code_of(error) in {"NoSuchKey", "404", "NotFound"}
 
 
+def is_beyond(error: boto.ClientError) -> bool:
+    """Whether a range begins behind the end of the object."""
+    return status_of(error) == 416 or code_of(error) == "InvalidRange"
+
+
 def is_unmet(error: boto.ClientError) -> bool:
     """Whether the condition of a write was not met: the object is there, or is another."""
     return status_of(error) == 412 or code_of(error) == "PreconditionFailed"

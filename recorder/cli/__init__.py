@@ -34,7 +34,13 @@ from recorder.cli import sql as querying
 from recorder.cli import top as watching
 from recorder.cli.terminal import plain
 from recorder.credentials import without_secrets
-from recorder.errors import PermissionRefusedError, RecorderError, UsageError
+from recorder.errors import (
+    ConfigError,
+    PermissionRefusedError,
+    RecorderError,
+    UsageError,
+    WrongOptionsError,
+)
 from recorder.masking import without_keys
 
 SUMMARY = """Record Coinbase market data: every frame, in order, with every gap written down.
@@ -183,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
     except RecorderError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(_told(error), error.exit_code)
     except _TYPER_USAGE_ERROR as error:
         return _fail(_usage(error), UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -199,10 +205,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int) -> int:
     # Wherever a key was typed by mistake, a message may have it.
     lines = [plain(line) for line in without_keys(without_secrets(message)).split("\n")]
-    if len(lines) > 1:
-        lines.insert(0, f"{len(lines)} mistakes:")
     print("recorder: " + "\n  ".join(lines), file=sys.stderr)
     return code
+
+
+def _told(error: RecorderError) -> str:
+    """An error's text; mistakes of settings, a line each, below their number."""
+    count = str(error).count("\n") + 1
+    settings = isinstance(error, ConfigError | WrongOptionsError)
+    return f"{count} mistakes:\n{error}" if settings and count > 1 else str(error)
 
 
 def _refused(error: OSError | RuntimeError) -> int:

@@ -20,7 +20,12 @@ from recorder.config import checks, listening
 from recorder.config.checks import WrongValueError, did_you_mean, kind_of, shown
 from recorder.config.keys import KEYS, Config, FeedConfig, HttpConfig, Key, StoreConfig
 from recorder.config.lines import KeyPath, lines_of, nearest_line
-from recorder.errors import ConfigError, NoInputError, PermissionRefusedError, UsageError
+from recorder.errors import (
+    ConfigError,
+    NoInputError,
+    PermissionRefusedError,
+    WrongOptionsError,
+)
 from recorder.masking import shown_address, without_keys
 
 __all__ = [
@@ -129,7 +134,7 @@ def override(config: Config, options: Mapping[str, tuple[str, object]]) -> Confi
     would give it.
 
     Raises:
-        UsageError: A value is refused; the message lists all of them.
+        WrongOptionsError: A value is refused; the message lists all of them.
     """
     settings = {key.name: _setting(config, key) for key in KEYS}
     mistakes: list[str] = []
@@ -139,7 +144,7 @@ def override(config: Config, options: Mapping[str, tuple[str, object]]) -> Confi
         except WrongValueError as wrong:
             mistakes += [f"{option}: {mistake.text}" for mistake in wrong.mistakes]
     if mistakes:
-        raise UsageError("\n".join(mistakes))
+        raise WrongOptionsError("\n".join(mistakes))
     return _config(settings, config.source)
 
 

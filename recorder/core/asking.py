@@ -216,9 +216,17 @@ class Asking:
         """The whole connection was silent for so long: that is no silence of one channel."""
         self.paused_ns += by_ns
 
+    def awaits(self, key: Key) -> bool:
+        """Whether data of this would answer anything, by its own name or its alias."""
+        if not (self.answers_due or self.tries or self.silences):
+            return False
+        names = _names(key)
+        return any(
+            each in due for due in (self.answers_due, self.tries, self.silences) for each in names
+        )
+
     def _answered(self, key: Key) -> None:
-        channel, product_id = key
-        for each in (key, (channel, f"{product_id}C")):
+        for each in _names(key):
             self.answers_due.pop(each, None)
             self.tries.pop(each, None)
             self.silences.pop(each, None)
@@ -341,6 +349,12 @@ class Asking:
             self._due_no_more(product_id)  # for neither cause
             self._resynced(product_id, now_ns)
         return due
+
+
+def _names(key: Key) -> tuple[Key, Key]:
+    """What data of a channel and product answers: itself, or its alias."""
+    channel, product_id = key
+    return key, (channel, f"{product_id}C")
 
 
 def _patience_ns(first_ns: int, tries: int) -> int:

@@ -37,7 +37,11 @@ class Flow:
         self.window_ns += silence_ns
         self.longest_ns = max(self.longest_ns, silence_ns)
         if self.window_ns >= WINDOW_NS:
-            self.before_ns, self.longest_ns, self.window_ns = self.longest_ns, 0, 0
+            self.turn()
+
+    def turn(self) -> None:
+        """A window is over."""
+        self.before_ns, self.longest_ns, self.window_ns = self.longest_ns, 0, 0
 
     def allowed_ns(self) -> int | None:
         """The longest silence that is no cause for doubt; None: too little is known to say."""

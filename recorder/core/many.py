@@ -1,46 +1,53 @@
 """Many frames at once: the same rows, coverage and doubts as one by one, in a fraction of the time.
 
 For whoever has the frames already: recovery, import, rebuild. What nearly all frames are, the next
-in order, changes of a book that is LIVE or a ticker, of a channel that goes on undisturbed, goes a
-short way here: numbers and times are converted together (`wire.advanced_many`), and rows are whole
-columns. Every other frame takes the long way, `Pipeline.step`, in its place. Which way a frame goes
-decides nothing but the time that it takes; tests hold the one against the other.
+in order, changes of a book that is LIVE, a ticker or new trades, of a channel that goes on
+undisturbed, goes a short way here: numbers and times are converted together
+(`wire.advanced_many`), and rows are whole columns (`collected`). Every other frame takes the long
+way, `Pipeline.step`, in its place. Which way a frame goes decides nothing but the time that it
+takes; tests hold the one against the other.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from recorder.core import content
+from recorder.core import content, overdue
 from recorder.core.asking import Key
-from recorder.core.audit import RUN_MAX, Audit, Top
+from recorder.core.audit import RUN_MAX, Audit
 from recorder.core.book import Book, BookState
+from recorder.core.collected import COLLECTED, Collected
 from recorder.core.coverage import Recording
-from recorder.core.flow import Flow
+from recorder.core.flow import WINDOW_NS, Flow
 from recorder.core.frames import ADVANCED, Arrival, Frame
 from recorder.core.knowledge import Place, Step
 from recorder.core.messages import ASK, BID, LEVEL2, Level2
 from recorder.core.messages import TICKER as TICKER_CHANNEL
+from recorder.core.messages import TRADES as TRADES_CHANNEL
 from recorder.core.pipeline import Pipeline
-from recorder.core.rows import Columns, Origin, Words, columns, inexact_text, level2_rows
+from recorder.core.rows import Origin, level2_rows
 from recorder.core.session import LOOK_NS, SILENCE_NS_MAX, Session
-from recorder.core.tables import LEVEL2 as LEVEL2_TABLE
-from recorder.core.tables import TICKER as TICKER_TABLE
-from recorder.core.wire.advanced import TICKER_COLUMNS
-from recorder.core.wire.advanced_many import ASIDE, CHANGES, TICKER, Many, Told, decode_many
+from recorder.core.trades import TradeIds
+from recorder.core.wire.advanced import TICKER_COLUMNS, understand
+from recorder.core.wire.advanced_many import (
+    ASIDE,
+    CHANGES,
+    TICKER,
+    TRADES,
+    UNREAD,
+    Told,
+    Traded,
+    decode_many,
+)
 
 T = TypeVar("T")
-AT_ONCE = 256  # frames: so few that what is made of them stays in the processor's caches
+AT_ONCE = 512  # frames: more gain nothing, and what is made of them would leave the caches
 
 _NAMES = list(TICKER_COLUMNS.values())
 _BID, _ASK = _NAMES.index("best_bid"), _NAMES.index("best_ask")
-_CHANNELS = {CHANGES: LEVEL2, TICKER: TICKER_CHANNEL}
-_LABELS = {CHANGES: "l2_data/update", TICKER: "ticker/update"}
-_COLLECTED = frozenset({LEVEL2_TABLE.name, TICKER_TABLE.name})
+_CHANNELS = {CHANGES: LEVEL2, TICKER: TICKER_CHANNEL, TRADES: TRADES_CHANNEL}
+_LABELS = {CHANGES: "l2_data/update", TICKER: "ticker/update", TRADES: "market_trades/update"}
 _TOLD = frozenset({"audits", "coverage", "faults"})
 
 
@@ -48,14 +55,16 @@ def gathered(arrivals: Iterable[tuple[int, T]]) -> Iterator[list[tuple[int, T]]]
     """What comes one by one, frames that follow each other together, so many at most."""
     frames: list[tuple[int, T]] = []
     for each in arrivals:
-        is_frame = isinstance(each[1], Frame)
-        if frames and (not is_frame or len(frames) == AT_ONCE):
+        if type(each[1]) is Frame:  # nearly always
+            frames.append(each)
+            if len(frames) >= AT_ONCE:
+                yield frames
+                frames = []
+            continue
+        if frames:
             yield frames
             frames = []
-        if is_frame:
-            frames.append(each)
-        else:
-            yield [each]
+        yield [each]
     if frames:
         yield frames
 
@@ -68,54 +77,63 @@ def take(pipeline: Pipeline, arrivals: Sequence[tuple[int, Arrival]]) -> Step:
     ingest_seq, first = arrivals[0]
     if len(arrivals) == 1 or not isinstance(first, Frame):
         return pipeline.step(first, ingest_seq)
+    session = pipeline.sessions.get(first.connection_id)
+    if session is not None and session.venue != ADVANCED:
+        return _one_by_one(pipeline, arrivals)
     return _Run(pipeline, cast("Sequence[tuple[int, Frame]]", arrivals)).step
+
+
+def _one_by_one(pipeline: Pipeline, arrivals: Iterable[tuple[int, Arrival]]) -> Step:
+    whole = Step()
+    for ingest_seq, arrival in arrivals:
+        step = pipeline.step(arrival, ingest_seq)
+        whole.rows += step.rows
+        whole.requests += step.requests
+        whole.facts += step.facts
+    return whole
 
 
 class _Lane:
     """One channel of one product on one connection, that goes on undisturbed."""
 
-    __slots__ = ("audit", "book", "flow", "heard_ns", "key", "recording")
+    __slots__ = ("audit", "book", "flow", "heard_ns", "ids", "key", "recording")
 
-    def __init__(
-        self,
-        key: Key,
-        recording: Recording,
-        flow: Flow,
-        heard_ns: int,
-        book: Book | None,
-        audit: Audit | None,
-    ) -> None:
+    def __init__(self, key: Key, recording: Recording, flow: Flow, heard_ns: int) -> None:
         self.key = key
         self.recording = recording
         self.flow = flow
         self.heard_ns = heard_ns
-        self.book = book
-        self.audit = audit
+        self.book: Book | None = None
+        self.audit: Audit | None = None
+        self.ids: TradeIds | None = None
 
 
 class _Line:
-    """One connection; ``until_ns`` is when its next frame has to take the long way."""
+    """One connection, and its lanes by kind and product.
 
-    __slots__ = ("lanes", "paused_ns", "session", "until_ns")
+    At ``look_ns`` it is time to look for what is overdue; ``until_ns`` is when its next frame has
+    to take the long way.
+    """
+
+    __slots__ = ("lanes", "look_ns", "paused_ns", "session", "until_ns")
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.lanes: dict[tuple[int, str], _Lane] = {}
+        self.lanes: dict[int, dict[str, _Lane]] = {kind: {} for kind in _CHANNELS}
         self.paused_ns = session.paused_ns
-        self.until_ns = 0
         self.look()
 
     def look(self) -> None:
         """Find out how it stands, after a frame that took the long way."""
         session = self.session
-        waits = session.answers_due or session.tries or session.silences
         late = session.late_run or session.unreadable or session.distrusted
-        if waits or late or session.venue != ADVANCED:
+        self.look_ns = session.looked_ns + LOOK_NS
+        self.until_ns = session.last_ns + SILENCE_NS_MAX
+        if late or session.venue != ADVANCED:
             self.until_ns = 0
-        else:
-            self.until_ns = min(session.looked_ns + LOOK_NS, session.last_ns + SILENCE_NS_MAX)
         if self.paused_ns != session.paused_ns:
-            self.lanes.clear()
+            for lanes in self.lanes.values():
+                lanes.clear()
             self.paused_ns = session.paused_ns
 
 
@@ -127,74 +145,100 @@ class _Run:
         self.frames = frames
         self.step = Step()
         self.lines: dict[str, _Line] = {}
+        self.placed: tuple[int, Place] | None = None
         self.many = decode_many([frame.raw for _, frame in frames])
-        self.rows = _Collected(frames, self.many)
+        self.rows = Collected(frames, self.many)
         self.taken = dict.fromkeys(_LABELS, 0)
         self._run()
         self.rows.give(self.step)
-
-    def _run(self) -> None:
-        kinds, counts = self.many.kinds, self.many.counts.tolist()
-        changes = zip(self.many.sides, self.many.prices, self.many.sizes, strict=True)
-        told = iter(self.many.told)
-        for at, kind in enumerate(kinds):
-            line, lane = self._way(at, kind)
-            if kind == CHANGES:
-                mine = islice(changes, counts[at])
-                if lane is None:
-                    deque(mine, maxlen=0)
-                else:
-                    self._changes(at, lane, mine, counts[at])
-            elif kind == TICKER:
-                ticker = next(told)
-                if lane is not None:
-                    self._ticker(at, lane, ticker)
-            elif kind == ASIDE and line is not None:
-                self._beside(at, line)
-                continue
-            if lane is None:
-                self._long(at)
         for kind, label in _LABELS.items():
             if self.taken[kind]:
                 self.pipeline.messages[label] += self.taken[kind]
 
-    def _way(self, at: int, kind: int) -> tuple[_Line | None, _Lane | None]:
+    def _run(self) -> None:
+        many = self.many
+        changes = zip(many.sides, many.prices, many.sizes, strict=True)
+        told, traded = iter(many.told), iter(many.traded)
+        for at, kind in enumerate(many.kinds):
+            rows = 1
+            if kind == CHANGES:
+                rows = many.counts[at]
+                mine = islice(changes, rows)
+                line, lane = self._way(at, kind)
+                if lane is None:
+                    deque(mine, maxlen=0)
+                else:
+                    self._changes(at, lane, mine, rows)
+            elif kind == TICKER:
+                ticker = next(told)
+                line, lane = self._way(at, kind)
+                if lane is not None:
+                    self._ticker(at, lane, ticker)
+            elif kind == TRADES:
+                trades = next(traded)
+                line, lane = self._way(at, kind, trades.first)
+                if lane is not None:
+                    self._trades(at, lane, trades)
+                    rows = len(trades.sides)
+            else:
+                line, lane = self._way(at, kind)
+            if lane is None:
+                self._long(at, line if kind in (TRADES, ASIDE) else None)
+            elif line is not None and lane.heard_ns >= line.look_ns:
+                self._look(at, line, rows)
+
+    def _way(
+        self, at: int, kind: int, first: int | None = None
+    ) -> tuple[_Line | None, _Lane | None]:
         """The line of a frame if it is in order there, and its lane; None: it goes the long way.
 
-        What is noted of every frame is noted of one that goes the short way.
+        What is noted of every frame is noted of one that goes the short way. ``first`` is the id
+        of its first trade.
         """
         frame, sequence = self.frames[at][1], self.many.sequences[at]
         line = self.lines.get(frame.connection_id) or self._line(frame.connection_id)
         now_ns = frame.recv_ns
-        if line is None or now_ns >= line.until_ns:
-            return None, None
-        session = line.session
-        if session.next_sequence != sequence:
+        if line is None or now_ns >= line.until_ns or line.session.next_sequence != sequence:
             return None, None
         if kind not in _CHANNELS:
             return line, None
         product_id = self.many.products[at]
-        lane = line.lanes.get((kind, product_id)) or self._lane(line, kind, product_id)
-        if lane is not None:
-            session.next_sequence = sequence + 1
-            session.last_ns = session.ordered_ns = now_ns
-            lane.flow.take(now_ns - lane.heard_ns)
-            lane.heard_ns = session.heard_ns[lane.key] = now_ns
-            self.taken[kind] += 1
+        lane = line.lanes[kind].get(product_id) or self._lane(line, kind, product_id)
+        if lane is None or (first is not None and not _goes_on(lane.ids, first)):
+            return line, None
+        session, flow = line.session, lane.flow
+        session.next_sequence = sequence + 1
+        session.last_ns = session.ordered_ns = now_ns
+        silence_ns = now_ns - lane.heard_ns
+        lane.heard_ns = session.heard_ns[lane.key] = now_ns
+        # As `Flow.take`, without a call.
+        flow.messages += 1
+        flow.known_ns += silence_ns
+        flow.window_ns += silence_ns
+        if silence_ns > flow.longest_ns:  # noqa: PLR1730  and without another
+            flow.longest_ns = silence_ns
+        if flow.window_ns >= WINDOW_NS:
+            flow.turn()
+        self.taken[kind] += 1
         return line, lane
 
     def _changes(
         self, at: int, lane: _Lane, changes: Iterable[tuple[str, float, float]], count: int
     ) -> None:
-        book = lane.book
+        book, audit, rows = lane.book, lane.audit, self.rows
         assert book is not None
         lane.recording.last = self.frames[at][0] + count - 1
         book.change(changes)
         bids, asks = book.bids.near, book.asks.near
-        top = (bids[-1] if bids else None, -asks[-1] if asks else None)
-        if _is_calm(lane.audit, top, lane.heard_ns):
-            self.rows.changes.append(at)
-            self.rows.epochs.append(book.epoch)
+        bid, ask = bids[-1] if bids else None, -asks[-1] if asks else None
+        calm = bid is None or ask is None or bid < ask
+        if calm and audit is not None:
+            if audit.waiting or audit.top != (bid, ask):
+                audit.moved((bid, ask), lane.heard_ns)
+            calm = audit.run < RUN_MAX
+        if calm:
+            rows.changes.append(at)
+            rows.epochs.append(book.epoch)
         else:
             self._doubt(at, book)
 
@@ -214,6 +258,26 @@ class _Run:
         content.audit_prices(self.pipeline, self.many.products[at], bid, ask, place)
         if len(self.step.rows) != rows:
             self.lines.clear()
+
+    def _trades(self, at: int, lane: _Lane, traded: Traded) -> None:
+        ids, (ingest_seq, frame), rows = lane.ids, self.frames[at], len(traded.sides)
+        assert ids is not None
+        ids.last = traded.first + rows - 1
+        lane.recording.last = ingest_seq + rows - 1
+        session = self.pipeline.sessions[frame.connection_id]
+        session.trades(self.many.products[at], rows, frame.recv_ns)
+        self.rows.trades.append(at)
+        self.rows.traded.append(traded)
+
+    def _look(self, at: int, line: _Line, rows: int) -> None:
+        """Look for what is overdue, as is done once a second."""
+        step, session = self.step, line.session
+        before = len(step.rows), len(step.requests), len(step.facts)
+        session.looked_ns = self.frames[at][1].recv_ns
+        overdue.look(self.pipeline, self._place(at, rows))
+        if before != (len(step.rows), len(step.requests), len(step.facts)):
+            self.lines.clear()
+        line.look()
 
     # --- the long way -----------------------------------------------------------------------------
 
@@ -240,44 +304,55 @@ class _Run:
             or not session.promises(key)
             or not session.knows(key[0], product_id)
             or session.meant(key[0]) != key[0]
+            or session.awaits(key)
         ):
             return None
-        book = pipeline.books.get((session.connection_id, product_id))
-        live = book is not None and book.state is BookState.LIVE
-        audit = pipeline.audits.get((session.connection_id, product_id))
-        if kind == CHANGES and (book is None or not live or book.has_texts()):
-            return None
-        if kind == TICKER and live and audit is None:
-            return None
-        lane = _Lane(key, recording, flow, session.heard_ns[key], book, audit if live else None)
-        line.lanes[kind, product_id] = lane
+        lane = _Lane(key, recording, flow, session.heard_ns[key])
+        if kind == TRADES:
+            lane.ids = pipeline.trades.get(product_id)
+            if lane.ids is None or product_id in pipeline.elsewhere:
+                return None
+        else:
+            book = lane.book = pipeline.books.get((session.connection_id, product_id))
+            live = book is not None and book.state is BookState.LIVE
+            audit = pipeline.audits.get((session.connection_id, product_id))
+            lane.audit = audit if live else None
+            if kind == CHANGES and (book is None or not live or book.has_texts()):
+                return None
+            if kind == TICKER and live and audit is None:
+                return None
+        line.lanes[kind][product_id] = lane
         return lane
 
-    def _long(self, at: int) -> None:
-        """A frame takes the long way, and what is known of its lanes may not hold any more."""
+    def _long(self, at: int, line: _Line | None) -> None:
+        """A frame takes the long way, and what is known of its lanes may not hold any more.
+
+        ``line`` is given where it is in order there and of no book: the others go on behind it.
+        """
         told = self._stepped(at)
         frame, product_id = self.frames[at][1], self.many.products[at]
-        line = self.lines.get(frame.connection_id)
-        if told or line is None:
+        mine = self.lines.get(frame.connection_id)
+        if told or mine is None:
             self.lines.clear()
         elif product_id:
-            line.lanes.pop((CHANGES, product_id), None)
-            line.lanes.pop((TICKER, product_id), None)
-            line.look()
+            for lanes in mine.lanes.values():
+                lanes.pop(product_id, None)
+            mine.look()
+        elif line is not None:
+            mine.lanes[TRADES].clear()
+            mine.look()
         else:
             del self.lines[frame.connection_id]
-
-    def _beside(self, at: int, line: _Line) -> None:
-        """A frame that is of no book takes the long way; lanes go on behind it."""
-        if self._stepped(at):
-            self.lines.clear()
-        line.look()
 
     def _stepped(self, at: int) -> bool:
         """Take a frame the long way; whether more than its rows came of it."""
         ingest_seq, frame = self.frames[at]
-        step, mine = self.step, self.pipeline.step(frame, ingest_seq)
-        if any(block.table in _COLLECTED for block in mine.rows):
+        step, shape = self.step, self.many.shapes[at]
+        session = self.pipeline.sessions.get(frame.connection_id)
+        if shape is not UNREAD and session is not None and session.venue == ADVANCED:
+            self.pipeline.decoded(frame.raw, understand(frame.raw, shape))
+        mine = self.pipeline.step(frame, ingest_seq)
+        if any(block.table in COLLECTED for block in mine.rows):
             self.rows.give(step)
         step.rows += mine.rows
         step.requests += mine.requests
@@ -286,115 +361,35 @@ class _Run:
         return told or bool(mine.requests) or bool(mine.facts)
 
     def _place(self, at: int, rows: int) -> Place:
-        """Where a frame stands that has so many rows."""
+        """Where a frame stands that has so many rows; one place for all that is said of it."""
+        if self.placed is not None and self.placed[0] == at:
+            return self.placed[1]
         ingest_seq, frame = self.frames[at]
         exchange_ns = int(self.many.exchange_ns[at])
         origin = Origin(frame.recv_ns, frame.connection_id, self.many.sequences[at], exchange_ns)
         session = self.pipeline.sessions[frame.connection_id]
-        return Place(self.step, session, origin, ingest_seq, count(ingest_seq + rows), frame.raw)
+        numbers = count(ingest_seq + rows)
+        place = Place(self.step, session, origin, ingest_seq, numbers, frame.raw)
+        self.placed = at, place
+        return place
 
     def _doubt(self, at: int, book: Book) -> None:
         """A book that may be wrong: what is said of it, and the rows of the frame."""
         many, rows = self.many, self.rows
         rows.give(self.step)
-        place = self._place(at, int(many.counts[at]))
+        place = self._place(at, many.counts[at])
         content.look_at_top(self.pipeline, book, place)
-        mine = slice(rows.begins[at], rows.begins[at] + many.counts[at])
+        begin = int(rows.begins[at])
+        mine = slice(begin, begin + many.counts[at])
+        sides = [BID if side == BID else ASK for side in many.sides[mine]]
         message = Level2(
-            book.product_id, False, many.sides[mine], many.prices[mine], many.sizes[mine],
+            book.product_id, False, sides, many.prices[mine], many.sizes[mine],
             int(many.event_us[at]),
         )  # fmt: skip
         self.step.rows.append(level2_rows(message, place.origin, place.ingest_seq, book.epoch))
         self.lines.clear()
 
 
-def _is_calm(audit: Audit | None, top: Top, now_ns: int) -> bool:
-    """Note a book's best prices; False where they are a cause for doubt."""
-    bid, ask = top
-    if bid is not None and ask is not None and bid >= ask:
-        return False
-    if audit is None:
-        return True
-    if top != audit.top or audit.waiting:
-        audit.moved(top, now_ns)
-    return audit.run < RUN_MAX
-
-
-class _Collected:
-    """Frames that went the short way, whose rows are not given yet, by their places."""
-
-    def __init__(self, frames: Sequence[tuple[int, Frame]], many: Many) -> None:
-        self.changes: list[int] = []
-        self.epochs: list[int | None] = []
-        self.tickers: list[int] = []
-        self.told: list[Told] = []
-        self._frames = frames
-        self._many = many
-        self.begins = np.cumsum(many.counts) - many.counts
-        self._ingest_seqs = np.array([ingest_seq for ingest_seq, _ in frames], np.int64)
-        self._recv_ns = np.array([frame.recv_ns for _, frame in frames], np.int64)
-        self._sequences = np.array(many.sequences, np.int64)
-        self._prices = np.array(many.prices, np.float64)
-        self._sizes = np.array(many.sizes, np.float64)
-        self._are_bids = np.array([side == BID for side in many.sides], np.bool_)
-
-    def give(self, step: Step) -> None:
-        """Add the rows so far to a step."""
-        if self.changes:
-            step.rows.append(self._of_changes())
-            self.changes, self.epochs = [], []
-        if self.tickers:
-            step.rows.append(self._of_tickers())
-            self.tickers, self.told = [], []
-
-    def _of_changes(self) -> Columns:
-        places = np.array(self.changes, np.intp)
-        counts = self._many.counts[places]
-        of_frame = np.repeat(np.arange(len(places)), counts)
-        within = np.arange(len(of_frame)) - (np.cumsum(counts) - counts)[of_frame]
-        mine = self.begins[places][of_frame] + within
-        values = {
-            **self._of_frames(places, of_frame),
-            "side": _sides(self._are_bids[mine]),
-            "price": self._prices[mine],
-            "size": self._sizes[mine],
-            "event_time": self._many.event_us[places][of_frame],
-            "book_epoch": np.array(self.epochs, np.int64)[of_frame],
-            "ingest_seq": self._ingest_seqs[places][of_frame] + within,
-        }
-        return columns(LEVEL2_TABLE, len(of_frame), values)
-
-    def _of_tickers(self) -> Columns:
-        places = np.array(self.tickers, np.intp)
-        values = self._of_frames(places, np.arange(len(places)))
-        values["ingest_seq"] = self._ingest_seqs[places]
-        numbers = np.array([each for each, _ in self.told], np.float64)
-        values |= zip(_NAMES, numbers.T, strict=True)
-        values["inexact_text"] = [inexact_text(texts) for _, texts in self.told]
-        return columns(TICKER_TABLE, len(places), values)
-
-    def _of_frames(self, places: NDArray[np.intp], of_frame: NDArray[np.intp]) -> dict[str, Any]:
-        """The columns that all rows of a frame share."""
-        at = places.tolist()
-        products = map(self._many.products.__getitem__, at)
-        connections = [self._frames[place][1].connection_id for place in at]
-        return {
-            "product_id": _words(products, of_frame),
-            "kind": Words(np.zeros(len(of_frame), np.int32), ["update"]),
-            "sequence": self._sequences[places][of_frame],
-            "connection_id": _words(connections, of_frame),
-            "recv_ns": self._recv_ns[places][of_frame],
-            "exchange_ns": self._many.exchange_ns[places][of_frame],
-        }
-
-
-def _words(texts: Iterable[str], of_frame: NDArray[np.intp]) -> Words:
-    words: dict[str, int] = {}
-    numbers = [words.setdefault(text, len(words)) for text in texts]
-    return Words(np.array(numbers, np.int32)[of_frame], list(words))
-
-
-def _sides(are_bids: NDArray[np.bool_]) -> Words:
-    words = [BID, ASK] if are_bids[0] else [ASK, BID]
-    numbers = (are_bids != are_bids[0]).astype(np.int32)
-    return Words(numbers, words[: int(numbers.max()) + 1])
+def _goes_on(ids: TradeIds | None, first: int) -> bool:
+    """Whether a trade is the next one of its product."""
+    return ids is not None and ids.last == first - 1 and ids.odd is None

@@ -21,7 +21,7 @@ _floats = msgspec.json.Decoder(list[float]).decode  # rounds as float() does, an
 _count = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 
 # 15 significant digits always survive the way through a float64; 16 need not (2^53 + 1).
-_DIGITS_EXACT = 15
+DIGITS_EXACT = 15
 _DIGITS_AND_POINT = b"0123456789.,"
 _SIGNED = b"-0123456789.,"
 
@@ -55,15 +55,15 @@ def exact_amounts(texts: Sequence[str]) -> list[float] | None:
     None where one is longer or breaks the grammar. Nearly all are so short.
     """
     longest = max(map(len, texts), default=0)
-    if longest > _DIGITS_EXACT and not _are_short(texts, longest):
+    if longest > DIGITS_EXACT and not _are_short(texts, longest):
         return None
     return _plain(texts, _DIGITS_AND_POINT)
 
 
 def numbers(texts: Sequence[str]) -> list[float] | None:
     """Convert many as `number` does, in one go; None where one breaks the grammar."""
-    if max(map(len, texts), default=0) > _DIGITS_EXACT and not all(map(_one, texts)):
-        return None
+    if not all(_one(text) for text in texts if len(text) > DIGITS_EXACT):
+        return None  # too long; of the others what follows is enough
     if "-0" in texts:  # JSON takes it for a whole number, which has no sign
         return list(map(float, texts)) if all(map(_one, texts)) else None
     return _plain(texts, _SIGNED)
@@ -83,7 +83,7 @@ def _plain(texts: Sequence[str], letters: bytes) -> list[float] | None:
 
 def _are_short(texts: Sequence[str], longest: int) -> bool:
     """Whether those of one letter more have a point among them."""
-    most = _DIGITS_EXACT + 1
+    most = DIGITS_EXACT + 1
     return longest == most and all("." in text for text in texts if len(text) == most)
 
 
@@ -96,21 +96,22 @@ def count(text: str) -> int:
 
 def is_exact(text: str) -> bool:
     """Whether the float64 of a number that passed the grammar has the same value as its text."""
-    if len(text) <= _DIGITS_EXACT:
+    length = len(text)
+    if length <= DIGITS_EXACT or (length == DIGITS_EXACT + 1 and "." in text):
         return True
     digits = text.lstrip("-").replace(".", "").lstrip("0")
     if "." in text:
         digits = digits.rstrip("0")
-    if len(digits) <= _DIGITS_EXACT:
+    if len(digits) <= DIGITS_EXACT:
         return True
     return Decimal(text) == Decimal(repr(float(text)))
 
 
 def inexact(texts: Sequence[str]) -> list[str | None] | None:
     """The texts that a float64 does not give back, in their places; None if all are exact."""
-    if max(map(len, texts), default=0) <= _DIGITS_EXACT:
+    if max(map(len, texts), default=0) <= DIGITS_EXACT:
         return None
-    found = [None if is_exact(text) else text for text in texts]
+    found = [None if len(text) <= DIGITS_EXACT or is_exact(text) else text for text in texts]
     return found if any(found) else None
 
 

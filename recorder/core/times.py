@@ -59,22 +59,23 @@ def rfc3339_ns(text: str) -> int | None:
 
     Raises ValueError for anything else.
     """
-    whole = _known_seconds_ns(text[:19])
+    whole = _seconds_known.get(text[:19], -1)
+    if whole == -1:
+        whole = _known_seconds_ns(text[:19])
     if text[-1:] != "Z":
         raise ValueError(f"not a time in UTC: {text[:40]!r}")
     fraction = text[20:-1]
     if not fraction and len(text) == len("1970-01-01T00:00:00Z"):
         return whole
-    digits = fraction.isdigit() and fraction.isascii()
-    if text[19] != "." or len(fraction) > _FRACTION or not digits:
+    count = len(fraction)
+    if not (fraction.isdigit() and fraction.isascii()) or text[19] != "." or count > _FRACTION:
         raise ValueError(f"not a time: {text[:40]!r}")
-    return None if whole is None else whole + int(fraction) * _UNITS[len(fraction)]
+    return None if whole is None else whole + int(fraction) * _UNITS[count]
 
 
 _HEAD = 20  # letters before the fraction, the point included
 _WIDTH = _HEAD + _FRACTION + 1
-_PLACES = 10 ** np.arange(_FRACTION - 1, -1, -1, dtype=np.int64)
-_ZERO, _NINE, _POINT, _END = b"09.Z"
+_ZERO, _POINT, _END = b"0.Z"
 
 
 def rfc3339_many_ns(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -87,25 +88,31 @@ def rfc3339_many_ns(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np
         return np.zeros(0, np.int64), np.zeros(0, np.bool_)
     if not "".join(texts).isascii():
         texts = [text if text.isascii() else "" for text in texts]
+    # Letter by letter, each a row of all texts: what is done to them is done to long rows.
     letters = np.array(texts, f"S{_WIDTH}").view(np.uint8).reshape(count, _WIDTH)
-    fraction = letters[:, _HEAD:]
-    are_digits = (fraction >= _ZERO) & (fraction <= _NINE)
-    digits = are_digits.sum(axis=1)
+    letters = np.ascontiguousarray(letters[:, _HEAD - 1 :].T)
+    point, fraction = letters[0], letters[1:]
+    values = fraction - np.uint8(_ZERO)  # of what is below "0", more than 9
+    are_digits = values <= 9
+    digits = are_digits.sum(axis=0, dtype=np.intp)
+    held = np.count_nonzero(fraction, axis=0)
+    ends = fraction[np.minimum(digits, _FRACTION), np.arange(count)]
     lengths = np.fromiter(map(len, texts), np.intp, count)
-    good = (digits > 0) & (letters[:, _HEAD - 1] == _POINT) & (lengths == _HEAD + 1 + digits)
-    good &= fraction[np.arange(count), np.minimum(digits, _FRACTION)] == _END
-    good &= (fraction != 0).sum(axis=1) == digits + 1
-    values = np.where(are_digits, fraction - _ZERO, 0)[:, :_FRACTION].astype(np.int64)
-    seconds, known = _seconds_of(texts, letters)
-    return seconds + values @ _PLACES, good & known
+    good = (digits > 0) & (point == _POINT) & (ends == _END)
+    good &= (lengths == _HEAD + 1 + digits) & (held == digits + 1)
+    values[~are_digits] = 0
+    total = np.zeros(count, np.int64)
+    for row in values[:_FRACTION]:
+        total *= 10
+        total += row
+    seconds, known = _seconds_of(texts)
+    return seconds + total, good & known
 
 
-def _seconds_of(
-    texts: Sequence[str], letters: NDArray[np.uint8]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _seconds_of(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The whole seconds of times, each converted once for all that follow each other with it."""
-    heads = letters[:, : _HEAD - 1]
-    begins = np.flatnonzero(np.append(True, (heads[1:] != heads[:-1]).any(axis=1)))
+    heads = np.array(texts, f"S{_HEAD - 1}")
+    begins = np.flatnonzero(np.append(True, heads[1:] != heads[:-1]))
     values = np.zeros(len(begins), np.int64)
     known = np.zeros(len(begins), np.bool_)
     for place, begin in enumerate(begins.tolist()):

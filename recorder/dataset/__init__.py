@@ -19,6 +19,7 @@ from typing import Unpack
 import pyarrow as pa
 
 from recorder.dataset import inventory
+from recorder.dataset.asked import asked
 from recorder.dataset.bars import bars_in, length_ns
 from recorder.dataset.books import NEWEST_NS, BookView, book_in, levels_of
 from recorder.dataset.describe import Description, ProductDescription
@@ -322,6 +323,29 @@ class Dataset(Trusted):
             return bars_in(view, width_ns, of, *span, allow_gaps=allow_gaps)
 
         return Answer(f"{every} bars of {product_id}", self._files, answer, live=live)
+
+    # --- SQL -------------------------------------------------------------------------------------
+
+    def sql(self, query: str) -> Answer:
+        """What a query in SQL gives: DuckDB, over the views and macros of `recorder.sql`.
+
+        Nothing is read yet: ``to_duckdb``, ``to_pandas``, ``to_polars``, ``to_arrow`` and
+        ``batches`` ask, each anew, of one consistent state. Of several statements all run, in one
+        session, and the last gives the rows: so ``SET VARIABLE`` can stand before a macro. Nothing
+        is written. Gaps raise nothing here: ask `in_gap` or `book_valid`.
+
+        >>> db.sql("SELECT side, price, size FROM depth_at('BTC-USD', '2026-11-10T19:00:10', 1)")
+        <SQL: SELECT side, price, size FROM depth_at('BTC-USD', '2026-11-1…>
+        >>> db.sql("SELECT count(*) AS trades, sum(size) AS volume FROM trades").to_pandas()
+           trades  volume
+        0       4     0.8
+        >>> db.sql("SELECT max(price) FROM trades").to_duckdb().fetchall()
+        [(65001.0,)]
+
+        Raises UsageError for what is no SQL, would write, or is asked of published data; DataError
+        where what it reads is damaged.
+        """
+        return asked(self._files, query)
 
     # --- everything ------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ _UNITS_NS = {
 }
 _every = re.compile(r"([1-9][0-9]{0,6})(ms|s|m|h|d)").fullmatch
 BARS_MAX = 20_000_000
+LENGTH_NS_MAX = 36_500 * _UNITS_NS["d"]
+_NS_MAX = 2**63 - 1 - FLIGHT_NS
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [
@@ -43,17 +45,29 @@ COLUMNS = ("trade_id", "price", "size", "trade_time", "recv_time", "ingest_seq")
 def length_ns(every: str) -> int:
     """The length of bars: ``500ms``, ``1s``, ``5m``, ``1h``, ``1d``.
 
-    Raises UsageError for what is no length.
+    Raises UsageError for what is no length, and for more than a century.
     """
     found = _every(every) if isinstance(every, str) else None
     if found is None:
-        raise UsageError(f"{every!r} is no length of bars. Write 500ms, 1s, 5m, 1h or 1d.")
-    return int(found[1]) * _UNITS_NS[found[2]]
+        shown = repr(every)[:40]
+        raise UsageError(f"{shown} is no length of bars. Write 500ms, 1s, 5m, 1h or 1d.")
+    length = int(found[1]) * _UNITS_NS[found[2]]
+    if length > LENGTH_NS_MAX:
+        raise UsageError(f"bars of {every} are longer than a century. Write 500ms, 1s, 5m or 1d.")
+    return length
 
 
 def grid(start_ns: int, end_ns: int, width_ns: int) -> tuple[int, int]:
-    """The range rounded to whole bars, outwards. Raises UsageError where they are too many."""
+    """The range rounded to whole bars, outwards.
+
+    Raises UsageError where they are too many, or reach beyond what nanoseconds can tell.
+    """
     first_ns, last_ns = start_ns // width_ns * width_ns, -(-end_ns // width_ns) * width_ns
+    if first_ns < -_NS_MAX or last_ns > _NS_MAX:
+        raise UsageError(
+            "whole bars would reach beyond the times that there are, 1677 to 2262. Ask for a "
+            "shorter range or shorter bars."
+        )
     if (last_ns - first_ns) // width_ns > BARS_MAX:
         raise UsageError(
             f"That would be {(last_ns - first_ns) // width_ns:,} bars, more than {BARS_MAX:,}. "

@@ -22,6 +22,7 @@ COLUMNS = (
     "size_text",
 )  # fmt: skip
 NEWEST_NS = 2**63 - 1
+_LEVELS_MAX = 2**40  # more than there can be
 # Gaps that say nothing about the book before them.
 ENDINGS = ("connection_closed", "recorder_down", "connecting", "unsubscribed")
 
@@ -63,7 +64,7 @@ def levels_of(depth: object) -> int | None:
     if depth is None:
         return None
     if isinstance(depth, int | np.integer) and not isinstance(depth, bool) and depth >= 1:
-        return int(depth)
+        return min(int(depth), _LEVELS_MAX)
     raise UsageError(f"depth is {depth!r}; give a number from 1 on, or None for every level")
 
 

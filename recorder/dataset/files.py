@@ -165,6 +165,15 @@ class View:
             return hour_base(self.switched)
         return hour_base(newest.hour) + newest.end
 
+    def newest(self) -> tuple[str, str]:
+        """The newest cut as `recorder.sql` takes it: what parts begin before, what goes on then."""
+        cut = max((cuts[-1] for cuts in self._cuts.values()), default=None)
+        if cut is None:
+            return "", '{"tracks": []}'
+        hour = hour_text(cut.hour)
+        told = {"hour": hour, "end": cut.end, "last_ns": self.last_ns, "tracks": self.tracks}
+        return f"{hour}{cut.end:012d}", json.dumps(told)
+
     # --- hours -----------------------------------------------------------------------------------
 
     def hours(self, start_ns: int | None = None, end_ns: int | None = None) -> list[int]:

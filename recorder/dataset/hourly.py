@@ -288,7 +288,7 @@ def _hours(shares: _Shares, day: int, span: tuple[int, int]) -> list[HourCoverag
             channels = {name: mine[at] for name, mine in shares.channels.items()}
             # A channel of several may be missing while the others are there.
             some = any(one.recorded_s or one.unverified_s for one in channels.values())
-            state = "gap" if share.state == "missing" and some else share.state
+            state = "partly" if share.state == "missing" and some else share.state
             found.append(HourCoverage(to_datetime(start_ns), state, share, channels))
     return found
 

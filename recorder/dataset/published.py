@@ -6,7 +6,9 @@ read. There are no live parts; what was published at one moment is one state, si
 replaced and files never are.
 """
 
+import errno
 import json
+import os
 import re
 from collections.abc import Iterator
 from os import PathLike
@@ -37,26 +39,52 @@ __all__ = ["PublishedFiles", "PublishedView", "open_files"]
 
 _AROUND = 48  # hours beside those asked for that a listing takes along: one answer has 1,000 keys
 _RECORDS_HELD = 64
+_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match  # a Path has one slash left
 _hour_in = re.compile(r"coverage/date=(\d{4})-(\d\d)-(\d\d)/hour=(\d\d)/").match
+_day_in = re.compile(r"packed/coverage/date=(\d{4})-(\d\d)-(\d\d)/").match
 _DAMAGED = "Run `recorder publish` where it was recorded: it replaces what is damaged."
 
 
 def open_files(path: str | PathLike[str], endpoint: str | None, *, allow_http: bool) -> Files:
     """The files of a data directory, or of what is published at an address.
 
-    Raises NoInputError where there is none; of an address also what `open_bucket` raises.
+    Raises NoInputError where there is none, UsageError for what can be neither; of an address also
+    what `open_bucket` raises.
     """
+    _see_that_it_is_a_path(path)
     if is_address(path):
         return _open_published(parse(path), endpoint, allow_http=allow_http)
     if endpoint is not None:
         raise UsageError(f"{path}: only an address such as s3://BUCKET/PREFIX has an endpoint")
     folder = Path(path)
     if not folder.is_dir():
+        if (scheme := _scheme(str(path))) is not None:
+            raise UsageError(
+                f"an address that begins with {scheme[1]}: is none of published data. Write "
+                "s3://BUCKET/PREFIX, whoever's store it is (`endpoint` says whose), or the path of "
+                "a data directory."
+            )
         what = "not a directory" if folder.exists() else "no such directory"
         raise NoInputError(
             f"{folder}: {what}. Name one that `recorder run`, `import` or `demo` has written."
         )
     return Files(folder)
+
+
+def _see_that_it_is_a_path(path: object) -> None:
+    """Raise UsageError for what can be neither a path nor an address."""
+    text = os.fspath(path) if isinstance(path, str | PathLike) else None
+    if isinstance(text, str) and text.strip() and "\0" not in text:
+        try:
+            Path(text).stat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(f"{text[:60]!r}… is no path: it is too long.") from error
+        return
+    raise UsageError(
+        f"{path!r} is no path. Give that of a data directory, as text or a Path, or an address "
+        "such as s3://BUCKET/PREFIX."
+    )
 
 
 def _open_published(address: Address, endpoint: str | None, *, allow_http: bool) -> Files:
@@ -106,6 +134,7 @@ class PublishedView(View):
         self._packed: dict[int, str] = {}  # days, likewise
         self._spans: list[tuple[int, int]] = []  # that were listed
         self._files: dict[int, str] = {}  # of each hour one that its record must name
+        self._days_there: dict[int, str] = {}  # of each packed day the same
         self._looked_at: list[tuple[int, int]] = []  # where such were listed
         super().__init__(root, live=False)
 
@@ -144,17 +173,30 @@ class PublishedView(View):
     def _refuse_unrecorded(self, first: int, last: int) -> None:
         """Raise DataError where an hour has files and no record: nobody would read its rows.
 
-        Every sealed hour has a file of `coverage`.
+        Every sealed hour has a file of `coverage`, of its own or in its packed day; which hours
+        that day holds its record tells.
         """
         self._list_files(first, last)
-        for hour, path in sorted(self._files.items()):
-            if first <= hour <= last and hour not in self._hours:
-                record = self._top / "commits" / f"{hour_text(hour)}.json"
-                raise DataError(
-                    f"{record} is gone, and {self._top / path} is there: nobody would read the "
-                    "rows of that hour. Run `recorder publish` where it was recorded: it sends "
-                    "what is missing. If it runs just now, ask again when it is done."
-                )
+        there = {hour: path for hour, path in self._files.items() if first <= hour <= last}
+        for day in self._days_there:
+            hours = [hour for hour in range(24 * day, 24 * day + 24) if first <= hour <= last]
+            unrecorded = [hour for hour in hours if hour not in self._hours]
+            if unrecorded and day not in self._packed:
+                self._refuse(day_text(day), self._days_there[day], "hours")
+            for hour in unrecorded:
+                if self.packed(hour) is not None:
+                    there[hour] = f"commits/{day_text(day)}.json"
+        for hour, path in sorted(there.items()):
+            if hour not in self._hours:
+                self._refuse(hour_text(hour), path, "hour")
+
+    def _refuse(self, name: str, path: str, what: str) -> None:
+        record = self._top / "commits" / f"{name}.json"
+        raise DataError(
+            f"{record} is gone, and {self._top / path} is there: nobody would read the rows of "
+            f"{'those' if what == 'hours' else 'that'} {what}. Run `recorder publish` where it was "
+            "recorded: it sends what is missing. If it runs just now, ask again when it is done."
+        )
 
     def _list_files(self, first: int, last: int) -> None:
         """Learn which hours of first to last have files, by those of `coverage`."""
@@ -169,6 +211,15 @@ class PublishedView(View):
             if hour > last:
                 break
             self._files[hour] = each.path
+        after = f"packed/coverage/date={day_iso(first // 24)}" if first > 0 else ""
+        for each in self._top.bucket.entries("packed/coverage", after):
+            found = _day_in(each.path)
+            if found is None:
+                continue
+            day = hour_from_text("".join(found.groups()) + "00") // 24
+            if day > last // 24:
+                break
+            self._days_there[day] = each.path
         self._looked_at.append((first, last))
 
     def holds(self, hour: int) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 BATCH_ROWS = 65_536
+_ROWS_MAX = 2**40  # more than there can be
 
 
 class Readable(ABC):
@@ -77,9 +78,9 @@ class Answer(Readable):
 
 def at_once(rows: object) -> int:
     """Rows of a batch. Raises UsageError where that is none."""
-    if not isinstance(rows, int) or rows < 1:
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
         raise UsageError(f"a batch has a number of rows, at least one, not {rows!r}")
-    return rows
+    return min(rows, _ROWS_MAX)
 
 
 def need(name: str) -> Any:

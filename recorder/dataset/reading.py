@@ -22,6 +22,14 @@ _CHOSEN_BY = (
     *("product_id", "recv_ns", "kind", "trade_time", "channel", "state"),
     *("start_time", "end_time", "trade_id"),
 )
+_REPAIR = (
+    "`recorder verify` tells what else is damaged; `recorder repair` makes it again where the "
+    "capture of its hour is kept."
+)
+_PUBLISH = (
+    "Remove it, and run `recorder publish --check` where it was recorded: that sends again what is "
+    "missing."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +125,8 @@ def opened(each: File) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}). `recorder verify` tells what else is damaged; "
-            "`recorder repair` makes it again where the capture of its hour is kept."
-        ) from error
+        advice = _REPAIR if isinstance(path, Path) else _PUBLISH
+        raise DataError(f"{path}: cannot be read ({error}). {advice}") from error
 
 
 def read_span(

@@ -56,15 +56,16 @@ class Share:
 
     @property
     def state(self) -> str:
-        """In a word: ``recorded``, ``unverified``, ``gap``, ``missing`` or ``ahead``.
+        """In a word: ``recorded``, ``unverified``, ``gap``, ``partly``, ``missing`` or ``ahead``.
 
-        ``recorded`` and ``unverified`` are whole; ``missing`` has nothing at all, and no gap that
-        was told.
+        ``recorded`` and ``unverified`` are whole. ``gap``: something was lost, be it in a gap
+        without length; ``partly``: nothing was, but nobody recorded for a part of the time;
+        ``missing``: nobody did at all.
         """
         if self.gap_s or self.gaps:
             return "gap"
         if self.missing_s:
-            return "gap" if self.recorded_s or self.unverified_s else "missing"
+            return "partly" if self.recorded_s or self.unverified_s else "missing"
         if self.unverified_s:
             return "unverified"
         return "recorded" if self.recorded_s else "ahead"

@@ -1,8 +1,9 @@
 """The feed's side of its wall: what connections are given to deliver to, and nothing behind it."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from recorder.core.frames import Arrival
+from recorder.core.frames import Arrival, Frame
 from recorder.core.messages import Decoded
 
 
@@ -18,6 +19,9 @@ class Shell(Protocol):
         ``came_ns`` is when a frame came out of its socket, by `time.perf_counter_ns`: it may have
         waited for its turn since.
         """
+
+    def deliver_frames(self, frames: Sequence[Frame], came_ns: Sequence[int]) -> None:
+        """Take frames that waited together, as if one was delivered after the other."""
 
     def decoded(self, raw: bytes, decoded: Decoded) -> None:
         """Take what a long frame says, which is delivered next."""

@@ -83,10 +83,12 @@ class Inbox:
 
     One reader takes them. Once more than `WAITING_BYTES_MAX` wait the transport is told to pause,
     and to go on when half of that is left; ``pauses`` counts that. ``end``: how the session ended.
+    ``decoding``: a long frame was taken and is being decoded, while others have their turns.
     """
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.decoding = False
         self.end: Ended | None = None
         self.paused = False
         self.pauses = 0
@@ -127,6 +129,28 @@ class Inbox:
             if self.end is None:
                 self._resume()
         return first
+
+    @property
+    def count(self) -> int:
+        """How many frames wait."""
+        return len(self._frames)
+
+    def take_many(self, count_max: int, bytes_max: int, long: int) -> list[tuple[int, bytes]]:
+        """The next frames, as `take` gives each, so many and about so many bytes at most.
+
+        They end before one of ``long`` bytes, which is for `take`.
+        """
+        taken: list[tuple[int, bytes]] = []
+        left = bytes_max
+        while self._frames and len(taken) < count_max and left > 0:
+            length = len(self._frames[0][1])
+            if length >= long:
+                break
+            left -= length
+            first = self.take()
+            assert first is not None
+            taken.append(first)
+        return taken
 
     async def wait(self) -> bool:
         """Wait for a frame; False where the session has ended and all were taken."""

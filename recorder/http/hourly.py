@@ -1,8 +1,6 @@
 """How much of each hour was recorded, for a map: read in a process of its own, like intervals."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,6 @@ import msgspec
 
 from recorder.errors import NoInputError, UsageError
 from recorder.http.answers import moment
-from recorder.http.intervals import NICE
 
 if TYPE_CHECKING:
     from recorder.dataset import ProductCoverage
@@ -32,13 +29,11 @@ class AskedHours:
 def read_hours(path: Path, asked: AskedHours) -> bytes:
     """Read the map, as JSON; empty for what is no channel. Runs in a process of its own.
 
-    Of each product a word (``recorded``, ``unverified``, ``gap``, ``missing``, ``ahead``), seconds
-    that were recorded, lost in gaps, and not recorded by anybody, and the number of gaps, each for
-    every hour in order; those first of which most was lost. What has no product has the name of
-    its channel.
+    Of each product a word (``recorded``, ``unverified``, ``gap``, ``partly``, ``missing``,
+    ``ahead``), seconds that were recorded, lost in gaps, and not recorded by anybody, and the
+    number of gaps, each for every hour in order; those first of which most was lost. What has no
+    product has the name of its channel.
     """
-    with suppress(OSError):
-        os.nice(NICE)
     from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
 
     data = dataset.open_dataset(path)

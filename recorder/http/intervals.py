@@ -5,11 +5,9 @@ time, so that the recording never waits for it.
 """
 
 import asyncio
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,6 @@ SPAN_NS = 24 * HOUR_NS
 KEPT_S = 15.0
 KEPT_MAX = 16
 WAITING_MAX = 4
-NICE = 10
 _TIMES = {"start_time", "end_time"}
 
 
@@ -76,8 +73,6 @@ def read(path: Path, asked: Asked) -> bytes:
     """Read intervals, as JSON; empty for what is no channel. Runs in a process of its own."""
     from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
 
-    with suppress(OSError):
-        os.nice(NICE)
     data, rows = dataset.open_dataset(path), []
     try:
         every = data.coverage(asked.product_id, asked.channel, asked.start_ns, asked.end_ns)

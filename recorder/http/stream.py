@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
+from recorder.core.collected import trades_apart
 from recorder.core.messages import LEVEL2, Fact
 from recorder.core.numbers import plain
 from recorder.core.pipeline import Pipeline, Step
-from recorder.core.rows import Rows
+from recorder.core.rows import Columns, Rows, Words
 from recorder.core.tables import TABLES
 from recorder.http.answers import moment
 from recorder.http.look import missing_of, sights
@@ -138,11 +139,13 @@ class Hub:
         """Take what one arrival came to."""
         for block in step.rows:
             if block.table == LEVEL2:
-                product_id = block.values[0]
-                for client in self.clients:
-                    client.move(product_id)
+                product = block.values[0]
+                for product_id in product.words if isinstance(product, Words) else (product,):
+                    for client in self.clients:
+                        client.move(product_id)
             elif block.table == "trades":
-                self._trades(block)
+                for each in trades_apart(block) if type(block) is Columns else (block,):
+                    self._trades(each)
             elif block.table == "coverage":
                 self._gaps(block)
         for fact in step.facts:

@@ -13,11 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recorder.core.frames import FIRST_OFFSET, Arrival, hour_base
+from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, hour_base
 from recorder.store.capture import pack, read_blocks
-from recorder.store.lines import to_line
+from recorder.store.lines import to_line, to_pieces
 from recorder.store.paths import Root
 from recorder.store.publish import PRIVATE_MODE, make_folder, sync_folder
+
+LONG_BYTES = 128 * 1024  # a frame of this length is not copied before its block is written
 
 
 @dataclass(slots=True, eq=False)
@@ -43,13 +45,14 @@ class _Segment:
 
 @dataclass(slots=True, eq=False)
 class Cut:
-    """What was buffered at one moment, on its way to the disk."""
+    """What was buffered at one moment, on its way to the disk: ``size`` bytes in some pieces."""
 
     segment: _Segment
     hour: int
     first: int
     lines: int
-    payload: bytearray
+    pieces: list[bytes | bytearray]
+    size: int
     last: bool
     reached: int
 
@@ -66,6 +69,7 @@ class CaptureWriter:
     def __init__(self, root: Root, hour: int, offset: int = FIRST_OFFSET) -> None:
         self._root = root
         self._buffer = bytearray()
+        self._before: list[bytes | bytearray] = []  # what stands before the buffer
         self._lines = 0
         self._cuts: list[Cut] = []
         self._queue: deque[Cut] = deque()
@@ -89,27 +93,33 @@ class CaptureWriter:
     @property
     def buffered(self) -> int:
         """Bytes appended and not yet written."""
-        return len(self._buffer) + self._pending
+        return self.uncut + self._pending
 
     @property
     def held(self) -> int:
         """Bytes that are kept in memory because they are not durable yet."""
-        return len(self._buffer) + self._pending + self._written
+        return self.uncut + self._pending + self._written
 
     @property
     def uncut(self) -> int:
         """Bytes appended since the last `cut`."""
-        return len(self._buffer)
+        return self.offset - self._first
 
     # --- the recording loop ---------------------------------------------------------------------
 
     def append(self, arrival: Arrival) -> int:
         """Buffer an arrival; returns its ``ingest_seq``."""
-        line = to_line(arrival)
         at = hour_base(self.hour) + self.offset
-        self._buffer += line
+        if type(arrival) is Frame and len(arrival.raw) >= LONG_BYTES:
+            pieces = to_pieces(arrival)
+            self._before += [self._buffer, *pieces]
+            self._buffer = bytearray()
+            self.offset += sum(map(len, pieces))
+        else:
+            line = to_line(arrival)
+            self._buffer += line
+            self.offset += len(line)
         self._lines += 1
-        self.offset += len(line)
         return at
 
     def turn(self, hour: int, offset: int = FIRST_OFFSET) -> None:
@@ -119,13 +129,18 @@ class CaptureWriter:
         self._segment = _Segment(self._root.segment(hour, offset))
 
     def _hand_over(self, *, last: bool) -> None:
-        if self._buffer or last:
-            payload, self._buffer = self._buffer, bytearray()
+        size = self.uncut
+        if size or last:
+            pieces = [*self._before, self._buffer]
+            self._before, self._buffer = [], bytearray()
             with self._mutex:
-                self._pending += len(payload)
+                self._pending += size
             self._cuts.append(
-                Cut(self._segment, self.hour, self._first, self._lines, payload, last, self.reached)
-            )
+                Cut(
+                    self._segment, self.hour, self._first, self._lines, pieces, size, last,
+                    self.reached,
+                )
+            )  # fmt: skip
             self._lines, self._first = 0, self.offset
 
     def cut(self, *, last: bool = False) -> list[Cut]:
@@ -155,19 +170,19 @@ class CaptureWriter:
                 if cut.segment.heir is not None:
                     continue  # a sync was refused meanwhile: it is written again, after others
                 self._queue.remove(cut)  # another segment's blocks may stand before it by now
-                if cut.payload:
+                if cut.size:
                     self._unsynced.append(cut)
-                    self._pending -= len(cut.payload)
-                    self._written += len(cut.payload)
+                    self._pending -= cut.size
+                    self._written += cut.size
             if cut.last:
                 cut.segment.closing = True
                 self._sync(cut.segment)
 
     def _write(self, cut: Cut) -> None:
         segment = cut.segment
-        if not cut.payload:
+        if not cut.size:
             return
-        block = pack(cut.first, cut.lines, bytes(cut.payload))
+        block = pack(cut.first, cut.lines, b"".join(cut.pieces))
         with segment.writing:
             if segment.heir is not None:
                 return  # abandoned meanwhile; the caller sees it
@@ -212,13 +227,13 @@ class CaptureWriter:
             for cut in written:
                 segment.whole = True
                 self._unsynced.remove(cut)
-                self._written -= len(cut.payload)
+                self._written -= cut.size
             # Only what lies before everything that is not durable is acknowledged.
             held = [hour_base(cut.hour) + cut.first for cut in (*self._unsynced, *self._queue)]
             reached = max((cut.reached for cut in written), default=self.synced)
             self.synced = max(self.synced, min([reached, *held]))
             others = (*self._unsynced, *self._queue)
-            return not any(cut.segment is segment and cut.payload for cut in others)
+            return not any(cut.segment is segment and cut.size for cut in others)
 
     def _abandon(self, segment: _Segment) -> None:
         """Give a segment up; what of it is not durable is written again, first of all."""
@@ -235,8 +250,8 @@ class CaptureWriter:
                 return
             for cut in doubtful:
                 self._unsynced.remove(cut)
-                self._written -= len(cut.payload)
-                self._pending += len(cut.payload)
+                self._written -= cut.size
+                self._pending += cut.size
             self._queue.extendleft(reversed(doubtful))
             if not segment.whole:
                 with suppress(OSError):

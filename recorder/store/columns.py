@@ -1,6 +1,6 @@
 """Rows as Arrow: the schema of each table, and its columns from blocks of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby, repeat
 from typing import Any
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from recorder.core.rows import Columns, Rows, Words
 from recorder.core.tables import TABLES, Kind, Table
+
+ROWS_AT_ONCE = 1000  # of lists: what is made of them holds the interpreter for half a millisecond
 
 _TIME = pa.timestamp("us", tz="UTC")
 ARROW_TYPES = {
@@ -40,14 +42,23 @@ def schema(table: Table) -> pa.Schema:
 SCHEMAS = {name: schema(table) for name, table in TABLES.items()}
 
 
-def to_arrow(table: Table, blocks: Sequence[Rows]) -> pa.Table:
-    """Join blocks of rows, in their order, into an Arrow table with the derived columns."""
+def to_arrow(
+    table: Table, blocks: Sequence[Rows], between: Callable[[], None] | None = None
+) -> pa.Table:
+    """Join blocks of rows, in their order, into an Arrow table with the derived columns.
+
+    ``between`` is called again and again while it goes on, for whoever must let others have turns.
+    """
     pieces: list[list[pa.Array]] = []
     for kind, group in groupby((block for block in blocks if block.count), type):
         if kind is Columns:
             pieces += [_by_column(table, each) for each in group]
-        else:
+        elif between is None:
             pieces.append(_by_block(table, list(group)))
+        else:
+            for some in _in_pieces(group):
+                pieces.append(_by_block(table, some))
+                between()
     if not pieces:
         return SCHEMAS[table.name].empty_table()
     arrays = {
@@ -59,6 +70,29 @@ def to_arrow(table: Table, blocks: Sequence[Rows]) -> pa.Table:
             nanoseconds = arrays[column.derived]
             arrays[column.name] = _microseconds(nanoseconds)
     return pa.table([arrays[column.name] for column in table.columns], schema=SCHEMAS[table.name])
+
+
+def _in_pieces(blocks: Iterable[Rows]) -> Iterator[list[Rows]]:
+    """The same rows, some `ROWS_AT_ONCE` at a time; a long block is cut."""
+    some: list[Rows] = []
+    rows = 0
+    for block in blocks:
+        for begin in range(0, block.count, ROWS_AT_ONCE):
+            piece = block
+            if block.count > ROWS_AT_ONCE:
+                piece = _cut(block, slice(begin, min(begin + ROWS_AT_ONCE, block.count)))
+            some.append(piece)
+            rows += piece.count
+            if rows >= ROWS_AT_ONCE:
+                yield some
+                some, rows = [], 0
+    if some:
+        yield some
+
+
+def _cut(block: Rows, rows: slice) -> Rows:
+    values = (each[rows] if isinstance(each, list | range) else each for each in block.values)
+    return Rows(block.table, rows.stop - rows.start, tuple(values))
 
 
 def _joined(pieces: list[pa.Array]) -> pa.Array:

@@ -113,6 +113,13 @@ def to_line(arrival: Arrival) -> bytes:  # noqa: C901, PLR0911  one for each kin
             return b"%d *listed %s\n" % (recv_ns, products)
 
 
+def to_pieces(frame: Frame) -> tuple[bytes, ...]:
+    """The line of a frame in pieces, of which the frame's text is one: nothing long is copied."""
+    if b"\n" in frame.raw:
+        return (to_line(frame),)
+    return b"%d %s " % (frame.recv_ns, frame.connection_id.encode()), frame.raw, b"\n"
+
+
 def from_line(line: bytes) -> Arrival:  # noqa: C901, PLR0911  one for each kind
     """The inverse of `to_line`, without the line break. Raises ValueError for what is none."""
     stamp, word, rest = line.split(b" ", 2)

@@ -4,7 +4,7 @@
 -- are written one after the other: that of the one before is taken as well.
 CREATE OR REPLACE MACRO recorder_going_on() AS TABLE
 WITH record AS (
-    SELECT content::JSON AS named
+    SELECT coalesce(getvariable('recorder_told')::VARCHAR, content)::JSON AS named
     FROM read_text(recorder_path('live/open.jso[n]'))
     WHERE json_valid(content)
 ), newest AS (
@@ -12,6 +12,7 @@ WITH record AS (
            parse_filename(file)[25:36]::BIGINT AS over
     FROM glob(recorder_path('live/cuts/*.json'))
     WHERE regexp_matches(parse_filename(file), '^\d{10}-\d{12}-\d{12}\.json$')
+      AND parse_filename(file)[:10] || parse_filename(file)[12:23] < recorder_until()
     ORDER BY hour DESC, over DESC
     LIMIT 1
 ), tracks AS (
@@ -107,6 +108,16 @@ CREATE OR REPLACE MACRO recorder_missing_of(_days, _first, _last, _old, _new, _b
     FROM recorder_missing(_days, _first, _last, _old, _new, _begin, _end)
 );
 
+-- A channel as it is subscribed, by that name or by the name of its table.
+CREATE OR REPLACE MACRO recorder_subscribed(_channel) AS
+    CASE _channel WHEN 'trades' THEN 'market_trades' WHEN 'user_orders' THEN 'user' ELSE _channel END;
+-- Whether that is a channel; null is none, and nothing else passes.
+CREATE OR REPLACE MACRO recorder_is_channel(_channel) AS CASE
+    WHEN _channel IN ({channels}) THEN true
+    WHEN _channel IS NULL THEN false
+    ELSE error('in_gap(): ''' || _channel || ''' is no channel. The channels are {channel_names}.')::BOOLEAN
+END;
+
 -- Whether a moment lies in one of these, of a product ('' for channels without). By names of its
 -- own, so that columns that are asked for are never taken for these. Hours are compared as well, so
 -- that it is a join by what is equal.
@@ -114,7 +125,7 @@ CREATE OR REPLACE MACRO recorder_misses(_gaps, _product, _channel, _time) AS EXI
     FROM (SELECT unnest(_gaps) AS recorder_gap) AS recorder_gaps,
          (SELECT unnest(range(recorder_gap['first'], recorder_gap['last'] + 1)) AS recorder_gap_hour)
              AS recorder_gap_hours
-    WHERE recorder_gap['channel'] = if(_channel = 'trades', 'market_trades', _channel)
+    WHERE recorder_gap['channel'] = recorder_subscribed(_channel)
       AND recorder_gap['product'] = _product
       AND recorder_gap_hour = recorder_hour(_time)
       AND recorder_gap['begin'] <= _time::TIMESTAMPTZ AND recorder_gap['over'] > _time::TIMESTAMPTZ
@@ -136,11 +147,15 @@ CREATE OR REPLACE MACRO recorder_missing_within("from", "to") AS recorder_missin
 -- fetched are told as backfilled over a gap that stays. The arguments may be columns. It reads all
 -- of coverage; with a range that the moments lie in, only what was told of that range.
 CREATE OR REPLACE MACRO in_gap(product, _channel, t) AS
-    recorder_misses(recorder_all_missing(), product, _channel, t)
-    OR recorder_misses(recorder_all_missing(), '', _channel, t),
+    CASE WHEN recorder_is_channel(_channel)
+    THEN recorder_misses(recorder_all_missing(), product, _channel, t)
+      OR recorder_misses(recorder_all_missing(), '', _channel, t)
+    ELSE false END,
 (product, _channel, t, "from", "to") AS
-    recorder_misses(recorder_missing_within("from", "to"), product, _channel, t)
-    OR recorder_misses(recorder_missing_within("from", "to"), '', _channel, t);
+    CASE WHEN recorder_is_channel(_channel)
+    THEN recorder_misses(recorder_missing_within("from", "to"), product, _channel, t)
+      OR recorder_misses(recorder_missing_within("from", "to"), '', _channel, t)
+    ELSE false END;
 
 -- The stretches that a product's books were recorded in, of hours: from, to, connection. Those of
 -- the next hour are read as well, because it may take something back.
@@ -189,12 +204,15 @@ FROM levels
 WHERE held.size > 0
 ORDER BY side DESC, level;
 
+CREATE OR REPLACE MACRO recorder_levels(n) AS CASE WHEN n >= 1 THEN n ELSE error(
+    'depth_at(): n is ' || coalesce(n::VARCHAR, 'null') || '. Give how many levels, from 1 on.') END;
+
 -- The n best levels of each side, with the sum of the sizes from the best one on.
 CREATE OR REPLACE MACRO depth_at(product, t, n) AS TABLE
 SELECT side, level, price, size,
        sum(size) OVER (PARTITION BY side ORDER BY level ROWS UNBOUNDED PRECEDING) AS total
 FROM book_at(product, t)
-WHERE level <= n
+WHERE level <= (SELECT recorder_levels(n))
 ORDER BY side DESC, level;
 
 -- Whether the recorder trusted the book of a product at t.
@@ -368,6 +386,11 @@ ORDER BY recv_time;
 
 -- ---- trades ------------------------------------------------------------------------------------
 
+CREATE OR REPLACE MACRO recorder_is_width(_width) AS
+    CASE WHEN _width::INTERVAL > INTERVAL 0 SECOND THEN true ELSE error('ohlcv(): ' ||
+        coalesce('''' || _width::VARCHAR || '''', 'null') || ' is no length of bars. Write 1s, 5m, 1h.')::BOOLEAN
+    END;
+
 -- Bars of the trades made in [from, to) by their own time (that of receipt where they have none),
 -- if they were received up to a day later. A bar without trades has no row.
 CREATE OR REPLACE MACRO ohlcv(product, "interval", "from", "to") AS TABLE
@@ -382,7 +405,7 @@ FROM recorder_trades(
     recorder_old('trades', recorder_held_trades(), product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_new('trades', product, recorder_hour("from") - 1, recorder_hour("to") + 24),
     recorder_begin_stamp(recorder_hour("from") - 1), recorder_stamp(recorder_hour("to") + 25))
-WHERE product_id = product
+WHERE (SELECT recorder_is_width("interval")) AND product_id = product
   AND coalesce(trade_time, recv_time) >= "from"::TIMESTAMPTZ
   AND coalesce(trade_time, recv_time) < "to"::TIMESTAMPTZ
 GROUP BY ALL

@@ -61,6 +61,9 @@ CREATE OR REPLACE MACRO recorder_empty() AS {empty};
 CREATE OR REPLACE MACRO recorder_parts(_table) AS
     recorder_path('live/' || _table || '/' || repeat('[0-9]', 10) || '-' || repeat('[0-9]', 12)
         || '-' || repeat('[0-9]', 12) || '.parquet');
+-- What parts are read begins before this: all there are, or what there was at one moment, told by
+-- whoever asks of that.
+CREATE OR REPLACE MACRO recorder_until() AS coalesce(getvariable('recorder_until')::VARCHAR, '9');
 -- A sealed file; of all products where the pattern is '*', and '' is for tables without.
 CREATE OR REPLACE MACRO recorder_file(_table, _product, _hour) AS
     recorder_path(_table || if(_product = '', '', '/product=' || _product)
@@ -88,6 +91,8 @@ CREATE OR REPLACE MACRO recorder_packed_date(_name) AS
 CREATE OR REPLACE MACRO recorder_is_named(_name, _table) AS
     string_split(_name, '/')[-1] = _table || '-' || recorder_product_in(_name) || substr(_name, -20);
 CREATE OR REPLACE MACRO recorder_live_stamp(_name) AS substr(_name, -44, 10);
+CREATE OR REPLACE MACRO recorder_live_begin(_name) AS
+    substr(_name, -44, 10) || substr(_name, -33, 12);
 CREATE OR REPLACE MACRO recorder_live_date(_name) AS
     try_strptime(substr(_name, -44, 8), '%Y%m%d')::DATE;
 CREATE OR REPLACE MACRO recorder_live_hour(_name) AS try_cast(substr(_name, -36, 2) AS INTEGER);

@@ -22,5 +22,6 @@ SELECT {live}, recorder_live_date(filename) AS date, recorder_live_hour(filename
 FROM read_parquet([recorder_empty(), recorder_parts('{name}')],
                   schema = recorder_columns_{name}(), allow_empty = true)
 WHERE recorder_live_stamp(filename) >= _begin AND recorder_live_stamp(filename) < _end
+  AND recorder_live_begin(filename) < recorder_until()
   AND {order} >= (SELECT seq FROM switch_in_force)
 );

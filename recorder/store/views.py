@@ -41,6 +41,11 @@ EMPTY = f"live/{LEVEL2.name}/{SCHEMA_MARK}"  # a file without rows: one must alw
 _MODE = 0o644
 _SHA256 = "-- SHA-256 of the lines below: "
 _OLDER = b"-- This data directory for DuckDB"  # the first line, of before there was a digest
+# What `in_gap` may be asked of: channels as they are subscribed, and the tables of two of them.
+CHANNELS = (
+    *("level2", "trades", "market_trades", "ticker", "ticker_batch", "candles", "heartbeats"),
+    *("status", "user", "user_orders"),
+)
 _TYPES = {
     Kind.INT: "BIGINT",
     Kind.FLOAT: "DOUBLE",
@@ -134,6 +139,8 @@ def views(
     told = {
         "coverage": "FROM " + _all(COVERAGE, "recorder_meant"),
         "all_missing": _all(COVERAGE, "recorder_missing_of"),
+        "channels": ", ".join(map(quoted, CHANNELS)),
+        "channel_names": ", ".join(CHANNELS),
     }
     parts.append(_filled("macros.sql", told))
     text = "\n".join(parts)

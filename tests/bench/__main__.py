@@ -190,7 +190,7 @@ def _store(folder: Path, add: Callable[..., None], *, quick: bool) -> None:
     for traffic in (real, busy):
         add("parts", lambda: resting.measure_part(traffic, folder, rounds))  # noqa: B023
     add("import path", lambda: resting.measure_record(volume, root))
-    add("recovery", lambda: resting.measure_recovery(root, folder, volume.bytes))
+    add("recovery", lambda: resting.measure_recovery(root, folder, volume, min(rounds, 3)))
     add("seal", lambda: resting.measure_seal(root))
     add("parquet", lambda: resting.measure_parquet(root, folder))
     add("everything written", lambda: resting.measure_written(busy, folder))

@@ -1,6 +1,6 @@
 """A figure, and the table of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,6 +47,16 @@ def table(figures: Sequence[Figure]) -> str:
         lines.append("  ".join(cells).rstrip())
     told = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], *told])
+
+
+def share(values: Iterable[float], name: str) -> float:
+    """The value that so many are not above: ``p50``, ``p99``, ``p99.9`` …, or ``max``."""
+    ordered = sorted(values)
+    if not ordered:
+        return float("nan")
+    if name == "max":
+        return ordered[-1]
+    return ordered[min(len(ordered) - 1, int(len(ordered) * float(name[1:]) / 100))]
 
 
 def number(value: float) -> str:

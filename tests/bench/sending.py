@@ -79,14 +79,15 @@ class Sender:
 
 
 @dataclass(slots=True)
-class _Line:
-    """One connection: the next number, and what it has subscribed to."""
+class Line:
+    """One connection: the next number, and what is subscribed on it."""
 
     socket: ServerConnection
     number: int = 0
     channels: dict[str, list[str]] = field(default_factory=dict)
 
     async def send(self, halves: Halves) -> None:
+        """Send a frame under the next number."""
         number, self.number = self.number, self.number + 1
         await self.socket.send(numbered(halves, number), text=True)
 
@@ -96,11 +97,11 @@ class _Venue:
 
     def __init__(self, crowd: Crowd) -> None:
         self.crowd = crowd
-        self.lines: list[_Line] = []
-        self.carries: dict[str, _Line] = {}
+        self.lines: list[Line] = []
+        self.carries: dict[str, Line] = {}
 
     async def talk(self, socket: ServerConnection) -> None:
-        line = _Line(socket)
+        line = Line(socket)
         self.lines.append(line)
         try:
             async for text in socket:
@@ -109,7 +110,7 @@ class _Venue:
             self.lines.remove(line)
             self.carries = {name: on for name, on in self.carries.items() if on is not line}
 
-    async def _answer(self, line: _Line, asked: Any) -> None:
+    async def _answer(self, line: Line, asked: Any) -> None:
         channel = asked["channel"]
         products = asked.get("product_ids") or ["heartbeats"]
         line.channels[channel] = products

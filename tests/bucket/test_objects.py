@@ -63,6 +63,7 @@ def test_a_body_that_stops_in_its_middle(store, bucket):
     store.fault = lambda number, _method, _key: HALF if number < 3 else None
     assert bucket.get("x").body == b"0123456789"
     assert bucket.get_range("x", 2, 6) == b"2345"
+    assert (bucket.get_range("x", 8, 99), bucket.get_range("x", 10, 99)) == (b"89", b"")
     store.fault = lambda _number, _method, _key: HALF
     with pytest.raises(UnavailableError):
         bucket.get("x")

@@ -69,3 +69,14 @@ def test_a_file_is_read_by_ranges(store, top):
     assert ranges == ["bytes=0-9", "bytes=92-99", "bytes=55-99", "bytes=90-99"]
     with (top / "x").open() as file:
         assert file.read(3) == body[:3]
+
+
+def test_an_object_that_is_shorter_than_its_record_says(store, top):
+    """What is read of it is whole, or it is an error of the file; no store is to blame."""
+    store.put("a/b/x", bytes(50))
+    with ObjectPath(top.bucket, "x", 100).open() as file:
+        assert file.read(50) == bytes(50)
+        for place in (45, 50, 92):
+            file.seek(place)
+            with pytest.raises(OSError, match="shorter than its record says, 100 bytes"):
+                file.read(8)

@@ -150,6 +150,26 @@ def test_an_operator_s_mistake_is_one_message_and_its_exit_code(
     assert call("products") == (error.exit_code, "", "recorder: it is \\x1b[2J broken; mend it\n")
 
 
+def test_only_mistakes_are_counted_as_such(
+    call: Callable[..., Any], stand_in: Callable[..., None], tmp_path: Path
+) -> None:
+    """Those of a file and of options are; the lines of another message are not."""
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[feed]\nvenue = 1\nsilly = 2\n")
+    for arguments in (
+        ("check-config", wrong),
+        ("run", "--product", "btc-usd", "--url", "ws://example.com"),
+    ):
+        assert call(*arguments).err.startswith("recorder: 2 mistakes:\n  ")
+
+    def fail(_root: Path) -> None:
+        raise errors.IncompleteData("it is not complete: 1 gap.\n  the gap\nAsk for less.")
+
+    stand_in("dataset", open_dataset=fail)
+    told = "recorder: it is not complete: 1 gap.\n    the gap\n  Ask for less.\n"
+    assert call("products") == (65, "", told)
+
+
 def test_a_bug_is_not_hidden(call: Callable[..., Any], stand_in: Callable[..., None]) -> None:
     """An assertion goes through, with its traceback."""
 

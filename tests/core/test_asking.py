@@ -30,6 +30,19 @@ def test_an_answer_is_due_until_it_or_data_comes() -> None:
         assert asking.unanswered(200 + DATA_NS_MAX) == ([(TICKER, True)] if answer else [])
 
 
+def test_data_answers_what_is_awaited() -> None:
+    """By its own name or its alias; others may go on waiting."""
+    asking = Asking()
+    asking.ask("subscribe", "ticker", ("BTC-USD", "ETH-USDC"), 100)
+    alias = ("ticker", "ETH-USD")
+    assert asking.awaits(TICKER)
+    assert asking.awaits(alias)
+    asking.came(TICKER, 200)
+    assert (asking.awaits(TICKER), asking.awaits(alias)) == (False, True)
+    asking.came(alias, 300)
+    assert not asking.awaits(alias)
+
+
 def test_an_alias_is_served_by_its_own_name() -> None:
     """``-USDC`` comes back as ``-USD`` (`coinbase.md` §1.7)."""
     asking = Asking()

@@ -75,7 +75,8 @@ ROOMS = [
         "numpy",
         "the same for many frames at once",
     ),
-    Room("core.many", "core", "numpy", "many arrivals at once, as columns"),
+    Room("core.many", "core", "", "many arrivals at once"),
+    Room("core.collected", "core", "numpy", "their rows, as columns"),
     Room("core.knowledge", "core", "msgspec", "all that is known; how a doubt is written down"),
     Room("core.content", "core", "", "what the messages of a frame come to"),
     Room("core.overdue", "core", "", "what did not come"),
@@ -269,10 +270,11 @@ ROOMS = [
     ),
     Room(
         "recovery",
-        "core store errors recording checkpoints losses",
+        "beside core store errors recording checkpoints losses",
         "msgspec pyarrow",
         "joins core and store: what was",
     ),
+    Room("beside", "", "", "a thread, and what it is given to do"),
     Room("progress", "", "", "what a recording tells of itself"),
     Room(
         "listing",
@@ -294,7 +296,9 @@ ROOMS = [
         "it joins all rooms, and nothing of replay",
     ),
     Room("stopping", "service.unit", "", "when and how a recording ends; it knows no recording"),
-    Room("meter", "core histogram", "", "what is measured of every frame, for those who look on"),
+    Room(
+        "meter", "core histogram", "numpy", "what is measured of every frame, for those who look on"
+    ),
     Room(
         "inside",
         "disk feed.signing feed.switchboard hours lineup recording",
@@ -368,7 +372,7 @@ ROOMS = [
     Room(
         "dataset",
         "bucket store.days store.orphans store.paths store.parts store.records core.frames "
-        "core.tables core.numbers core.coverage core.book core.messages errors times",
+        "core.tables core.numbers core.coverage core.book core.messages errors times queries",
         "pyarrow duckdb numpy pandas polars",
         "the reader's API sees files, not the writers; a replay keeps the books that we keep",
     ),

@@ -1,7 +1,7 @@
 """Bars against a plain loop over the trades."""
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recorder
-from recorder.dataset.bars import bars, length_ns
+from recorder.dataset.bars import bars, grid, length_ns
 from recorder.dataset.gaps import Gap
 from recorder.errors import IncompleteData, UsageError
 from recorder.store.parts import SCHEMAS
@@ -146,6 +146,29 @@ def test_lengths_of_bars():
     for wrong in ("", "1", "0s", "m", "1 m", "1M", "-1s", "1.5s", 60, None):
         with pytest.raises(UsageError, match="Write 500ms, 1s, 5m"):
             length_ns(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("106752d", "36501d", "1000000h", "9999999d", "0s", "-1s", "1e9s", "nan", "s" * 5000),
+        *(None, True, 0, -1, 1e30, float("nan"), timedelta(seconds=1), b"1s"),
+    ],
+)
+def test_absurd_lengths_of_bars(hours, wrong):
+    """One readable sentence, before anything is read."""
+    with pytest.raises(UsageError, match=r"length of bars|longer than a century") as raised:
+        recorder.open(hours).bars(wrong, "BTC-USD")
+    assert len(str(raised.value)) < 120
+
+
+def test_bars_that_nanoseconds_do_not_hold():
+    """At both ends of the times that there are."""
+    century, last_ns = length_ns("36500d"), 2**63 - 1
+    for start_ns, end_ns in ((-last_ns, 0), (0, last_ns), (-(last_ns // 9) * 8, 0)):
+        with pytest.raises(UsageError, match="1677 to 2262"):
+            grid(start_ns, end_ns, century)
+    assert grid(1, 2, century) == (0, century)
 
 
 def test_too_many_bars_are_refused(hours):

@@ -138,3 +138,5 @@ def test_a_depth_that_is_no_number(hours, depth):
 
 def test_a_depth_of_numpy(hours):
     assert len(recorder.open(hours).book("BTC-USD", depth=np.int64(1)).bids) == 1
+    db = recorder.open(hours)
+    assert db.book("BTC-USD", depth=10**30) == db.book("BTC-USD")

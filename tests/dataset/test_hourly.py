@@ -50,7 +50,8 @@ def conditions(found: CoverageMap) -> list[str]:
 
 def states(found: CoverageMap) -> str:
     """A letter for each hour of the first product."""
-    letters = {"recorded": "r", "unverified": "u", "gap": "g", "missing": "m", "ahead": "a"}
+    letters = {"recorded": "r", "unverified": "u", "gap": "g", "partly": "p", "missing": "m"}
+    letters["ahead"] = "a"
     return "".join(letters[hour.state] for hour in found.products[0].hours)
 
 
@@ -210,7 +211,7 @@ def test_a_channel_that_was_not_subscribed_is_not_missing(tmp_path):
     first, second = found.products[0].days
     assert sorted(first.channels) == ["level2", "market_trades"]
     assert second.channels["ticker"].missing_s == 6 * 3600
-    assert states(found) == "r" * 24 + "g" * 6 + "r" * 18
+    assert states(found) == "r" * 24 + "p" * 6 + "r" * 18
 
 
 def test_a_day_is_pending_until_it_is_over_and_sealed(tmp_path):
@@ -239,7 +240,10 @@ def test_the_open_day_while_it_is_recorded(tmp_path, without_sync):
     hour = live.hour % 24
     found = mapped(tmp_path, ["BTC-USD"], now_ns=live.now_ns)
     shown = states(found)
-    assert shown[hour - 1 : hour + 2] == "gra"  # it began a moment behind the full hour
+    assert shown[hour - 1 : hour + 2] == "pra"  # it began a moment behind the full hour
+    began = found.products[0].hours[hour - 1].share
+    assert (began.gaps, began.gap_s) == (0, 0)
+    assert began.missing_s > 0
     assert set(shown[: hour - 1]) == {"m"}
     assert conditions(found) == ["pending"]
     later = mapped(tmp_path, ["BTC-USD"], now_ns=live.now_ns + 48 * 3600 * 10**9)

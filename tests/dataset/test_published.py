@@ -174,6 +174,50 @@ def test_a_record_that_is_gone(published, both):
         store.objects[name] = gone
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        *((path, "is no path") for path in (None, "", " ", 5, True, b"data", "a\0b", "x" * 5000)),
+        *((path, "begins with http:") for path in ("http://u:geheim@h/x", Path("http://h/x"))),
+        ("S3://market-data/x", "begins with S3:"),
+        ("file:///data", "begins with file:"),
+    ],
+)
+def test_what_is_no_path_is_said(path, told):
+    """Neither a directory nor an address; an empty text is not the present directory."""
+    with pytest.raises(UsageError, match=told) as raised:
+        recorder.open(path)
+    assert "geheim" not in str(raised.value)
+
+
+def test_a_directory_with_the_name_of_an_address(tmp_path, monkeypatch):
+    """It is one; a file is none."""
+    monkeypatch.chdir(tmp_path)
+    Path("ab:/x").mkdir(parents=True)
+    assert recorder.open("ab:/x").product_ids() == []
+    Path("file").touch()
+    with pytest.raises(NoInputError, match="not a directory"):
+        recorder.open("file")
+
+
+@pytest.mark.parametrize("left", [0, 7, 0.5, -1])
+def test_an_object_that_is_cut_short(published, both, left):
+    """It is damaged, and named: nobody is told that the store could not be reached."""
+    _, store = published
+    name, whole = next(
+        (key, each) for key, each in store.objects.items() if "/trades/product=BTC-USD" in key
+    )
+    bytes_left = int(len(whole.body) * left) if isinstance(left, float) else left
+    store.put(name, whole.body[:bytes_left])
+    try:
+        with pytest.raises(DataError, match=f"{name}: cannot be read.*publish --check"):
+            both[1].trades("BTC-USD", allow_gaps=True).to_arrow()
+        with pytest.raises(DataError, match=f"{name}: cannot be read"):
+            list(both[1].replay("BTC-USD", allow_gaps=True))
+    finally:
+        store.objects[name] = whole
+
+
 def test_damaged_records_and_objects(published, both):
     """Never taken for truth."""
     _, store = published

@@ -91,7 +91,8 @@ def test_a_library_that_is_missing_is_named(monkeypatch, name, way):
 def test_a_batch_has_rows():
     """None, or fewer, are no batch."""
     assert at_once(1) == 1
-    for rows in (0, -1):
+    assert next(Once(pa.table({"a": [1, 2]})).batches(10**30)).num_rows == 2
+    for rows in (0, -1, True):
         with pytest.raises(UsageError, match=f"not {rows}"):
             at_once(rows)
     assert list(Once(pa.table({"a": pa.array([], pa.int64())})).batches()) == []

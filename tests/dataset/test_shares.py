@@ -53,14 +53,15 @@ def test_every_hour_adds_up():
         (Share(1800, 1800), "unverified", 1.0),
         (Share(3600, gaps=1), "gap", 1.0),
         (Share(2700, 0, 900, gaps=1), "gap", 0.75),
-        (Share(900, 0, 0, 2700), "gap", 0.25),
+        (Share(900, 0, 0, 2700), "partly", 0.25),
+        (Share(900, 0, 1, 2699, gaps=1), "gap", 0.25),
         (Share(0, 0, 0, 3600), "missing", 0.0),
         (Share(0, 0, 3600, 0, gaps=1), "gap", 0.0),
         (Share(ahead_s=3600), "ahead", None),
     ],
 )
 def test_a_share_in_a_word(share, state, part):
-    """Whole only where nothing is missing; nothing at all only where nobody recorded."""
+    """Whole only where nothing is missing; a gap only where something was lost."""
     assert (share.state, share.part) == (state, part)
 
 

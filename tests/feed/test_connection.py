@@ -47,6 +47,9 @@ class Ear:
     def deliver(self, arrival, came_ns=None) -> None:
         self.arrivals.append(arrival)
 
+    def deliver_frames(self, frames, came_ns) -> None:
+        self.arrivals += frames
+
     def decoded(self, raw, decoded) -> None:
         self.known = raw, decoded
 

@@ -52,6 +52,7 @@ class Shell:
         self.room.set()
         self.now = 0
         self.known: list[tuple] = []
+        self.together: list[int] = []
 
     def now_ns(self) -> int:
         self.now += 1
@@ -60,6 +61,11 @@ class Shell:
     def deliver(self, arrival, came_ns=None) -> None:
         self.arrivals.append(arrival)
         self.came.append(came_ns)
+
+    def deliver_frames(self, frames, came_ns) -> None:
+        self.together.append(len(frames))
+        for frame, each_ns in zip(frames, came_ns, strict=True):
+            self.deliver(frame, each_ns)
 
     def decoded(self, raw, decoded) -> None:
         self.known.append((raw, decoded))
@@ -89,21 +95,73 @@ async def test_every_frame_is_delivered_once_and_in_order():
     assert (tally.frames, tally.bytes) == (100, 190)
 
 
-async def test_connections_take_turns():
+async def test_what_waits_in_great_number_is_delivered_together():
+    """Until little is left; a long frame is decoded alone, in its place."""
+    long = b"x" * reading.LONG_BYTES
+    count = 3 * reading.MANY_MAX
+    frames = [b"%d" % number for number in range(count)]
+    frames.insert(reading.MANY_MAX + 20, long)
+    socket, shell, tally = Held(), Shell(), Tally()
+    for frame in frames:
+        socket.inbox.put(frame)
+    socket.finish(END)
+    await read(socket, "ws1", shell, tally)
+    assert [each.raw for each in shell.arrivals] == frames
+    assert [each.recv_ns for each in shell.arrivals] == sorted(
+        each.recv_ns for each in shell.arrivals
+    )
+    assert shell.together[:2] == [reading.MANY_MAX, 20]
+    assert count - reading.MANY_MIN < sum(shell.together) < count
+    assert (tally.frames, tally.bytes) == (len(frames), sum(map(len, frames)))
+
+
+async def test_together_are_no_more_than_so_many_bytes():
+    socket, shell = Held(), Shell()
+    for _ in range(reading.MANY_MIN):
+        socket.inbox.put(b"x" * (reading.LONG_BYTES - 1))
+    socket.finish(END)
+    await read(socket, "ws1", shell, Tally())
+    most = -(-reading.MANY_BYTES_MAX // (reading.LONG_BYTES - 1))
+    assert shell.together == [most]
+    assert len(shell.arrivals) == reading.MANY_MIN
+
+
+async def test_exchange_is_read_one_by_one():
+    """Its frames have no numbering that the fast way knows."""
+    socket, shell = filled(2 * reading.MANY_MIN), Shell()
+    socket.finish(END)
+    await read(socket, "ws1", shell, Tally(), "exchange")
+    assert (shell.together, len(shell.arrivals)) == ([], 2 * reading.MANY_MIN)
+
+
+async def test_together_frames_wait_for_room_too():
+    socket, shell = filled(2 * reading.MANY_MAX), Shell()
+    shell.room.clear()
+    task = asyncio.create_task(read(socket, "ws1", shell, Tally()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(shell.arrivals) == reading.MANY_MAX
+    shell.room.set()
+    socket.finish(END)
+    assert await asyncio.wait_for(task, 5) == END
+    assert len(shell.arrivals) == 2 * reading.MANY_MAX
+
+
+@pytest.mark.parametrize(
+    ("venue", "run"), [("exchange", "FRAMES_AT_ONCE"), ("advanced", "MANY_MAX")]
+)
+async def test_connections_take_turns(venue, run):
     """One that has much waiting does not keep another from being heard."""
-    turns = []
+    turns, length = [], getattr(reading, run)
     for name in ("busy", "other"):
         shell = Shell()
         shell.deliver = lambda arrival, came_ns=None: turns.append(arrival.connection_id)
-        socket = filled(5 * reading.FRAMES_AT_ONCE)
+        socket = filled(5 * length)
         socket.finish(END)
-        turns.append(asyncio.create_task(read(socket, name, shell, Tally())))
+        turns.append(asyncio.create_task(read(socket, name, shell, Tally(), venue)))
     tasks, turns[:] = turns[:], []
     await asyncio.gather(*tasks)
-    runs = [
-        turns[at : at + reading.FRAMES_AT_ONCE]
-        for at in range(0, len(turns), reading.FRAMES_AT_ONCE)
-    ]
+    runs = [turns[at : at + length] for at in range(0, len(turns), length)]
     assert [run[0] for run in runs] == ["busy", "other"] * 5
     assert all(len(set(run)) == 1 for run in runs)
 
@@ -167,9 +225,11 @@ async def test_a_bug_of_ours_in_a_transport_is_no_close_of_the_venue():
         await read(socket, "ws1", Shell(), Tally())
 
 
+@pytest.mark.parametrize("many_min", [1, 96])
 @pytest.mark.parametrize("signs", [True, False])
-async def test_what_is_repeated_of_a_key_is_not_kept(signs):
+async def test_what_is_repeated_of_a_key_is_not_kept(signs, many_min, monkeypatch):
     """In an error, and in a frame that nobody knows; the frame is there, and a note says so."""
+    monkeypatch.setattr(reading, "MANY_MIN", many_min)
     note_in_use(Secret(("Hunter2-Zw+eLf/Q",)), "key")
     frames = [
         b'{"type":"error","message":"no","reason":"Hunter2-Zw+eLf/Q"}',

@@ -1,6 +1,7 @@
 """What publishing promises: whole hours in order, once, whatever happens on the way."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -9,7 +10,13 @@ import recorder
 from recorder import pack
 from recorder.bucket import connecting
 from recorder.bucket.objects import Bucket
-from recorder.errors import LockedError, NoInputError, UnavailableError, UsageError
+from recorder.errors import (
+    DataError,
+    LockedError,
+    NoInputError,
+    UnavailableError,
+    UsageError,
+)
 from recorder.publishing import Options, publish
 from recorder.repair import prune
 from recorder.store.lock import PublishLock
@@ -280,6 +287,35 @@ def test_days_packed_before_they_are_published(root, store, publishing, clock):
     same_rows(store, root)
     again = publishing()
     assert (again.there, again.published) == (len(ALL), [])
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (r"commits/\d{10}\.json", r"commits/\d{10}\.json is gone.*commits/\d{8}\.json is there"),
+        (r"commits/\d{8}(\d\d)?\.json", r"commits/\d{8}\.json is gone.*packed/coverage.*is there"),
+        (r"commits/\d{8}\.json", r"a record names it, and it is not there|\d{8}\.json is gone"),
+    ],
+)
+def test_a_packed_day_without_its_record_is_told(root, store, publishing, clock, lost, told):
+    """Of its hours, of the day, or of both: nobody passes over the rows; publishing mends it."""
+    pack.pack(root.path)
+    publishing()
+    whole = dict(store.objects)
+    gone = [key for key in whole if re.fullmatch(f"x/{lost}", key)]
+    assert gone
+    for key in gone:
+        del store.objects[key]
+    there = recorder.open(to("x"), endpoint=store.endpoint)
+    for ask in (
+        lambda: there.trades("BTC-USD", allow_gaps=True).to_arrow(),
+        there.coverage,
+        there.coverage_map,
+    ):
+        with pytest.raises(DataError, match=told):
+            ask()
+    publishing(check=True)
+    same_rows(store, root)
 
 
 def test_days_packed_after_they_were_published(root, store, publishing, clock):

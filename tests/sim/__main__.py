@@ -88,6 +88,7 @@ def table(verdicts: Sequence[Verdict], wall_s: float) -> str:
         ("faults", str(sum(each.faults for each in verdicts))),
         ("sessions", str(sum(each.sessions for each in verdicts))),
         ("frames recorded", str(sum(each.frames for each in verdicts))),
+        ("of them taken together", str(sum(each.together for each in verdicts))),
         ("gaps found", str(sum(each.gaps for each in verdicts))),
         ("recorded again after the healing", f"{_spread(again)} s"),
         ("seeds that broke a promise", str(sum(bool(each.problems) for each in verdicts))),

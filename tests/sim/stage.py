@@ -15,13 +15,14 @@ from unittest.mock import patch
 
 from recorder import clock, daemon, disk, hours, latency, logs
 from recorder.feed import plan as feed_plan
-from recorder.feed import sockets
+from recorder.feed import reading, sockets
 from recorder.venue import tape
 from recorder.worker import WorkError
 from tests.sim.loop import SimLoop
 
 SECOND_NS = 1_000_000_000
 MONOTONIC_S = 1000.0  # a machine that has been up for a while
+TOGETHER_MIN = 2  # frames that wait, of 96
 FRAME_BYTES_MAX = 256 * 1024  # of 64 MiB: a frame that is too large need not cost a second
 BALLAST_BYTES = 4096
 LOOK_S = 1.2  # of 0.2 and 0.25: what is looked at now and then wakes a fifth as often
@@ -89,6 +90,8 @@ def stage(loop: SimLoop, seed: int, begin_ns: int, products_max: int) -> Iterato
         (latency, "LAG_EVERY_S", 60.0),
         (feed_plan, "PRODUCTS_MAX", products_max),
         (sockets, "FRAME_BYTES_MAX", FRAME_BYTES_MAX),
+        # With every other seed whatever waits together is taken together.
+        (reading, "MANY_MIN", TOGETHER_MIN if seed % 2 else reading.MANY_MIN),
         (tape, "CANDLES_KEPT", CANDLES_KEPT),
         (tape, "SNAPSHOT_TRADES", SNAPSHOT_TRADES),
     ]

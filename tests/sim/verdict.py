@@ -70,6 +70,7 @@ class Verdict:
     problems: list[Problem]
     digest: str
     frames: int
+    together: int
     sessions: int
     gaps: int
     faults: int
@@ -138,6 +139,7 @@ def judge_seed(
         problems=problems,
         digest=digest,
         frames=sum(len(line.frames) for line in seen.lines.values()),
+        together=run.witness.together,
         sessions=len(seen.lines),
         gaps=sum(len(line.breaks) for line in seen.lines.values()),
         faults=len(plan.faults) + len(plan.venue_faults),

@@ -87,7 +87,7 @@ class Witness:
     frame that it made, lost ones included, ``received`` the requests that it got; ``hurt`` are the
     links on which frames were lost, spoilt, repeated or sent in another order. ``requests`` is what
     the recorder asked for, when and on which session; ``tables`` are the parts as it wrote them.
-    While ``refusing``, the disk takes nothing.
+    While ``refusing``, the disk takes nothing. ``together`` counts the frames that were taken so.
     """
 
     def __init__(self, protocol: str, now_s: Callable[[], float]) -> None:
@@ -102,6 +102,7 @@ class Witness:
         self.received: dict[int, list[Request]] = {}
         self.hurt: set[int] = set()
         self.refusing = False
+        self.together = 0
         self.tables: dict[str, dict[str, pa.Table]] = {}
 
     def note(self, text: str) -> None:
@@ -219,7 +220,13 @@ class WatchedRecorder(Recorder):
             witness.heard[arrival.connection_id].hear(witness.now_s())
         super().deliver(arrival, came_ns)
         if isinstance(arrival, Frame):
-            self._look(arrival, witness.heard[arrival.connection_id])
+            self._look([arrival])
+
+    def deliver_frames(self, frames: Sequence[Frame], came_ns: Sequence[int]) -> None:
+        """Take frames that waited together, then look at what came of the last ones."""
+        super().deliver_frames(frames, came_ns)
+        self.witness.together += len(frames)
+        self._look(frames)
 
     def _link_of(self, opened: Opened) -> int:
         for connection in self._connections:
@@ -227,20 +234,27 @@ class WatchedRecorder(Recorder):
                 return connection._socket.transport.link
         raise AssertionError(f"{opened.connection_id} is no connection of the recorder")
 
-    def _look(self, frame: Frame, heard: Heard) -> None:
-        """After a frame with changes of a book: if the book is LIVE it is the venue's."""
+    def _look(self, frames: Sequence[Frame]) -> None:
+        """After frames with changes of books: a book that is LIVE is the venue's."""
+        changed = {(each.connection_id, self._hear(each)) for each in frames}
+        for connection_id, product_id in sorted((a, b) for a, b in changed if b is not None):
+            for text in self.wrong_books(connection_id, product_id):
+                self.witness.complain("2", text)
+
+    def _hear(self, frame: Frame) -> str | None:
+        """Note a frame; the product of which it changes the book."""
+        heard = self.witness.heard[frame.connection_id]
         heard.frames += 1
         heard.hear(self.witness.now_s())
         truth = self.witness.truth_of(frame.raw, heard)
         if truth is None:
-            return
+            return None
         before = heard.books.get(truth.product_id)
         if before is None or truth.number > before.number:
             heard.books[truth.product_id] = truth
         if truth.snapshot:
             heard.whole_s[truth.product_id] = self.witness.now_s()
-        for text in self.wrong_books(frame.connection_id, truth.product_id):
-            self.witness.complain("2", text)
+        return truth.product_id
 
     def wrong_books(self, connection_id: str, product_id: str) -> Iterator[str]:
         """What is wrong with a book in memory, as far as it says that it can be trusted."""

@@ -19,7 +19,7 @@ from recorder.store.capture import (
     read_hour,
     read_stretches,
 )
-from recorder.store.capture_writer import CaptureWriter
+from recorder.store.capture_writer import LONG_BYTES, CaptureWriter
 from recorder.store.lines import to_line
 from recorder.store.paths import Root
 
@@ -98,6 +98,25 @@ def test_append_tells_the_place_that_reading_finds(root):
     writer.close()
     assert [ingest_seq for ingest_seq, _ in read_arrivals([root.capture])] == told
     assert held(root) == [0, 1, 2, 3]
+
+
+def test_long_frames_stand_among_short_ones_as_any(root):
+    """In their places and in blocks like others; nothing is counted twice or left out."""
+    long = b'{"x":"%s"}' % (b"y" * LONG_BYTES)
+    sent = [Frame(1, "c1", b"{}"), Frame(2, "c1", long), Frame(3, "c1", b"[]"),
+            Frame(4, "c1", long + b"\n" + long), Frame(5, "c1", long)]  # fmt: skip
+    writer = CaptureWriter(root, HOUR)
+    told = [writer.append(frame) for frame in sent]
+    lines = b"".join(map(to_line, sent))
+    assert writer.uncut == writer.held == len(lines)
+    writer.flush()
+    assert writer.uncut == writer.held == 0
+    writer.append(Frame(6, "c1", long))
+    writer.close()
+    found = list(read_hour(root.segments(HOUR)))
+    assert [arrival for _, arrival in found[:-1]] == sent
+    assert [place for place, _ in found[:-1]] == told
+    assert next(read_blocks(root.segments(HOUR)[0].path)).payload == lines
 
 
 def test_a_segment_that_is_recorded_is_never_written_to(root, segment):

@@ -1,10 +1,17 @@
 """Rows as Arrow: blocks of frames, and columns of many."""
 
-import numpy as np
+import random
+from pathlib import Path
 
-from recorder.core.rows import Columns, Rows, Words, columns
-from recorder.core.tables import TABLES
-from recorder.store.columns import SCHEMAS, to_arrow
+import numpy as np
+import pytest
+
+from recorder.core.messages import ASK, BID, Level2
+from recorder.core.rows import Columns, Origin, Rows, Words, columns, level2_rows
+from recorder.core.tables import LEVEL2, TABLES
+from recorder.store.columns import ROWS_AT_ONCE, SCHEMAS, to_arrow
+from recorder.store.parts import write_part
+from recorder.store.paths import Root
 
 TABLE = TABLES["heartbeats"]
 
@@ -42,3 +49,43 @@ def test_no_rows_have_the_schema() -> None:
     """Nothing is a table, too."""
     empty = to_arrow(TABLE, [])
     assert (empty.num_rows, empty.schema) == (0, SCHEMAS[TABLE.name])
+
+
+def changes(seed: int, lengths: list[int]) -> list[Rows]:
+    """Blocks of changes, some with texts or without times, as frames give them."""
+    draw = random.Random(seed)
+    found, first = [], 1 << 24
+    for length in lengths:
+        texts = [draw.choice([None, "1e-9"]) for _ in range(length)]
+        message = Level2(
+            draw.choice(["BTC-USD", "ETH-USD", "SOL-USD"]),
+            length > 100,
+            [draw.choice([BID, ASK]) for _ in range(length)],
+            [draw.random() for _ in range(length)],
+            [draw.random() for _ in range(length)],
+            draw.choice([None, 7, [draw.choice([None, 9]) for _ in range(length)]]),
+            draw.choice([None, texts]),
+        )
+        origin = Origin(first * 10, draw.choice(["ws1", "ws2"]), first, draw.choice([None, first]))
+        found.append(level2_rows(message, origin, first, draw.choice([None, 1 << 24])))
+        first += length
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_pieces_the_same_bytes_come_of_it(tmp_path: Path, seed: int) -> None:
+    """Short blocks together, long ones cut: nobody sees it in the file."""
+    draw = random.Random(seed)
+    lengths = [draw.choice([0, 1, 5, 30, 700]) for _ in range(200)]
+    lengths.insert(draw.randrange(200), 3 * ROWS_AT_ONCE + 1)
+    blocks = changes(seed, [*lengths, ROWS_AT_ONCE])
+    turns: list[int] = []
+    whole = to_arrow(LEVEL2, blocks)
+    pieces = to_arrow(LEVEL2, blocks, lambda: turns.append(1))
+    assert pieces.equals(whole)
+    assert len(turns) > len(whole) // (2 * ROWS_AT_ONCE)
+    files = [
+        write_part(Root(tmp_path / name), LEVEL2, rows, 500_000, 1 << 24, 2 << 24).read_bytes()
+        for name, rows in (("whole", whole), ("pieces", pieces))
+    ]
+    assert files[0] == files[1]

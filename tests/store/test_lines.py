@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recorder.core.frames import Carried, Closed, Ended, Fetched, Frame, Listed, Noted, Opened, Sent
-from recorder.store.lines import from_line, to_line
+from recorder.store.lines import from_line, to_line, to_pieces
 
 times = st.integers(0, 2**62)
 names = st.from_regex(r"\A[A-Za-z0-9_.][A-Za-z0-9_.+~>*-]{0,20}\Z")
@@ -49,6 +49,12 @@ def test_every_arrival_comes_back_exactly(arrival):
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert from_line(line[:-1]) == arrival
+
+
+@given(st.builds(Frame, times, names, raws))
+def test_the_pieces_of_a_frame_are_its_line(frame):
+    """Whether they are copied together or not."""
+    assert b"".join(to_pieces(frame)) == to_line(frame)
 
 
 @given(st.binary(max_size=40).filter(lambda text: b"\n" not in text))

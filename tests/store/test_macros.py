@@ -341,6 +341,43 @@ def test_a_product_that_there_is_not_has_no_rows(data, product):
         ).fetchall() == [(False, False)]
 
 
+def test_what_is_certainly_a_mistake_is_an_error(data):
+    """Also where there would be no row to ask it of."""
+    begin, end = MOMENTS[0], MOMENTS[-1]
+    wrong = {
+        f"SELECT in_gap('BTC-USD', '', '{begin}', '{begin}', '{end}')": "'' is no channel",
+        f"SELECT recv_time FROM level2_of('BTC-USD', '{begin}', '{end}') "
+        "WHERE in_gap(product_id, 'book', recv_time)": "'book' is no channel",
+    }
+    for product in ("BTC-USD", "NO-SUCH"):
+        asked = f"'{begin}', '{end}'"
+        for n in ("0", "-1", "NULL", "0.5"):
+            wrong[f"FROM depth_at('{product}', '{end}', {n})"] = "levels, from 1 on"
+        for width in ("'0s'", "'-1s'", "NULL", "INTERVAL 0 DAY"):
+            wrong[f"FROM ohlcv('{product}', {width}, {asked})"] = "length of bars"
+        wrong[f"FROM ohlcv('{product}', 'often', {asked})"] = "often"
+        wrong[f"SELECT in_gap('{product}', 'level3', '{begin}')"] = "'level3' is no channel"
+    with session(data) as con:
+        for question, told in wrong.items():
+            with pytest.raises(duckdb.Error, match=told):
+                con.execute(question).fetchall()
+
+
+def test_channels_go_by_both_names(data):
+    """By that of the table and that which is subscribed; null is no channel, and no mistake."""
+    with session(data) as con:
+        for one, other in (("'trades'", "'market_trades'"), ("'user_orders'", "'user'")):
+            assert told_of(con, one) == told_of(con, other)
+        assert told_of(con, "NULL::VARCHAR") == [False] * len(MOMENTS)
+
+
+def told_of(con: duckdb.DuckDBPyConnection, channel: str) -> list[bool]:
+    """What in_gap says of a channel at every moment."""
+    rows = ", ".join(f"('{moment}')" for moment in MOMENTS)
+    question = f"SELECT in_gap('BTC-USD', {channel}, t) FROM (VALUES {rows}) AS asked(t)"
+    return [row[0] for row in con.execute(question).fetchall()]
+
+
 def test_a_range_that_ends_before_it_begins_is_empty(data):
     """And so is one that ends where it begins."""
     with session(data) as con:

@@ -84,6 +84,11 @@ def decode(raw: bytes) -> Decoded:
         frame = decode_shape(raw)
     except UNREADABLE as error:
         return _decode_unexpected(raw, error)
+    return understand(raw, frame)
+
+
+def understand(raw: bytes, frame: Any) -> Decoded:
+    """What `decode` makes of a frame whose shape is known already."""
     if not 0 <= frame.sequence_num <= SEQUENCE_MAX:
         return _decode_unexpected(raw, ValueError("sequence_num is not in 0 … 2^63-1"))
     problems: list[Problem] = []

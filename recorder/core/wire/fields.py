@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from recorder.core.messages import Problem, Trade
-from recorder.core.numbers import amounts, exact_amounts, inexact, is_exact, number
+from recorder.core.numbers import (
+    DIGITS_EXACT,
+    amounts,
+    exact_amounts,
+    inexact,
+    is_exact,
+    number,
+    numbers,
+)
 
 INT64_MAX = 2**63 - 1  # what a column of whole numbers holds
 
@@ -117,6 +125,30 @@ def ticker_numbers(
     Returns:
         ``values`` and ``inexact`` of `Ticker`.
     """
+    texts = [getattr(wire, key) for key in columns]
+    present = [text for text in texts if text]
+    found = numbers(present)
+    if found is None:
+        return _ticker_numbers_one_by_one(wire, columns, channel, problems)
+    values: dict[str, float | None]
+    if len(found) == len(texts):
+        values = dict(zip(columns.values(), found, strict=True))  # nearly always
+    else:
+        each = iter(found)
+        filled = (next(each) if text else None for text in texts)
+        values = dict(zip(columns.values(), filled, strict=True))
+    inexact_texts = {
+        column: text
+        for column, text in zip(columns.values(), texts, strict=True)
+        if text and len(text) > DIGITS_EXACT and not is_exact(text)
+    }
+    return values, inexact_texts or None
+
+
+def _ticker_numbers_one_by_one(
+    wire: Any, columns: Mapping[str, str], channel: str, problems: list[Problem]
+) -> tuple[dict[str, float | None], dict[str, str] | None]:
+    """The same where one of them breaks the grammar."""
     values: dict[str, float | None] = {}
     inexact_texts: dict[str, str] = {}
     for key, column in columns.items():

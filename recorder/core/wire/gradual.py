@@ -68,6 +68,7 @@ class Gradual:
         message = found.message(event)
         label, channel = f"l2_data/{event.type}", advanced.SUBSCRIBE_NAMES["l2_data"]
         self.decoded = Decoded(label, channel, frame.sequence_num, exchange_ns, (message,), ())
+        yield  # what is done with it takes as long as some slices
 
 
 class _Levels:

@@ -54,7 +54,7 @@ export class Cover {
       const part = had + lost + missing ? had / (had + lost + missing) : 0;
       const [kind, shown] =
         gaps || lost ? [`lost ${kept < 0.5 ? "most" : kept < 0.95 ? "some" : ""}`.trim(), kept]
-        : state === "gap" ? ["partly", part] : [state, null];
+        : state === "partly" ? [state, part] : [state, null];
       const text = shown === null ? SIGNS[state] : String(Math.min(99, Math.floor(shown * 100)));
       const said = { recorded: "all recorded", unverified: "recorded, unverified", missing: "not recorded", ahead: "not told yet" }[kind]
         ?? `${percent(part)} recorded, ${gaps || lost ? `${count(gaps)} gap${gaps === 1 ? "" : "s"}, ${span(lost)} lost` : "nothing lost, but not all of the hour"}`;

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.messages import Level2, Ticker
+from recorder.core.messages import ASK, BID, Level2, Ticker, Trades
 from recorder.core.wire import advanced
-from recorder.core.wire.advanced_many import ASIDE, CHANGES, OTHER, TICKER, decode_many
+from recorder.core.wire.advanced_many import ASIDE, CHANGES, OTHER, TICKER, TRADES, decode_many
 from tests.captures import ADVANCED, needs_captures
 from tests.core.scripts import Player
 from tests.core.sessions import RandomSessions, mutated
@@ -20,10 +20,10 @@ VECTORS = sorted((Path(__file__).parents[2] / "vectors" / "advanced").glob("*.js
 def check(raws: list[bytes]) -> list[int]:
     """Hold every frame that was decoded with others against itself alone; returns the kinds."""
     found = decode_many(raws)
-    at, told = 0, iter(found.told)
+    at, told, traded = 0, iter(found.told), iter(found.traded)
     for place, (raw, kind) in enumerate(zip(raws, found.kinds, strict=True)):
         alone, count = advanced.decode(raw), int(found.counts[place])
-        if kind in (CHANGES, TICKER):
+        if kind in (CHANGES, TICKER, TRADES):
             assert not alone.problems
             assert alone.sequence == found.sequences[place]
             assert alone.exchange_ns == found.exchange_ns[place]
@@ -32,7 +32,8 @@ def check(raws: list[bytes]) -> list[int]:
         if kind == CHANGES:
             assert isinstance(message, Level2)
             mine = slice(at, at + count)
-            columns = (found.sides[mine], found.prices[mine], found.sizes[mine])
+            sides = [BID if side == "bid" else ASK for side in found.sides[mine]]
+            columns = (sides, found.prices[mine], found.sizes[mine])
             assert (message.sides, message.prices, message.sizes) == columns
             assert message.event_us == found.event_us[place]
             assert (message.price_texts, message.size_texts) == (None, None)
@@ -42,6 +43,20 @@ def check(raws: list[bytes]) -> list[int]:
             named = dict(zip(advanced.TICKER_COLUMNS.values(), numbers, strict=True))
             assert list(map(repr, message.values.values())) == list(map(repr, named.values()))
             assert (message.values, message.inexact) == (named, texts)
+        elif kind == TRADES:
+            assert isinstance(message, Trades)
+            assert not message.snapshot
+            each = next(traded)
+            assert [trade.trade_id for trade in message.trades] == [
+                *range(each.first, each.first + len(each.sides))
+            ]
+            assert [trade.side for trade in message.trades] == each.sides
+            assert [trade.price for trade in message.trades] == each.prices
+            assert [trade.size for trade in message.trades] == each.sizes
+            assert [trade.trade_us for trade in message.trades] == each.trade_us
+            assert {(trade.price_text, trade.size_text) for trade in message.trades} == {
+                (None, None)
+            }
         else:
             assert count == 0
             assert kind == OTHER or alone.channel in ("heartbeats", "market_trades")
