@@ -5,6 +5,7 @@ says. Statements that could write a file are refused.
 """
 
 import errno
+import glob
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 
-from recorder.errors import DataError, NoInputError, UsageError
+from recorder.errors import DataError, NoInputError, RecorderError, UsageError
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
 from recorder.store.views import EMPTY, MEANINGS, quoted, refuse_unread, views
@@ -111,6 +112,8 @@ class Queries:
 
         Raises UsageError where it is no SQL.
         """
+        if any("\ud800" <= each <= "\udfff" for each in text):
+            raise UsageError("the query is no text in UTF-8: it has bytes that are no characters")
         try:
             return [each.query for each in self._con.extract_statements(text)]
         except duckdb.Error as error:
@@ -134,8 +137,8 @@ class Queries:
                 # The first rows are read here, so that a file that has just gone is met here.
                 first = self._fetch() if columns else []
             except duckdb.IOException as error:
-                if attempt == _TRIES - 1 or not _gone(str(error)):
-                    raise DataError(_damaged(error)) from error
+                if attempt == _TRIES - 1 or not self._ours_is_gone(error):
+                    raise self._not_read(error) from error
             except duckdb.Error as error:
                 raise _failure(error) from error
             else:
@@ -161,11 +164,22 @@ class Queries:
                 self._wait(partial(self._con.execute, each))
             return self._wait(lambda: _arrow(self._con.sql(statements[-1])))
         except duckdb.IOException as error:
-            if _gone(str(error)):
+            if self._ours_is_gone(error):
                 raise FileNotFoundError(errno.ENOENT, str(error), str(self._root.path)) from error
-            raise DataError(_damaged(error)) from error
+            raise self._not_read(error) from error
         except duckdb.Error as error:
             raise _failure(error) from error
+
+    def _ours_is_gone(self, error: duckdb.Error) -> bool:
+        """Whether a file of the directory went: one that the question names does not come back."""
+        place, text = str(self._root.path.absolute()), str(error)
+        return bool(_gone(text)) and (place in text or glob.escape(place) in text)
+
+    def _not_read(self, error: duckdb.Error) -> RecorderError:
+        """What to say of a file: it is not the directory's, or the directory is damaged."""
+        if _gone(str(error)) and not self._ours_is_gone(error):
+            return UsageError(f"{_told(error)}: that is no file of {self._root.path}.")
+        return DataError(_damaged(error))
 
     def _rows(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         while rows:

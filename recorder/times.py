@@ -15,6 +15,9 @@ _NS_MAX = 2**63 - 1
 _FINER = {"ps": 10**3, "fs": 10**6, "as": 10**9}  # NumPy's units below a nanosecond, in one
 _SHOWN_MAX = 60
 
+# Digits that are meant as a date, and would be seconds of 1970, or milliseconds of 1976 or 2612.
+_date_alone = re.compile(r"(?:19|2[0-2])\d\d(?:(?:\d\d){0,2}|(?:\d\d){4,5})").fullmatch
+
 Time = str | int | datetime
 """What every method takes as a time; `to_ns` says how it is read."""
 
@@ -84,6 +87,11 @@ def _from_numpy(moment: np.datetime64) -> int:
 
 def _from_text(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 20:
+        if _date_alone(text):
+            raise UsageError(
+                f"{_shown(text)} could be a date, or a number since 1970. Write a date with its "
+                "hyphens: 2026-11-21."
+            )
         return _to_ns(int(text))
     # RFC 3339 has t and z in small letters as well; Python's reader has not.
     upper = text.upper() if text.isprintable() else ""  # Python reads up to a NUL

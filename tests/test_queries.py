@@ -90,6 +90,9 @@ def test_macros_tell_what_they_take_and_give(root):
         ),
         ("SELECT 9223372036854775807 + 1::BIGINT", "Overflow"),
         ("SELECT 'x'::INTEGER", "Could not convert"),
+        ("FROM read_csv('/nowhere.csv')", r'"/nowhere.csv": that is no file of '),
+        ("FROM read_parquet('nowhere.parquet')", "that is no file of "),
+        ("SELECT '\udcff'", "no text in UTF-8"),
     ],
 )
 def test_a_mistake_is_one_readable_line(root, statement, told):
@@ -98,6 +101,17 @@ def test_a_mistake_is_one_readable_line(root, statement, told):
         run_all(queries, statement)
     assert "\n" not in str(caught.value)
     assert "verify" not in str(caught.value)
+
+
+def test_a_file_of_the_directory_that_is_gone_is_no_mistake(root, tmp_path):
+    """Also where its path has what a pattern is made of."""
+    there = tmp_path / "da[t]a"
+    shutil.copytree(root.path, there)
+    with Queries(there) as queries:
+        sealed = next(each for each in there.glob("trades/*/*/*/*.parquet"))
+        sealed.unlink()
+        with pytest.raises(DataError, match=sealed.name):
+            rows(queries, "SELECT count(*) FROM trades")
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,12 @@ def test_what_is_no_time_is_told(wrong):
         to_ns(wrong)
 
 
+@pytest.mark.parametrize("digits", ["2026", "202611", "20261121", "202611211930", "20261121193000"])
+def test_digits_that_are_meant_as_a_date_are_no_seconds_of_1970(digits):
+    with pytest.raises(UsageError, match=r"could be a date, .*: 2026-11-21\.$"):
+        to_ns(digits)
+
+
 def test_a_message_has_an_end():
     """However long the text is, and an int that Python does not write."""
     for wrong in ("x" * 5000, "9" * 5000, 10**5000):

@@ -12,6 +12,8 @@ _ISO = re.compile(
     r"(?:[.,](?P<fraction>\d{1,9}))?(?P<zone>[Zz]|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
+# Digits that are meant as a date, as `recorder.times` has them; that needs NumPy, slow to import.
+_date_alone = re.compile(r"(?:19|2[0-2])\d\d(?:(?:\d\d){0,2}|(?:\d\d){4,5})", re.ASCII).fullmatch
 # Up to these, a bare number is taken for seconds, milliseconds, microseconds; beyond, nanoseconds.
 # Each reaches from 1973 to the year 5138 and so cannot be taken for another.
 _SECONDS_MAX = 10**11
@@ -29,8 +31,9 @@ def instant(text: str) -> int:
     Raises:
         UsageError: It is neither, or outside of 1970 to 2262.
     """
-    at_ns = _from_epoch(text.strip()) if _EPOCH.fullmatch(text.strip()) else _from_iso(text.strip())
-    if at_ns is None or not 0 <= at_ns <= _NS_MAX:
+    said = text.strip()
+    at_ns = _from_epoch(said) if _EPOCH.fullmatch(said) else _from_iso(said)
+    if _date_alone(said) or at_ns is None or not 0 <= at_ns <= _NS_MAX:
         raise UsageError(
             f"{text[:60]!r} is not a time; write 2026-11-21T19:30:00Z, 2026-11-21 19:30 (UTC is "
             "meant), 2026-11-21T20:30:00+01:00 or seconds since 1970"

@@ -49,6 +49,8 @@ def test_what_is_no_question(hours, query):
         ("-- nothing", "gives no rows"),
         ("CREATE TABLE mine (a INTEGER)", "gives no rows"),
         ("SELECT in_gap('BTC-USD', 'book', now())", "'book' is no channel"),
+        ("FROM read_csv('/nowhere.csv')", r'"/nowhere.csv": that is no file of '),
+        ("SELECT '\udcff'", "no text in UTF-8"),
     ],
 )
 def test_a_mistake_is_told_as_at_the_prompt(hours, query, told):
