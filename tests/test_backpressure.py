@@ -139,6 +139,23 @@ async def test_a_connection_that_we_are_behind_with_is_not_silent(tmp_path, monk
         await wait_for(lambda: connection.tally.closes.total() == 1, "the close")
 
 
+async def test_frames_that_wait_for_space_do_not_keep_a_connection(tmp_path, monkeypatch):
+    """While too little is free nothing is read: what came waits for good, and it is closed."""
+    monkeypatch.setattr(daemon, "SILENCE_CHECK_S", 0.02)
+    async with (
+        Venue(seed=5, depth=0.01) as venue,
+        recording(config_for(tmp_path, venue.url)) as running,
+    ):
+        await wait_for(lambda: all_recorded(running), "every channel")
+        (connection,) = running._connections
+        monkeypatch.setattr(disk, "free_bytes", lambda _path: 1000)
+        await running._disk._look()
+        await wait_for(lambda: connection.is_behind, "a frame that waits")
+        overdue = lambda _self, _leaving=(): {connection.connection_id: 0}  # noqa: E731  always
+        monkeypatch.setattr(Pipeline, "deadlines_ns", overdue)
+        await wait_for(lambda: connection.tally.closes.total() == 1, "the close", 5)
+
+
 def test_frames_that_wait_are_no_silence():
     inbox = sockets.Inbox()
     assert inbox.count == 0
