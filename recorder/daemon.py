@@ -166,6 +166,7 @@ class Recorder:
                     self._finish_hours,
                     self._disk.watch,
                     self.latency.watch,
+                    self._venue_clock.watch,
                     self._report,
                 )
             ]
