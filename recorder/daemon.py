@@ -166,6 +166,7 @@ class Recorder:
                     self._finish_hours,
                     self._disk.watch,
                     self.latency.watch,
+                    self._venue_clock.watch,
                     self._report,
                 )
             ]
@@ -360,6 +361,8 @@ class Recorder:
             silent = {key for key, deadline_ns in deadlines_ns.items() if now_ns > deadline_ns}
             if self._disk.behind:
                 silent.clear()  # it is we who do not read; the venue may close, we do not
+            if self._disk.room.is_set():  # else frames wait because we let them: too little is free
+                silent -= {each.connection_id for each in self._connections if each.is_behind}
             for connection in self._connections:
                 if connection.connection_id in silent & overdue:
                     connection.reconnect(self._disk.stopped or "silence for 5 s")

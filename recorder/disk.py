@@ -146,6 +146,14 @@ class Disk:
         return "the disk refused" if self._refused else "too much waits to be written"
 
     @property
+    def lacking(self) -> str:
+        """How much is free and how much must be, where that is why nothing is read."""
+        if self.room.is_set() or not self._low or self.free is None:
+            return ""
+        wanted = self._free_bytes_min + BALLAST_BYTES
+        return f"{self.free / 1e6:.1f} MB of the {wanted / 1e6:.1f} MB at which it goes on"
+
+    @property
     def behind(self) -> bool:
         """Whether frames are made to wait in their sockets because too much waits for the disk."""
         return self._behind and not self._low

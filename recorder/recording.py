@@ -26,7 +26,7 @@ from recorder.core.frames import (
 )
 from recorder.core.messages import Reconnect, Request
 from recorder.core.pipeline import Pipeline, Step
-from recorder.core.rows import Rows
+from recorder.core.rows import Columns, Rows
 from recorder.core.tables import TABLES
 from recorder.core.trades import TradeIds, all_merged
 from recorder.store.capture import nothing_whole
@@ -39,8 +39,10 @@ from recorder.store.seal import taken_to
 Wanted = Sequence[tuple[str, str | None]]
 
 
-# What a block of rows takes in memory, and each of its rows, at most but for long texts.
+# What a block of rows takes in memory, one whose columns are arrays, and each of the rows, at most
+# but for long texts.
 BLOCK_BYTES = 1536
+COLUMNS_BYTES = 4096
 ROW_BYTES = 160
 
 
@@ -69,7 +71,8 @@ class Pending:
             if block.count:
                 self.rows.setdefault(block.table, []).append(block)
                 self.count += block.count
-                self.held_bytes += BLOCK_BYTES + ROW_BYTES * block.count
+                bare = COLUMNS_BYTES if type(block) is Columns else BLOCK_BYTES
+                self.held_bytes += bare + ROW_BYTES * block.count
 
     @property
     def reached(self) -> int:

@@ -11,7 +11,8 @@ import tracemalloc
 
 import pytest
 
-from recorder import disk, verify
+from recorder import daemon, disk, verify
+from recorder.core import many
 from recorder.core.frames import Closed, Frame
 from recorder.core.pipeline import Pipeline
 from recorder.feed import sockets
@@ -98,16 +99,22 @@ def _closes(root):
     return [each for each in _arrivals(root, Closed) if each.reason != "recorder stopped"]
 
 
-def test_rows_that_wait_take_no_more_than_is_counted():
-    """The count is what bounds them: it must not be below what they take."""
+@pytest.mark.parametrize("at_once", [1, 2, 3, 96])
+def test_rows_that_wait_take_no_more_than_is_counted(at_once):
+    """The count is what bounds them: it must not be below what they take, however few a block."""
     pipeline, made, pending = Pipeline(), Made(3, HOUR_START_NS), Pending(0, 0)
-    sent = [*made.open("ws1-a"), *made.run(15)]
-    for arrival in sent[: len(sent) // 2]:  # what is made once
-        pipeline.step(arrival, 1 << 30)
+    placed = [(1 << 30, each) for each in [*made.open("ws1-a"), *made.run(15)]]
+    half = len(placed) // 2
+    for arrival in placed[:half]:  # what is made once
+        many.take(pipeline, [arrival])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(many, "AT_ONCE", at_once)
+        gathered = list(many.gathered(placed[half:]))
+    many.take(pipeline, gathered.pop(0))
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        steps = [pipeline.step(each, 1 << 30).rows for each in sent[len(sent) // 2 :]]
+        steps = [many.take(pipeline, some).rows for some in gathered]
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
@@ -115,3 +122,49 @@ def test_rows_that_wait_take_no_more_than_is_counted():
         pending.add(rows)
     assert pending.count > 100
     assert 0.2 * pending.held_bytes < taken < pending.held_bytes
+
+
+async def test_a_connection_that_we_are_behind_with_is_not_silent(tmp_path, monkeypatch):
+    """What came and waits for us, or is being decoded, is no silence of the venue."""
+    monkeypatch.setattr(daemon, "SILENCE_CHECK_S", 0.02)
+    async with (
+        Venue(seed=5, depth=0.01) as venue,
+        recording(config_for(tmp_path, venue.url)) as running,
+    ):
+        await wait_for(lambda: all_recorded(running), "every channel")
+        (connection,) = running._connections
+        inbox = connection._socket.inbox
+        inbox.decoding = True
+        assert connection.is_behind
+        overdue = lambda _self, _leaving=(): {connection.connection_id: 0}  # noqa: E731  always
+        monkeypatch.setattr(Pipeline, "deadlines_ns", overdue)
+        await asyncio.sleep(0.3)
+        assert _closes(tmp_path) == []
+        assert connection._socket is not None
+        assert connection._socket.inbox is inbox
+        inbox.decoding = False
+        await wait_for(lambda: connection.tally.closes.total() == 1, "the close")
+
+
+async def test_frames_that_wait_for_space_do_not_keep_a_connection(tmp_path, monkeypatch):
+    """While too little is free nothing is read: what came waits for good, and it is closed."""
+    monkeypatch.setattr(daemon, "SILENCE_CHECK_S", 0.02)
+    async with (
+        Venue(seed=5, depth=0.01) as venue,
+        recording(config_for(tmp_path, venue.url)) as running,
+    ):
+        await wait_for(lambda: all_recorded(running), "every channel")
+        (connection,) = running._connections
+        monkeypatch.setattr(disk, "free_bytes", lambda _path: 1000)
+        await running._disk._look()
+        await wait_for(lambda: connection.is_behind, "a frame that waits")
+        overdue = lambda _self, _leaving=(): {connection.connection_id: 0}  # noqa: E731  always
+        monkeypatch.setattr(Pipeline, "deadlines_ns", overdue)
+        await wait_for(lambda: connection.tally.closes.total() == 1, "the close", 5)
+
+
+def test_frames_that_wait_are_no_silence():
+    inbox = sockets.Inbox()
+    assert inbox.count == 0
+    inbox.put(b"")  # an empty one has no bytes, and waits all the same
+    assert (inbox.count, inbox.bytes) == (1, 0)

@@ -99,9 +99,11 @@ async def test_below_the_floor_nothing_more_is_read(tmp_path, monkeypatch):
         free = 1000
         await wait_for(lambda: not running._disk.room.is_set(), "the stop")
         assert not (tmp_path / disk.BALLAST).exists()
+        assert " MB at which it goes on" in running.inside().disk.lacking
         await wait_for(lambda: running.progress().connections_up == 0, "the close", 15)
         free = 10**12
         await wait_for(lambda: running.progress().books_live == 2, "recording", RESUME_S_MAX)
+        assert running.inside().disk.lacking == ""
     assert kinds(tmp_path) == ["disk_low", "disk_recovered"]
     gaps = live_rows(tmp_path, "coverage", "channel, product_id, reason, detail")
     cause = "close code 1006: too little space is free"

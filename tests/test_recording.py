@@ -10,11 +10,14 @@ from recorder import finishing, recovery, sealing
 from recorder.core.book import BookState
 from recorder.core.frames import FIRST_OFFSET, HOUR_NS, Carried, Ended, Frame, hour_of
 from recorder.core.messages import Reconnect
+from recorder.meter import Meter
 from recorder.recording import Recording
 from recorder.store.capture import read_arrivals, read_hour
 from recorder.store.parts import write_empty_parts
 from recorder.store.paths import Root
 from recorder.verify import verify
+from tests.core.scripts import Player
+from tests.core.sessions import RandomSessions, mutated
 from tests.frames_made import HOUR, HOUR_START_NS, SECOND_NS, WANTED, Made
 from tests.roots import check_coverage, check_order, gaps_of, live_rows, sealed_rows
 
@@ -257,3 +260,54 @@ def check_every_frame(root: Root, rows) -> None:
     ]
     held = {row["ingest_seq"] for row in rows["level2"]}
     assert set(changes) <= held
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_frames_taken_together_are_recorded_as_one_by_one(tmp_path, seed):
+    """Whatever happens, over the turn of an hour too: every file, request, fact and count."""
+    random, player = Random(seed), Player(at_ns=END_NS - 5 * SECOND_NS)
+    sessions = RandomSessions(seed, player)
+    for _ in range(300):
+        sessions.happen()
+        if sessions.numbers and random.random() < 0.03:
+            line = random.choice(sorted(sessions.numbers))
+            player.say(mutated(random, sessions.raw(sessions.numbers[line])), line)
+    groups: list[list] = []
+    for _, arrival, _ in player.steps:
+        if groups and _may_follow(groups[-1], arrival) and len(groups[-1]) < random.choice([3, 60]):
+            groups[-1].append(arrival)
+        else:
+            groups.append([arrival])
+    one = _kept(tmp_path / "one", [[arrival] for group in groups for arrival in group])
+    assert _kept(tmp_path / "together", groups) == one
+
+
+def _may_follow(group, arrival):
+    """Only frames of one connection and hour are taken together."""
+    first = group[0]
+    return (
+        type(first) is type(arrival) is Frame
+        and first.connection_id == arrival.connection_id
+        and hour_of(first.recv_ns) == hour_of(arrival.recv_ns)
+    )
+
+
+def _kept(path, groups):
+    path.mkdir()
+    recording, meter = Recording(Root(path), groups[0][0].recv_ns, WANTED), Meter()
+    requests, facts = [], []
+    for group in groups:
+        if len(group) == 1:
+            step = recording.take(group[0])
+            meter.took(group[0], step)
+        else:
+            step = recording.take_frames(group)
+            meter.took_frames(step)
+        requests += step.requests
+        facts += step.facts
+    stop(recording)
+    files = {
+        each.relative_to(path): each.read_bytes() for each in path.rglob("*") if each.is_file()
+    }
+    travel = {name: each.counts for name, each in meter.travel.items()}
+    return files, requests, facts, (meter.messages, meter.heard_ns, travel, meter.resyncs)

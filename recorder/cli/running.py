@@ -39,7 +39,8 @@ def status(
     chosen = settings.load(config)
     root = (data or chosen.data).expanduser()
     if only_ready:
-        _tell_ready(root, chosen.http, as_json=as_json)
+        known = config is not None
+        _tell_ready(root, chosen.http, configured=known, as_json=as_json)
         return
     from recorder import dataset  # noqa: PLC0415  heavy
     from recorder.http import asking  # noqa: PLC0415  heavy
@@ -69,12 +70,12 @@ def status(
         raise typer.Exit(1)
 
 
-def _tell_ready(root: Path, http: HttpConfig, *, as_json: bool) -> None:
+def _tell_ready(root: Path, http: HttpConfig, *, configured: bool, as_json: bool) -> None:
     """One line, or a document of two fields; exit code 1 where it is not ready."""
     from recorder.http import asking  # noqa: PLC0415  heavy
 
     try:
-        wrong = asking.ready(root, http)
+        wrong = asking.ready(root, http, configured=configured)
     except UnavailableError as error:
         wrong = str(error)
     if as_json:
@@ -92,7 +93,7 @@ def show(document: dict[str, Any]) -> None:
     if not document["recording"]:
         out.print(f"Nobody records into {data}.", style="yellow")
     elif live is None:
-        why = document["not_asked"] or "it serves no HTTP (http.listen)"
+        why = document["not_asked"] or "it serves no HTTP: http.listen is off, or see its log"
         out.print(f"Process {document['pid']} records into {data}.")
         out.print(f"It cannot be asked: {terminal.plain(why)}", style="yellow")
     else:

@@ -210,7 +210,7 @@ def _cells(product: dict[str, Any], *, reasons: bool) -> dict[str, Text]:
         "bid": Text(terminal.plain(price["bid"])),
         "ask": Text(terminal.plain(price["ask"])),
         "rate": Text("" if rate is None else f"{rate:,.1f}"),
-        "spread": Text("" if spread is None else f"{spread:.2f}"),
+        "spread": Text("" if spread is None else _points(spread)),
         "update": Text("never" if age_s is None else f"{span(age_s)} ago"),
         "trade": Text(terminal.plain(trade["price"]) if trade else ""),
         "gaps": Text(f"{gaps:,}", "yellow" if gaps else ""),
@@ -228,3 +228,8 @@ def span(seconds: float | None) -> str:
         if seconds < below:
             return f"{seconds * factor:.3g} {unit}" if seconds else "0 s"
     return f"{seconds / 86_400:.3g} d"
+
+
+def _points(spread: float) -> str:
+    """Basis points: a spread of 0.0015 is not 0.00."""
+    return f"{spread:.2f}" if spread >= 0.1 or not spread else f"{spread:.2g}"

@@ -98,8 +98,8 @@ def seen(root: Path, chosen: "Config") -> Seen:
                 "the directory with --data"
             )
         raise UnavailableError(
-            f"process {pid} records into {root} and serves no HTTP: give it http.listen "
-            "(127.0.0.1:9464 by default) and start it again"
+            f"process {pid} writes to {root} and serves no HTTP: give it http.listen "
+            "(127.0.0.1:9464 by default) and start it again, or see http_not_served in its log"
         )
     products = asking.ask(root, chosen.http, "/v1/products")
     after_s = time.time() - 30

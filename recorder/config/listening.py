@@ -18,7 +18,7 @@ _WANTED = (
     '"[::1]:9464"'
 )
 _ADDRESS = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<four>[0-9a-z.]{1,45})):(?P<port>\d{1,5})"
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<four>[0-9a-z.]{1,45})):(?P<port>[0-9]{1,5})"
 )
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _HOSTS_MAX = 32
@@ -65,6 +65,9 @@ def listen(value: object) -> Address | None:
     except ValueError:
         wrong = f"{shown(host)} is not an IP address; {_WANTED}"
         raise WrongValueError(Mistake(wrong)) from None
+    if getattr(address, "ipv4_mapped", None):
+        wrong = f"{shown(host)} is IPv4 in the words of IPv6; the IPv4 itself is wanted"
+        raise WrongValueError(Mistake(wrong))
     if port > 65_535:
         raise WrongValueError(Mistake(f"{port} is not a port; allowed is 0 to 65535"))
     return Address(str(address), port)

@@ -93,6 +93,13 @@ class Connection:
         """Bytes of frames that came and are not delivered yet."""
         return 0 if self._socket is None else self._socket.inbox.bytes
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something came that is not delivered yet: then silence is ours."""
+        if self._socket is None:
+            return False
+        return self._socket.inbox.decoding or self._socket.inbox.count > 0
+
     # --- connect, read, reconnect ----------------------------------------------------------------
 
     async def run(self) -> None:

@@ -90,7 +90,9 @@ class _Line:
             return False
         came_ns, raw = first
         if len(raw) >= LONG_BYTES and self.venue == ADVANCED:
+            self.socket.inbox.decoding = True
             await _decode(raw, self.shell)
+            self.socket.inbox.decoding = False
         frame = self._frame(raw)
         self.shell.deliver(frame, came_ns)
         if frame.raw != raw:

@@ -24,6 +24,7 @@ from recorder.feed.rest_errors import clock_fault
 
 CLOCK_S_FINE = 2.0  # a clock that is off by less is not put right
 COMPARE_S_MAX = 5.0
+COMPARE_EVERY_S = 600.0  # a clock that drifts by a second within that is broken
 ANSWER_S_MAX = 10.0  # an error that comes later is about something else (`coinbase.md` §1.10)
 
 _REFUSAL = re.compile(r"authenticat|api.?key|passphrase|signature|timestamp", re.IGNORECASE)
@@ -69,6 +70,12 @@ class VenueClock:
         with suppress(RecorderError, TimeoutError):
             async with asyncio.timeout(COMPARE_S_MAX):
                 self.ahead_s = (await self.ask()).ahead_s
+
+    async def watch(self) -> None:
+        """Compare now and then; ends at once where nobody can be asked."""
+        while self.ask is not None:
+            await self.compare()
+            await asyncio.sleep(COMPARE_EVERY_S)
 
 
 class Signing:

@@ -83,10 +83,12 @@ class Inbox:
 
     One reader takes them. Once more than `WAITING_BYTES_MAX` wait the transport is told to pause,
     and to go on when half of that is left; ``pauses`` counts that. ``end``: how the session ended.
+    ``decoding``: a long frame was taken and is being decoded, while others have their turns.
     """
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.decoding = False
         self.end: Ended | None = None
         self.paused = False
         self.pauses = 0

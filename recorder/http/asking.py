@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from recorder.config import HttpConfig
-from recorder.errors import RecorderError, UnavailableError
+from recorder.errors import NoInputError, PermissionRefusedError, UnavailableError
 from recorder.http import place
 from recorder.http.door import token_of
+from recorder.store.lock import holder
+from recorder.store.paths import Root
 
 TIMEOUT_S = 10.0
 ANSWER_BYTES_MAX = 16 * 2**20
@@ -55,19 +57,22 @@ def ask(data: Path, config: HttpConfig, target: str = "/v1/status") -> dict[str,
     return told
 
 
-def ready(data: Path, config: HttpConfig) -> str | None:
+def ready(data: Path, config: HttpConfig, *, configured: bool = False) -> str | None:
     """Why nobody records into a directory as they should; None: somebody does.
 
     Quick, for health checks: a recorder that serves HTTP is asked for `/readyz`, whatever its
     address, certificate and token; of one that serves none it is known only that it runs.
+    ``configured``: the settings are those of the recorder, so one that should serve and does not
+    (it just begins, its address is taken, or it is no recorder) is not ready.
     """
     pid = recording_pid(data)
     if pid is None:
         return f"nobody records into {data}"
     # Health needs no token; without one the reasons stay unsaid.
-    found = place.read(data)
+    found = _place(data)
     if found is None:
-        return None
+        served = configured and config.listen is not None
+        return _unserved(pid, data, config) if served else None
     token_file = config.token_file if found.token else None
     code, content = _get(found, config, "/readyz", token_file)
     if code == HTTPStatus.OK:
@@ -84,7 +89,7 @@ def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int
 
     Raises as `ask` does.
     """
-    found = place.read(data)
+    found = _place(data)
     if found is None:
         return None
     if found.token and config.token_file is None:
@@ -93,6 +98,19 @@ def fetch(data: Path, config: HttpConfig, target: str) -> tuple[place.Place, int
             "http.token_file"
         )
     return found, *_get(found, config, target, config.token_file if found.token else None)
+
+
+def _place(data: Path) -> place.Place | None:
+    """Where the one who records is served; the note of one that is gone is not believed."""
+    found = place.read(data)
+    return found if found is not None and found.pid == recording_pid(data) else None
+
+
+def _unserved(pid: int, data: Path, config: HttpConfig) -> str:
+    return (
+        f"process {pid} writes to {data} and is not served at {config.listen}: it only begins, is "
+        "no recorder, or the address is taken, which its log calls http_not_served"
+    )
 
 
 def _get(
@@ -115,6 +133,11 @@ def _get(
 
 
 def _unanswered(found: place.Place, error: Exception) -> UnavailableError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UnavailableError(
+            f"the certificate of {found.url} is not trusted ({error.verify_message}): name the "
+            "configuration with --config, which has http.tls_cert"
+        )
     reason = f"{type(error).__name__}: {error}"
     return UnavailableError(
         f"process {found.pid} should be served at {found.url}, and does not answer ({reason}); "
@@ -145,12 +168,20 @@ def _certificate(config: HttpConfig) -> str | None:
 
 
 def recording_pid(data: Path) -> int | None:
-    """The process that holds a data directory for writing; None where none does."""
+    """The process that holds a data directory for writing; None where none does.
+
+    Raises:
+        PermissionRefusedError: this user may not read there.
+        NoInputError: it cannot be read for another reason.
+    """
     try:
-        content = (data / ".lock").read_text(encoding="ascii").strip()[:20]
-    except (OSError, ValueError) as error:
-        if isinstance(error, FileNotFoundError | UnicodeDecodeError):
-            return None
-        raise RecorderError(f"{data} cannot be read: {error}") from None
-    pid = int(content) if content.isdecimal() else 0
-    return pid if pid and place.is_alive(pid) else None
+        return holder(Root(data).lock)
+    except PermissionError as error:
+        raise PermissionRefusedError(
+            f"{error.filename}: permission denied: run this as the user that the data belongs to "
+            "(`sudo -u recorder …`), or give your own user the right to read it"
+        ) from None
+    except OSError as error:
+        raise NoInputError(
+            f"{data} cannot be read ({error.strerror}): name the data directory with --data"
+        ) from None

@@ -1,7 +1,6 @@
 """How much of each hour was recorded, for a map: read in a process of its own, like intervals."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ class AskedHours:
 
 
 def read_hours(path: Path, asked: AskedHours) -> bytes:
-    """Read the map, as JSON; runs in a process of its own.
+    """Read the map, as JSON; empty for what is no channel. Runs in a process of its own.
 
     Of each product a word (``recorded``, ``unverified``, ``gap``, ``partly``, ``missing``,
     ``ahead``), seconds that were recorded, lost in gaps, and not recorded by anybody, and the
@@ -39,10 +38,14 @@ def read_hours(path: Path, asked: AskedHours) -> bytes:
 
     data = dataset.open_dataset(path)
     told: Sequence[ProductCoverage] = ()
-    with suppress(NoInputError, UsageError):  # no such product or channel has hours
+    try:
         told = data.coverage_map(
             asked.product_id, asked.channel, asked.start_ns, asked.end_ns
         ).products
+    except NoInputError:  # no such product has hours
+        pass
+    except UsageError:
+        return b""
     products: list[dict[str, Any]] = []
     for each in told:
         channels = {name for hour in each.hours for name in hour.channels}

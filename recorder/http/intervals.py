@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +70,17 @@ def _time(text: str) -> str | int:
 
 
 def read(path: Path, asked: Asked) -> bytes:
-    """Read intervals, as JSON; runs in a process of its own."""
+    """Read intervals, as JSON; empty for what is no channel. Runs in a process of its own."""
     from recorder import dataset  # noqa: PLC0415  heavy, and the recording does without
 
     data, rows = dataset.open_dataset(path), []
-    with suppress(NoInputError, UsageError):  # no such product or channel has intervals
+    try:
         every = data.coverage(asked.product_id, asked.channel, asked.start_ns, asked.end_ns)
         rows = [row for row in every.to_pylist() if row["state"] == "gap" or not asked.gaps]
+    except NoInputError:  # no such product has intervals
+        pass
+    except UsageError:
+        return b""
     shown = [
         {
             name: _shown(name, value)
@@ -145,6 +148,9 @@ class Intervals:
                 Refusal(503, "unreadable", "coverage cannot be read now; `recorder verify` says "
                         "whether it is whole", {"Retry-After": "5"})
             ) from None  # fmt: skip
+        if not content:
+            # An empty answer would say that nothing is missing of it.
+            raise RefusedError(Refusal(400, "channel", "not a channel; /v1/products lists them"))
         self._kept[asked] = (time.monotonic(), content)
         self._kept.move_to_end(asked)
         while len(self._kept) > KEPT_MAX:

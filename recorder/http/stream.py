@@ -16,11 +16,11 @@ import msgspec
 from recorder.core.collected import trades_apart
 from recorder.core.messages import LEVEL2, Fact
 from recorder.core.numbers import plain
-from recorder.core.pipeline import Step
+from recorder.core.pipeline import Pipeline, Step
 from recorder.core.rows import Columns, Rows, Words
 from recorder.core.tables import TABLES
 from recorder.http.answers import moment
-from recorder.http.look import sights
+from recorder.http.look import missing_of, sights
 from recorder.http.views import book_view, known_products
 from recorder.http.watch import Watch
 
@@ -175,23 +175,34 @@ class Hub:
             gap = {"state": "ended"} | dict(zip(_MISSED, each, strict=True))
             for name in ("start_time", "end_time"):
                 gap[name] = _moment_us(gap[name])
-            for client in self.clients:
-                client.gapped(gap)
+            self._gapped(gap)
 
     def _fact(self, fact: Fact) -> None:
         fields = fact.fields
         if fact.event in {"book_stale", "book_live"}:
+            product_id = fields["product_id"]
             for client in self.clients:
-                client.move(fields["product_id"])
-                if fact.event == "book_stale":
-                    client.gapped({"state": "begun", "channel": LEVEL2, **fields})
+                client.move(product_id)
+            if fact.event == "book_stale":
+                missing = missing_of(self._pipeline, LEVEL2, product_id)
+                since = {"start_time": moment(missing.start_ns)} if missing else {}
+                self._gapped({"state": "begun", "channel": LEVEL2, **since, **fields})
         elif fact.event == "gap_found":
-            for client in self.clients:
-                client.gapped({"state": "found", **fields})
+            session = self._pipeline.sessions.get(fields["connection_id"])
+            at = {"recv_time": moment(session.last_ns)} if session else {}
+            self._gapped({"state": "found", **at, **fields})
         elif fact.event == "session_closed":  # its books are forgotten
             for client in self.clients:
                 for product_id in known_products(self._watch.recorder.inside()):
                     client.move(product_id)
+
+    def _gapped(self, gap: dict[str, Any]) -> None:
+        for client in self.clients:
+            client.gapped(gap)
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        return self._watch.recorder.inside().recording.pipeline
 
     # --- a client's side ------------------------------------------------------------------------
 
@@ -255,8 +266,7 @@ class Hub:
 
     def _tops(self, product_ids: Collection[str]) -> list[dict[str, Any]]:
         found = []
-        pipeline = self._watch.recorder.inside().recording.pipeline
-        for sight in sights(pipeline, product_ids).values():
+        for sight in sights(self._pipeline, product_ids).values():
             bid, ask = sight.top()
             top: dict[str, Any] = {
                 "product_id": sight.product_id,

@@ -124,7 +124,8 @@ class Watch:
         if disk.refused:
             add("disk_refused", f"not written, and tried again: {', '.join(disk.refused)}")
         if disk.stopped:
-            add("not_reading", disk.stopped)
+            lacking = disk.lacking
+            add("not_reading", f"{disk.stopped}: {lacking}" if lacking else disk.stopped)
         connections = inside.feeds.connections
         if not any(each.connection_id for each in connections):
             add("disconnected", f"none of {len(connections)} connections is open")

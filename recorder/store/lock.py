@@ -6,6 +6,7 @@ needs both takes the writer's first. Publishing has a third, ``.publish-lock``, 
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,40 @@ from typing import Self
 from recorder.errors import LockedError, StorageError
 from recorder.store.paths import Root
 from recorder.store.publish import make_folder
+
+_TRIES = 4  # who only looks whether a lock is held holds it for some microseconds
+_TRY_AGAIN_S = 0.02
+
+
+def holder(path: Path) -> int | None:
+    """The process that holds a lock, as it noted itself; None where none does.
+
+    The note alone is not believed, since a process that was killed leaves its own, and its number
+    is given to another one.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not _noted(handle):
+            return None  # let go in order: it need not be tried
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _noted(handle)
+    else:
+        return None
+    finally:
+        os.close(handle)
+
+
+def _noted(handle: int) -> int | None:
+    """The process that a lock names; None where it names none."""
+    content = os.pread(handle, 32, 0).strip()
+    return int(content) if content.isdigit() else None
 
 
 @contextmanager
@@ -54,11 +89,11 @@ class _Lock:
                 "or can be made, and that its owner is the user who runs the recorder."
             ) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(handle)
         except BlockingIOError as error:
-            holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            named = _noted(handle) or "unknown"
             os.close(handle)
-            raise LockedError(f"{self._root.path}: process {holder} {self._does}") from error
+            raise LockedError(f"{self._root.path}: process {named} {self._does}") from error
         self._handle = handle
         with suppress(OSError):  # it only names us: a full disk must not keep anybody out
             os.ftruncate(handle, 0)
@@ -76,6 +111,19 @@ class _Lock:
                 os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
+
+
+def _take(handle: int) -> None:
+    """Take a lock; raises BlockingIOError where another process has it."""
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(_TRY_AGAIN_S)
+        else:
+            return
 
 
 class WriterLock(_Lock):

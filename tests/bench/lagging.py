@@ -13,7 +13,7 @@ import json
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,6 +43,7 @@ from tests.bench.traffic import CHANNELS, PRODUCTS, START_NS, Traffic, changes_i
 TIMES = (1, 10, 100)
 RATE_GOAL = 10_000.0  # frames a second, of the goals
 SECONDS = 8.0
+BEHIND_S_MAX = 20.0
 PART_S = 5  # so that parts are written while it is measured
 GOALS_US = {"p50": 50.0, "p99": 300.0, "p99.9": 2000.0, "max": 25_000.0}
 MEMORY_FRAMES = 20_000
@@ -57,7 +58,8 @@ class Seen:
     """Microseconds of frames by connection: in all, and the part of it that is work.
 
     ``long`` are those of snapshots, which came on the connections ``theirs``; ``lags`` how much
-    later than wanted the loop turned; ``seal_s`` how long the seal took.
+    later than wanted the loop turned; ``seal_s`` how long the seal took. ``together`` frames were
+    taken with others, because many waited.
     """
 
     all: dict[str, "array[float]"] = field(default_factory=lambda: defaultdict(lambda: array("d")))
@@ -67,6 +69,7 @@ class Seen:
     lags: list[float] = field(default_factory=list)
     seal_s: float | None = None
     faults: int = 0
+    together: int = 0
 
     def of(self, *, theirs: bool) -> list[float]:
         """All frames of the connections that had a snapshot, or of the others."""
@@ -78,6 +81,7 @@ class Seen:
         self.all.clear()
         self.theirs.clear()
         self.long.clear()
+        self.together = 0
         del self.work[:]
 
 
@@ -117,6 +121,8 @@ def _told(name: str, rate: float, seen: Seen, sent: list[pacing.Sent]) -> list[F
         ]  # fmt: skip
     figures.append(Figure("  of it the frame's own work: p50", share(seen.work, "p50"), "us"))
     figures.append(Figure("  of it the frame's own work: p99.9", share(seen.work, "p99.9"), "us"))
+    taken = max(1, len(seen.work))
+    figures.append(Figure("  taken together, since many waited", seen.together / taken * 100, "%"))
     figures.append(Figure("  the snapshot itself, longest", max(seen.long, default=0), "us"))
     figures.append(Figure("  loop lag, longest", max(seen.lags, default=0), "us"))
     figures.append(Figure("  faults found meanwhile", seen.faults, ""))
@@ -176,7 +182,7 @@ async def _record(
             watching = asyncio.create_task(_lags(seen.lags))
             sealing = asyncio.create_task(_seal(sealed, seen))
             sent = await asyncio.to_thread(venue.send)
-            await asyncio.sleep(0.2)  # the last ones are still on their way
+            await _taken(seen, sum(each.frames for each in sent))
         watching.cancel()
         await sealing
         recorder.stop()
@@ -184,10 +190,18 @@ async def _record(
     return seen, sent
 
 
+async def _taken(seen: Seen, frames: int) -> None:
+    """Wait for what is on its way: frames that are late are those that count."""
+    end_s = time.monotonic() + BEHIND_S_MAX
+    while len(seen.work) < frames and time.monotonic() < end_s:  # noqa: ASYNC110  nobody tells
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)
+
+
 @contextmanager
 def _measured(recorder: Recorder, seen: Seen) -> Iterator[None]:
     """Measure every frame that is delivered."""
-    deliver = recorder.deliver
+    deliver, deliver_frames = recorder.deliver, recorder.deliver_frames
 
     def measured(arrival: Any, came_ns: int | None = None) -> None:
         began_ns = time.perf_counter_ns()
@@ -202,9 +216,20 @@ def _measured(recorder: Recorder, seen: Seen) -> Iterator[None]:
             seen.all[arrival.connection_id].append((ended_ns - came_ns) / 1000)
             seen.work.append((ended_ns - began_ns) / 1000)
 
+    def measured_together(frames: Sequence[Frame], came_ns: Sequence[int]) -> None:
+        began_ns = time.perf_counter_ns()
+        deliver_frames(frames, came_ns)
+        ended_ns = time.perf_counter_ns()
+        seen.together += len(frames)
+        for frame, each_ns in zip(frames, came_ns, strict=True):
+            seen.all[frame.connection_id].append((ended_ns - each_ns) / 1000)
+            seen.work.append((ended_ns - began_ns) / 1000 / len(frames))
+
     recorder.deliver = measured  # type: ignore[method-assign]
+    recorder.deliver_frames = measured_together  # type: ignore[method-assign]
     yield
     recorder.deliver = deliver  # type: ignore[method-assign]
+    recorder.deliver_frames = deliver_frames  # type: ignore[method-assign]
 
 
 async def _seal(sealed: Root | None, seen: Seen) -> None:

@@ -95,6 +95,15 @@ def test_a_terminal_may_be_narrow(width):
     assert ("101" in row) == (width >= 116)
 
 
+@pytest.mark.parametrize(
+    ("spread", "told"),
+    [(0.0015, "0.0015"), (0.0001, "0.0001"), (0.0999, "0.1"), (0.1, "0.10"), (12.345, "12.35"),
+     (0.0, "0.00")],
+)  # fmt: skip
+def test_a_small_spread_is_not_none(spread, told):
+    assert f" {told} " in shown(seen([product("A-USD", spread_bps=spread, age_s=1.0)]), width=200)
+
+
 def test_no_more_is_shown_than_fits():
     """From the product on that was scrolled to, as far as there are."""
     many = [product(f"P{number:02d}-USD") for number in range(50)]

@@ -16,6 +16,8 @@ import pytest
 
 from recorder import logs
 from recorder.cli import top as watching
+from recorder.store.lock import WriterLock
+from recorder.store.paths import Root
 from tests.http.served import served
 from tests.recorders import all_recorded, wait_for
 
@@ -69,8 +71,8 @@ def test_a_mistake_says_what_to_do(tmp_path, call, arguments, code, told):
 
 
 def test_a_recorder_without_http_is_told_of(tmp_path, call):
-    (tmp_path / ".lock").write_text(f"{os.getpid()}\n")
-    found = call("top", "--data", tmp_path, "--json")
+    with WriterLock(Root(tmp_path)):
+        found = call("top", "--data", tmp_path, "--json")
     assert (found.code, "http.listen" in found.err) == (69, True)
 
 

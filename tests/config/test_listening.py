@@ -41,7 +41,8 @@ def test_nothing_is_served_where_it_is_off():
 @pytest.mark.parametrize(
     "value",
     ["", "9464", ":9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:9464",
-     "recorder.lan:9464", "http://127.0.0.1:9464", "256.0.0.1:1", "On", 9464, None, True, "1:٣"],
+     "recorder.lan:9464", "http://127.0.0.1:9464", "256.0.0.1:1", "On", 9464, None, True,
+     "127.0.0.1:٣", "[::ffff:127.0.0.1]:9464"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(value):
     with pytest.raises(WrongValueError, match=r"wanted|allowed"):

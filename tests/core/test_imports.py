@@ -314,7 +314,7 @@ ROOMS = [
     ),
     Room(
         "http.asking",
-        "config errors http.door http.place",
+        "config errors http.door http.place store.lock store.paths",
         "",
         "another process asks; it needs nothing of the daemon",
     ),

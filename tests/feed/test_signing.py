@@ -1,6 +1,8 @@
 """What is added to a request on a socket, and what an error is taken to mean."""
 
+import asyncio
 import json
+from itertools import count
 
 import pytest
 
@@ -127,3 +129,22 @@ def test_what_is_long_past_is_not_asked_for_again():
     assert isinstance(said, str)
     assert "no key that is refused" in said
     assert Refusals().heard(REFUSED, None, 0.0) == said
+
+
+async def test_the_clocks_are_compared_again_and_again(monkeypatch):
+    """A clock that drifts is seen while it records; where nobody can be asked it ends at once."""
+    monkeypatch.setattr("recorder.feed.signing.COMPARE_EVERY_S", 0.01)
+    clock = VenueClock()
+    await asyncio.wait_for(clock.watch(), 5)
+    assert clock.ahead_s is None
+    drifts = count(1)
+
+    async def ask():
+        return Clock(100.0, 100.0 + next(drifts), 100.0)
+
+    clock.ask = ask
+    watching = asyncio.create_task(clock.watch())
+    async with asyncio.timeout(5):
+        while (clock.ahead_s or 0) < 1.5:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.01)
+    watching.cancel()

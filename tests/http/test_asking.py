@@ -7,9 +7,11 @@ import pytest
 
 from recorder.config import HttpConfig
 from recorder.config.listening import Address
-from recorder.errors import UnavailableError
+from recorder.errors import NoInputError, PermissionRefusedError, UnavailableError
 from recorder.http import asking, place
 from recorder.http.asking import ask, recording_pid
+from recorder.store.lock import WriterLock
+from recorder.store.paths import Root
 from recorder.venue import Venue
 from tests.authorities import Authority
 from tests.http.served import served
@@ -48,7 +50,7 @@ async def test_with_a_token_and_tls(tmp_path):
 
 def test_who_does_not_answer_is_told(tmp_path):
     place.write(tmp_path, "http://127.0.0.1:9", token=False)
-    with pytest.raises(UnavailableError, match="does not answer"):
+    with WriterLock(Root(tmp_path)), pytest.raises(UnavailableError, match="does not answer"):
         ask(tmp_path, HttpConfig())
     assert asking.TIMEOUT_S > 1
 
@@ -65,7 +67,7 @@ async def test_who_is_ready_is_told_without_a_token(tmp_path):
         known = HttpConfig(listen=HERE, tls_cert=file, tls_key=file)
         await wait_for(lambda: all_recorded(there.recorder), "every channel")
         assert await asyncio.to_thread(asking.ready, data, known) is None
-        with pytest.raises(UnavailableError, match="does not answer"):
+        with pytest.raises(UnavailableError, match=r"not trusted .*--config"):
             await asyncio.to_thread(asking.ready, data, HttpConfig())
 
 
@@ -77,14 +79,46 @@ async def test_who_serves_nothing_is_ready_while_it_runs(tmp_path):
         assert asking.ready(tmp_path, HttpConfig(listen=None)) is None
 
 
+def test_who_should_serve_and_does_not_is_not_ready(tmp_path):
+    """It only begins, or its address is taken; or it is no recorder at all, but `recorder seal`."""
+    with WriterLock(Root(tmp_path)):
+        assert asking.ready(tmp_path, HttpConfig(), configured=False) is None
+        why = asking.ready(tmp_path, HttpConfig(), configured=True)
+        assert why is not None
+        assert "not served at 127.0.0.1:9464" in why
+        assert asking.ready(tmp_path, HttpConfig(listen=None), configured=True) is None
+
+
+def test_what_a_process_left_that_died_is_not_believed(tmp_path):
+    """Its number is that of another process by now, and its address that of another recorder."""
+    place.write(tmp_path, "http://127.0.0.1:9", token=False)
+    Root(tmp_path).lock.write_text(f"{os.getpid()}\n")
+    assert recording_pid(tmp_path) is None
+    assert ask(tmp_path, HttpConfig()) is None
+    assert asking.ready(tmp_path, HttpConfig()) == f"nobody records into {tmp_path}"
+
+
+def test_a_directory_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(asking, "holder", refuse)
+    with pytest.raises(PermissionRefusedError, match=r"\.lock: permission denied: run this as"):
+        asking.ready(tmp_path, HttpConfig())
+    monkeypatch.undo()
+    (tmp_path / "file").touch()
+    with pytest.raises(NoInputError, match=r"Not a directory.*--data"):
+        asking.ready(tmp_path / "file", HttpConfig())
+
+
 def test_why_somebody_is_not_ready_is_told(tmp_path, monkeypatch):
     place.write(tmp_path, "http://127.0.0.1:9", token=False)
-    monkeypatch.setattr(asking, "recording_pid", lambda _: 7)
+    monkeypatch.setattr(asking, "recording_pid", lambda _: os.getpid())
     for content, told in (
         (b'{"status": "not ready", "reasons": [{"kind": "a", "detail": "no connection"}]}',
          "no connection"),
-        (b'{"status": "not ready"}', "process 7 says that it is not ready (503)"),
-        (b"<html>", "process 7 says that it is not ready (503)"),
+        (b'{"status": "not ready"}', f"process {os.getpid()} says that it is not ready (503)"),
+        (b"<html>", f"process {os.getpid()} says that it is not ready (503)"),
     ):  # fmt: skip
         monkeypatch.setattr(asking, "_get", lambda *_, content=content: (503, content))
         assert asking.ready(tmp_path, HttpConfig()) == told

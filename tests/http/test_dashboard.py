@@ -53,6 +53,7 @@ async def page(debugger, there):
 
 async def shot(page, name, *, whole=False):
     if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  a test's own
         await page.shot(Path(SHOTS) / f"{name}.png", whole=whole)
 
 
@@ -68,6 +69,8 @@ async def test_it_is_live(page, there):
     ladder = await page.until(f"({prices}).every(each => each > 0) && {prices}")
     assert len(ladder) == 20
     assert ladder == sorted(ladder, reverse=True)
+    # A spread of 0.0015 basis points is not none.
+    assert "0.00" not in (await page.text("[data-product=BTC-USD]")).split()
     before = await page.text("#ladder")
     await page.until(f"document.querySelector('#ladder').innerText !== {json.dumps(before)}")
     assert "8 / 8" in await page.text("#tiles [data-name=live]")
@@ -118,6 +121,13 @@ async def test_a_recorder_that_does_not_answer_is_told(page, there):
     assert await page.run(f"{ROWS}.length") == len(PRODUCTS)
 
 
+# The last products of the heat map, at the right end of their names; the cells slide below them.
+NAMES_SEEN = """[...document.querySelectorAll('#cover tbody .name')].slice(-3).every(each => {
+  const at = each.getBoundingClientRect();
+  return each.contains(document.elementFromPoint(at.left + 30, at.top + at.height / 2));
+})"""
+
+
 @pytest.mark.parametrize(
     ("theme", "width", "height"),
     [("light", 1440, 900), ("dark", 1440, 900), ("light", 360, 740), ("dark", 360, 740)],
@@ -131,6 +141,7 @@ async def test_there_are_no_barriers(page, theme, width, height):
     await page.until("document.querySelectorAll('#cover tbody tr').length > 0")
     await page.run("document.querySelector('#cover').scrollIntoView()")
     await shot(page, f"{theme}-{width}-lower")
+    assert await page.run(NAMES_SEEN)
     await page.run("window.scrollTo(0, 0)")
     await shot(page, f"{theme}-{width}", whole=True)
     assert await page.run("document.documentElement.scrollWidth") <= width

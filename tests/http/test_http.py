@@ -101,6 +101,8 @@ REFUSED = [
     ("a range backwards", [], "/v1/coverage?start=2026-01-02&end=2026-01-01", 400),
     ("a range of years", [], "/v1/coverage?start=2020-01-01", 400),
     ("a channel that is none", [], "/v1/coverage?channel=../x", 400),
+    ("a channel that nobody has", [], "/v1/coverage?channel=levle2&gaps=true", 400),
+    ("hours of a channel that nobody has", [], "/v1/coverage/hours?channel=levle2", 400),
     ("a long target", [], "/" + "a" * 3000, 414),
     ("a huge target", [], "/" + "a" * 9000, 400),
     ("a huge header", ["X-Huge: " + "a" * 9000], "/", 400),

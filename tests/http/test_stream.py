@@ -109,12 +109,16 @@ async def test_a_gap_and_its_end_are_told(tmp_path, monkeypatch):
         listener = await listen(there, "?events=gap,top")
         there.venue.skip(3)
         found = await listener.until("gap")
+        begun: dict[str, str] = {}
         while found["state"] != "found":
+            begun[found["product_id"]] = found["start_time"]
             found = await listener.until("gap")
         assert found["seq_to"] - found["seq_from"] == 2
+        assert list(begun.values()) <= [found["recv_time"]] * 2
         while found["state"] != "ended" or found["channel"] != "level2":
             found = await listener.until("gap")
         assert found["reason"] == "sequence_gap"
+        assert found["start_time"] == begun[found["product_id"]] < found["end_time"]
         assert any(name == "top" and not top["valid"] for name, top in listener.seen)
         top = await listener.until("top")
         while not top["valid"]:

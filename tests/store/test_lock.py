@@ -1,13 +1,15 @@
 """One writer."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from recorder.errors import LockedError, StorageError
-from recorder.store.lock import WriterLock
+from recorder.store.lock import WriterLock, holder
 from recorder.store.paths import Root
 
 SECOND = """
@@ -51,6 +53,30 @@ def test_the_kernel_lets_go_for_a_process_that_died(tmp_path):
     with WriterLock(Root(tmp_path)):
         assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
     assert (tmp_path / ".lock").read_text() == ""
+
+
+def test_who_holds_it_is_told_and_whoever_died_is_not(tmp_path):
+    """The number of a dead process may be that of another one by now."""
+    path = Root(tmp_path).lock
+    assert holder(path) is None
+    path.write_text(f"{os.getpid()}\n")
+    assert holder(path) is None
+    with WriterLock(Root(tmp_path)):
+        assert holder(path) == os.getpid()
+    assert holder(path) is None
+    for content in (b"", b"\xff", b"x"):
+        path.write_bytes(content)
+        assert holder(path) is None
+
+
+def test_who_only_looks_keeps_nobody_out(tmp_path):
+    path = Root(tmp_path).lock
+    path.touch()
+    with path.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.03, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+        with WriterLock(Root(tmp_path)):
+            assert holder(path) == os.getpid()
 
 
 def test_the_same_process_twice(tmp_path):

@@ -1,7 +1,7 @@
 // One product: its ladder, its depth, its latest trades.
 
 import { Chart } from "./chart.js";
-import { byId, colour, make, mark, put, span, timeOfDay, words } from "./show.js";
+import { byId, colour, make, mark, plain, points, put, span, timeOfDay, words } from "./show.js";
 
 export const DEPTH = 100;
 const SHOWN = 10; // levels a side of the ladder
@@ -147,7 +147,7 @@ function summed(levels) {
 function middle(book) {
   if (!book.bids.length || !book.asks.length) return book.bids.length || book.asks.length ? "one side is empty" : "empty";
   const [bid, ask] = [Number(book.bids[0][0]), Number(book.asks[0][0])];
-  return `spread ${Number((ask - bid).toPrecision(10))} · ${(((ask - bid) / ((ask + bid) / 2)) * 1e4).toFixed(3)} bp`;
+  return `spread ${plain(ask - bid)} · ${points(((ask - bid) / ((ask + bid) / 2)) * 1e4)} bp`;
 }
 
 /** A price on an axis. */

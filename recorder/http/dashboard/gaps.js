@@ -17,7 +17,7 @@ export class Gaps {
       begun: () => ["bad", `${where}: stale, ${words(gap.reason ?? gap.cause)}`],
       ended: () => ["good", `${where}: ${words(gap.reason)}, ${lasted(gap)}`],
     }[gap.state]?.() ?? ["", words(gap.state)];
-    this.add(kind, gap.state, text, gap.end_time ?? gap.start_time);
+    this.add(kind, gap.state, text, gap.end_time ?? gap.start_time ?? gap.recv_time);
   }
 
   dropped(missed) {

@@ -1,6 +1,6 @@
 // The table of products: sorted, filtered, and gone through by keyboard.
 
-import { byId, count, make, mark, put, rate, span, timeOfDay } from "./show.js";
+import { byId, count, make, mark, points, put, rate, span, timeOfDay } from "./show.js";
 
 const STATES = { stale: 0, empty: 1, live: 2 };
 
@@ -10,7 +10,7 @@ const COLUMNS = [
   ["book", "Book", "state", (each) => STATES[each.book] ?? 0, null],
   ["bid", "Bid", "amount wide", (each) => Number(each.bid?.[0] ?? -1), (each) => each.bid?.[0] ?? "–"],
   ["ask", "Ask", "amount wide", (each) => Number(each.ask?.[0] ?? -1), (each) => each.ask?.[0] ?? "–"],
-  ["spread", "Spread bp", "amount", (each) => each.spread_bps ?? -1, (each) => each.spread_bps?.toFixed(2) ?? "–"],
+  ["spread", "Spread bp", "amount", (each) => each.spread_bps ?? -1, (each) => points(each.spread_bps)],
   ["rate", "Msg/s", "amount", (each) => each.rate ?? -1, (each) => rate(each.rate)],
   ["age", "Updated", "amount wide", (each) => each.age_s ?? Infinity, (each) => (each.age_s === null ? "never" : `${span(each.age_s)} ago`)],
   ["trade", "Last trade", "amount wider", (each) => each.last_trade?.recv_time ?? "", (each) => each.last_trade?.price ?? "–"],

@@ -35,6 +35,17 @@ export function rate(value) {
   return value >= 10 ? value.toFixed(1) : value.toFixed(value >= 0.005 || value === 0 ? 2 : 3);
 }
 
+/** A number in full, never as 2e-7, with so many digits at most. */
+export function plain(value, digits = 10) {
+  return value.toLocaleString("en-US", { maximumSignificantDigits: digits, useGrouping: false });
+}
+
+/** Basis points: a spread of 0.0015 is not 0.00. */
+export function points(value) {
+  if (value === null || value === undefined) return "–";
+  return value >= 0.1 || value === 0 ? value.toFixed(2) : plain(value, 2);
+}
+
 const SPANS = [[1e-3, 1e6, "µs"], [1, 1e3, "ms"], [120, 1, "s"], [7200, 1 / 60, "min"], [172800, 1 / 3600, "h"]];
 
 /** A span of time in its own unit: 85 µs, 3.2 ms, 12 s, 5 min, 3 h, 4 d. */
