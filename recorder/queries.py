@@ -45,6 +45,7 @@ _outside = re.compile(
 _of_a_file = re.compile(r"\.parquet\b|Parquet|is not readable: run recorder").search
 _of_a_macro = re.compile(r"^Invalid Input Error: (?=\w+\(\): )").match  # what ours refuse
 _gone = re.compile(r"Cannot open file|No files found that match").search
+_file_in = re.compile(r'"([^"\n]+)"').search
 _macro = re.compile(
     r"^CREATE OR REPLACE MACRO (?!recorder_)(\w+)(\(.*?\) AS\b.*?);$", re.MULTILINE | re.DOTALL
 ).finditer
@@ -165,7 +166,9 @@ class Queries:
             return self._wait(lambda: _arrow(self._con.sql(statements[-1])))
         except duckdb.IOException as error:
             if self._ours_is_gone(error):
-                raise FileNotFoundError(errno.ENOENT, str(error), str(self._root.path)) from error
+                named = _file_in(str(error))
+                place = named[1] if named else str(self._root.path)
+                raise FileNotFoundError(errno.ENOENT, str(error), place) from error
             raise self._not_read(error) from error
         except duckdb.Error as error:
             raise _failure(error) from error

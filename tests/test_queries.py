@@ -103,6 +103,16 @@ def test_a_mistake_is_one_readable_line(root, statement, told):
     assert "verify" not in str(caught.value)
 
 
+def test_a_file_that_went_meanwhile_is_named(own):
+    """So that whoever asks again says which, where it does not come back."""
+    with Queries(own.path) as queries:
+        sealed = next(own.path.glob("trades/*/*/*/*.parquet"))
+        sealed.unlink()
+        with pytest.raises(FileNotFoundError) as caught:
+            queries.table("SELECT count(*) FROM trades", "9", '{"tracks": []}')
+    assert caught.value.filename == str(sealed)
+
+
 def test_a_file_of_the_directory_that_is_gone_is_no_mistake(root, tmp_path):
     """Also where its path has what a pattern is made of."""
     there = tmp_path / "da[t]a"
