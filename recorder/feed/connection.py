@@ -96,9 +96,8 @@ class Connection:
     @property
     def is_behind(self) -> bool:
         """Whether something came that is not delivered yet: then silence is ours."""
-        if self._socket is None:
-            return False
-        return self._socket.inbox.decoding or self._socket.inbox.count > 0
+        socket = self._socket
+        return socket is not None and (socket.inbox.decoding or socket.inbox.count > 0)
 
     # --- connect, read, reconnect ----------------------------------------------------------------
 
