@@ -201,10 +201,13 @@ class Asking:
         """Take data; how long it was silent before, None where that is not known."""
         if self.answers_due or self.tries or self.silences:
             self._answered(key)
-        silence_ns = self.silent_ns(key, now_ns) if key in self.spoken else None
+        silence_ns = None
+        if key in self.spoken:
+            silence_ns = self.silent_ns(key, now_ns)
+        else:
+            self.spoken.add(key)
         self.heard_ns[key] = now_ns
         self.heard_paused_ns[key] = self.paused_ns
-        self.spoken.add(key)
         return silence_ns
 
     def silent_ns(self, key: Key, now_ns: int) -> int:

@@ -53,7 +53,8 @@ class Audit:
 
     def moved(self, top: Top, now_ns: int) -> None:
         """The book's top is this from now on."""
-        self.settle(now_ns)
+        if self.before or self.waiting:
+            self.settle(now_ns)
         if top != self.top:
             self.before.append((now_ns, *self.top))
             self.top = top

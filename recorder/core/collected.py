@@ -12,8 +12,8 @@ from recorder.core.knowledge import Step
 from recorder.core.messages import ASK, BID
 from recorder.core.rows import Columns, Rows, Words, columns, inexact_text
 from recorder.core.tables import LEVEL2, TICKER, TRADES
-from recorder.core.wire.advanced import TICKER_COLUMNS
 from recorder.core.wire.advanced_many import Many, Told, Traded
+from recorder.core.wire.advanced_shapes import TICKER_COLUMNS
 from recorder.core.wire.fields import TAKER_SIDES
 
 COLLECTED = frozenset({LEVEL2.name, TICKER.name, TRADES.name})

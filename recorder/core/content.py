@@ -47,7 +47,11 @@ def take(known: Knowledge, message: Message, channel: str, place: Place) -> None
     if isinstance(message, Subscriptions):
         _served(known, message, place)
         return
-    if not _admits(known, channel, message.product_id, place):
+    product_id = message.product_id
+    is_asked = product_id in place.session.asked.get(channel, ())  # nearly always
+    if not (is_asked and (channel, product_id) in known.coverage.tracks) and not _admits(
+        known, channel, product_id, place
+    ):
         return
     match message:
         case Level2():
@@ -88,7 +92,8 @@ def _sees(known: Knowledge, channel: str, product_id: str | None, rows: int, pla
     """Reserve the numbers of rows of a channel and product, and note the coverage."""
     session, now_ns = place.session, place.origin.recv_ns
     key: Key = (channel, product_id)
-    if product_id is not None and channel in wire_of(session.venue).UNFILTERED:
+    is_product = channel != LEVEL2 and product_id is not None
+    if is_product and channel in wire_of(session.venue).UNFILTERED:
         key = (channel, None)
     silence_ns = session.came(key, now_ns) if session.promises(key) else None
     if silence_ns is not None:
@@ -101,7 +106,7 @@ def _sees(known: Knowledge, channel: str, product_id: str | None, rows: int, pla
     if not rows:
         return place.ingest_seq
     first = place.take(rows)
-    known.coverage.saw(key, place.connection_id, first, first + rows - 1)
+    known.coverage.saw(key, session.connection_id, first, first + rows - 1)
     return first
 
 
@@ -128,7 +133,7 @@ def _served(known: Knowledge, message: Subscriptions, place: Place) -> None:
 
 
 def _level2(known: Knowledge, message: Level2, place: Place) -> None:
-    product_id, connection_id = message.product_id, place.connection_id
+    product_id, connection_id = message.product_id, place.session.connection_id
     rows = len(message.prices)
     if not place.session.promises((LEVEL2, product_id)):
         # Nothing follows it up: what there is of it is no book.
@@ -178,10 +183,11 @@ def look_at_top(known: Knowledge, book: Book, place: Place) -> None:
         known.fault("book_crossed", detail, place, channel=LEVEL2, product_id=product_id)
         known.lose_books((product_id,), "book_crossed", place)
         return
-    audit = known.audits.get((place.connection_id, product_id))
+    audit = known.audits.get((place.session.connection_id, product_id))
     if audit is not None:
         audit.moved((bid, ask), now_ns)
-        _judge(known, audit, product_id, place)
+        if audit.run:
+            _judge(known, audit, product_id, place)
 
 
 def _audit(known: Knowledge, ticker: Ticker, place: Place) -> None:

@@ -4,10 +4,9 @@ The pipeline reads frames into it, the marks of connections and of the recorder 
 write rows of `faults` and `coverage` through it, so that data and doubt cannot disagree.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import count, islice
 
 import msgspec
 
@@ -32,6 +31,12 @@ class Step(msgspec.Struct, gc=False):
     facts: list[Fact] = []
 
 
+class Numbers(msgspec.Struct, gc=False):
+    """The numbers for the rows of an arrival: ``next`` is the first that is free."""
+
+    next: int
+
+
 class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a frame stands: the step it fills, its session, and the numbers for its rows."""
 
@@ -39,7 +44,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     session: Session
     origin: Origin
     ingest_seq: int
-    numbers: "count[int]"
+    numbers: Numbers
     raw: bytes | None = None
 
     @property
@@ -49,9 +54,9 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
     def take(self, rows: int) -> int:
         """Reserve the numbers of some rows, at least one; returns the first."""
-        first = next(self.numbers)
-        if rows > 1:
-            deque(islice(self.numbers, rows - 1), maxlen=0)
+        numbers = self.numbers
+        first = numbers.next
+        numbers.next = first + (rows or 1)
         return first
 
 

@@ -10,7 +10,7 @@ takes; tests hold the one against the other.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, islice
+from itertools import islice
 from typing import TypeVar, cast
 
 from recorder.core import content, overdue
@@ -21,7 +21,7 @@ from recorder.core.collected import COLLECTED, Collected
 from recorder.core.coverage import Recording
 from recorder.core.flow import WINDOW_NS, Flow
 from recorder.core.frames import ADVANCED, Arrival, Frame
-from recorder.core.knowledge import Place, Step
+from recorder.core.knowledge import Numbers, Place, Step
 from recorder.core.messages import ASK, BID, LEVEL2, Level2
 from recorder.core.messages import TICKER as TICKER_CHANNEL
 from recorder.core.messages import TRADES as TRADES_CHANNEL
@@ -29,7 +29,7 @@ from recorder.core.pipeline import Pipeline
 from recorder.core.rows import Origin, level2_rows
 from recorder.core.session import LOOK_NS, SILENCE_NS_MAX, Session
 from recorder.core.trades import TradeIds
-from recorder.core.wire.advanced import TICKER_COLUMNS, understand
+from recorder.core.wire.advanced import understand
 from recorder.core.wire.advanced_many import (
     ASIDE,
     CHANGES,
@@ -40,6 +40,7 @@ from recorder.core.wire.advanced_many import (
     Traded,
     decode_many,
 )
+from recorder.core.wire.advanced_shapes import TICKER_COLUMNS
 
 T = TypeVar("T")
 AT_ONCE = 512  # frames: more gain nothing, and what is made of them would leave the caches
@@ -368,7 +369,7 @@ class _Run:
         exchange_ns = int(self.many.exchange_ns[at])
         origin = Origin(frame.recv_ns, frame.connection_id, self.many.sequences[at], exchange_ns)
         session = self.pipeline.sessions[frame.connection_id]
-        numbers = count(ingest_seq + rows)
+        numbers = Numbers(ingest_seq + rows)
         place = Place(self.step, session, origin, ingest_seq, numbers, frame.raw)
         self.placed = at, place
         return place

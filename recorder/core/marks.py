@@ -3,8 +3,6 @@
 A connection opens, asks and closes; the recorder starts, turns the hour and stops.
 """
 
-from itertools import count
-
 from recorder.core import state as states
 from recorder.core.book import Book, BookState
 from recorder.core.coverage import GAP, Coverage, Interval, Key, Missing
@@ -19,7 +17,7 @@ from recorder.core.frames import (
     hour_base,
     hour_of,
 )
-from recorder.core.knowledge import Knowledge, Place, Step
+from recorder.core.knowledge import Knowledge, Numbers, Place, Step
 from recorder.core.messages import ASK, BID, LEVEL2, USER, Fact, Level2
 from recorder.core.rows import Origin, checkpoint_rows, fault_rows
 from recorder.core.session import Session
@@ -188,7 +186,7 @@ def _restore(known: Knowledge, mark: Carried, ingest_seq: int, step: Step) -> No
     known.statuses = dict(before.statuses)
     known.elsewhere = states.trades_from_state(before.elsewhere)
     known.idle_since_ns = before.ended_ns if before.idle else None
-    numbers = count(ingest_seq)
+    numbers = Numbers(ingest_seq)
     for each in before.books:
         key = (each.connection_id, each.product_id)
         book = known.books[key] = states.book_from_state(each)

@@ -24,6 +24,12 @@ _count = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 DIGITS_EXACT = 15
 _DIGITS_AND_POINT = b"0123456789.,"
 _SIGNED = b"-0123456789.,"
+# With one letter for digits and points, a number that has more is a run of it. So many digits and
+# a point are none too many; one more digit and no point is a number that is not below the limit.
+_ALIKE = bytes.maketrans(b"123456789.", b"0" * 10)
+_EDGE = b"0" * (DIGITS_EXACT + 1)
+_LONG = b"0" * (DIGITS_EXACT + 2)
+_WHOLE_MAX = 10.0**DIGITS_EXACT
 
 
 def number(text: str) -> float:
@@ -54,10 +60,31 @@ def exact_amounts(texts: Sequence[str]) -> list[float] | None:
 
     None where one is longer or breaks the grammar. Nearly all are so short.
     """
-    longest = max(map(len, texts), default=0)
-    if longest > DIGITS_EXACT and not _are_short(texts, longest):
+    return _short(texts, _DIGITS_AND_POINT)
+
+
+def exact_numbers(texts: Sequence[str]) -> list[float] | None:
+    """The same of numbers that may be negative."""
+    # JSON takes "-0" for a whole number, which has no sign.
+    return None if "-0" in texts else _short(texts, _SIGNED)
+
+
+def _short(texts: Sequence[str], letters: bytes) -> list[float] | None:
+    try:
+        joined = ",".join(texts).encode("ascii")
+        if joined.translate(None, letters):
+            return None
+        alike = joined.translate(_ALIKE)
+        may_be_long = _EDGE in alike
+        if may_be_long and _LONG in alike:
+            return None
+        # Of these letters JSON makes numbers of the grammar alone.
+        found = _floats(b"[%b]" % joined)
+    except (UnicodeEncodeError, msgspec.MsgspecError):
         return None
-    return _plain(texts, _DIGITS_AND_POINT)
+    if len(found) != len(texts):  # a comma inside a text makes two
+        return None
+    return None if may_be_long and max(map(abs, found)) >= _WHOLE_MAX else found
 
 
 def numbers(texts: Sequence[str]) -> list[float] | None:
@@ -66,25 +93,14 @@ def numbers(texts: Sequence[str]) -> list[float] | None:
         return None  # too long; of the others what follows is enough
     if "-0" in texts:  # JSON takes it for a whole number, which has no sign
         return list(map(float, texts)) if all(map(_one, texts)) else None
-    return _plain(texts, _SIGNED)
-
-
-def _plain(texts: Sequence[str], letters: bytes) -> list[float] | None:
     try:
         joined = ",".join(texts).encode("ascii")
-        if joined.translate(None, letters):
+        if joined.translate(None, _SIGNED):
             return None
-        # Of these letters JSON makes numbers of the grammar alone.
         found = _floats(b"[%b]" % joined)
     except (UnicodeEncodeError, msgspec.MsgspecError):
         return None
-    return found if len(found) == len(texts) else None  # a comma inside a text makes two
-
-
-def _are_short(texts: Sequence[str], longest: int) -> bool:
-    """Whether those of one letter more have a point among them."""
-    most = DIGITS_EXACT + 1
-    return longest == most and all("." in text for text in texts if len(text) == most)
+    return found if len(found) == len(texts) else None
 
 
 def count(text: str) -> int:

@@ -11,7 +11,6 @@ in the capture than it can have such rows; the intervals of `coverage` are outsi
 
 import re
 from collections.abc import Collection
-from itertools import count
 
 from recorder.core import backfill, content, listed, marks, overdue
 from recorder.core import state as states
@@ -29,7 +28,7 @@ from recorder.core.frames import (
     Opened,
     Sent,
 )
-from recorder.core.knowledge import Knowledge, Place, Step
+from recorder.core.knowledge import Knowledge, Numbers, Place, Step
 from recorder.core.messages import (
     LEVEL2,
     TRADES,
@@ -140,7 +139,7 @@ class Pipeline(Knowledge):
         if decoded.product_sequence is not None:
             sequence = decoded.product_sequence[1]
         origin = Origin(frame.recv_ns, frame.connection_id, sequence, decoded.exchange_ns)
-        place = Place(step, session, origin, ingest_seq, count(ingest_seq), frame.raw)
+        place = Place(step, session, origin, ingest_seq, Numbers(ingest_seq), frame.raw)
         found = None if decoded.sequence is None else session.check(decoded.sequence)
         if isinstance(found, Late):
             self._late(found, place)

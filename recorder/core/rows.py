@@ -33,8 +33,7 @@ from recorder.core.tables import (
     STATUS,
     STATUS_TEXTS,
     TABLES,
-    TICKER,
-    TRADES,
+    TICKER_NUMBERS,
     USER_ORDERS,
     Table,
 )
@@ -89,6 +88,7 @@ def columns(table: Table, count: int, values: dict[str, Any]) -> Columns:
 
 _STORED = {name: table.stored() for name, table in TABLES.items()}
 _NULLS = (None,) * 64  # `map` stops at the shorter
+_TICKER_NUMBERS = dict(TICKER_NUMBERS)
 
 
 def _words(origin: Origin, product_id: str | None, snapshot: bool | None) -> dict[str, Any]:
@@ -160,33 +160,51 @@ def trades_rows(
     product_id: str, kind: str, trades: Sequence[Trade], origin: Origin, first: int
 ) -> Rows:
     """Trades of one product, oldest first; ``kind``: update, snapshot or backfill."""
-    values = _words(origin, product_id, None)
-    values |= {
-        "kind": kind,
-        "trade_id": [trade.trade_id for trade in trades],
-        "side": [trade.side for trade in trades],
-        "taker_side": [trade.taker_side for trade in trades],
-        "price": [trade.price for trade in trades],
-        "size": [trade.size for trade in trades],
-        "trade_time": [trade.trade_us for trade in trades],
-        "ingest_seq": range(first, first + len(trades)),
-        "price_text": [trade.price_text for trade in trades],
-        "size_text": [trade.size_text for trade in trades],
-    }
-    return _block(TRADES, len(trades), values)
+    count = len(trades)
+    return Rows(
+        "trades",
+        count,
+        (
+            product_id,
+            kind,
+            [trade.trade_id for trade in trades],
+            [trade.side for trade in trades],
+            [trade.taker_side for trade in trades],
+            [trade.price for trade in trades],
+            [trade.size for trade in trades],
+            [trade.trade_us for trade in trades],
+            origin.sequence,
+            range(first, first + count),
+            origin.connection_id,
+            origin.recv_ns,
+            origin.exchange_ns,
+            [trade.price_text for trade in trades],
+            [trade.size_text for trade in trades],
+        ),
+    )
 
 
 def ticker_rows(message: Ticker, origin: Origin, first: int) -> Rows:
     """One ticker."""
-    values = _words(origin, message.product_id, message.snapshot)
-    values |= message.values
-    values |= {
-        "ingest_seq": first,
-        "trade_id": message.trade_id,
-        "last_side": message.last_side,
-        "inexact_text": inexact_text(message.inexact),
-    }
-    return _block(TICKER, 1, values)
+    values = message.values
+    assert values.keys() <= _TICKER_NUMBERS.keys(), f"no such column in ticker: {', '.join(values)}"
+    return Rows(
+        "ticker",
+        1,
+        (
+            message.product_id,
+            "snapshot" if message.snapshot else "update",
+            *map(values.get, _TICKER_NUMBERS),
+            message.last_side,
+            message.trade_id,
+            origin.sequence,
+            first,
+            origin.connection_id,
+            origin.recv_ns,
+            origin.exchange_ns,
+            inexact_text(message.inexact),
+        ),
+    )
 
 
 def inexact_text(texts: dict[str, str] | None) -> str | None:

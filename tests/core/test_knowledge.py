@@ -1,10 +1,8 @@
 """What is known, and how a doubt about it is written down."""
 
-from itertools import count
-
 from recorder.core.book import BookState
 from recorder.core.coverage import GAP, Interval
-from recorder.core.knowledge import Knowledge, Place, Step
+from recorder.core.knowledge import Knowledge, Numbers, Place, Step
 from recorder.core.messages import Resubscribe
 from recorder.core.rows import Origin
 from tests.core.scripts import HOUR_10_NS, live, rows_of
@@ -13,7 +11,7 @@ from tests.core.scripts import HOUR_10_NS, live, rows_of
 def place_in(known: Knowledge, raw: bytes | None = None) -> Place:
     """A frame on ws1, at place 100."""
     origin = Origin(HOUR_10_NS + 1, "ws1", 7, None)
-    return Place(Step(), known.session("ws1", HOUR_10_NS), origin, 100, count(100), raw)
+    return Place(Step(), known.session("ws1", HOUR_10_NS), origin, 100, Numbers(100), raw)
 
 
 def test_numbers_of_rows() -> None:

@@ -13,7 +13,7 @@ from recorder.core.frames import FIRST_OFFSET, Arrival, Frame, Opened, Sent
 from recorder.core.pipeline import Pipeline, Step
 from recorder.core.tables import TABLES
 from recorder.core.wire import advanced
-from recorder.core.wire.advanced import TICKER_COLUMNS
+from recorder.core.wire.advanced_shapes import TICKER_COLUMNS
 from recorder.store.parts import to_arrow
 from tests.bench.traffic import CHANNELS, START_NS, make
 from tests.core.scripts import Player, frame

@@ -215,6 +215,27 @@ def test_what_is_not_short(text: str) -> None:
     assert numbers.exact_amounts(["1234567.12345678", "0"]) == [1234567.12345678, 0.0]
 
 
+@given(
+    st.lists(
+        st.from_regex(rf"{numbers.NUMBER}|-?[0-9]{{15,17}}|[-.,0-9]{{1,4}}", fullmatch=True),
+        max_size=4,
+    )
+)
+def test_short_numbers_may_be_negative(texts: list[str]) -> None:
+    """Those of 15 digits at most are converted, as each is alone; a longer one refuses all."""
+    found = numbers.exact_numbers(texts)
+    if found is not None:
+        assert list(map(repr, found)) == [repr(numbers.number(text)) for text in texts]
+        assert numbers.inexact(texts) is None
+        return
+    assert any(
+        numbers._one(text) is None
+        or text == "-0"
+        or len(text.lstrip("-").replace(".", "")) > numbers.DIGITS_EXACT
+        for text in texts
+    )
+
+
 @given(st.lists(st.from_regex(rf"{numbers.NUMBER}|[-.,0-9]{{1,4}}", fullmatch=True), max_size=4))
 def test_many_numbers_are_converted_as_one_is(texts: list[str]) -> None:
     """Each is what it is alone, its sign included, and one that breaks the grammar refuses all."""

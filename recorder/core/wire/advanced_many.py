@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from recorder.core.numbers import count, exact_amounts, inexact, numbers
 from recorder.core.times import rfc3339_many_ns
 from recorder.core.wire import advanced_shapes as shapes
-from recorder.core.wire.advanced import SEQUENCE_MAX, TICKER_COLUMNS, decode_shape
+from recorder.core.wire.advanced import SEQUENCE_MAX, decode_shape
 from recorder.core.wire.fields import TAKER_SIDES, is_product
 from recorder.core.wire.unreadable import UNREADABLE
 
 OTHER, CHANGES, TICKER, TRADES, ASIDE = range(5)
 """What a frame is: to be decoded alone; changes of a book; a ticker; trades; alone, of no book."""
 
-_ticker_texts = attrgetter(*TICKER_COLUMNS)
+_ticker_texts = attrgetter(*shapes.TICKER_COLUMNS)
 
 Told = tuple[tuple[float, ...], dict[str, str] | None]  # numbers, and texts floats do not hold
 
@@ -217,7 +217,7 @@ def _tickers(frames: Sequence[Any], kinds: list[int]) -> list[Told]:
     texts = [_ticker_texts(frames[place].events[0].tickers[0]) for place in places]
     every = None if any(None in each for each in texts) else numbers([*chain(*texts)])
     if every is not None:
-        width = len(TICKER_COLUMNS)
+        width = len(shapes.TICKER_COLUMNS)
         cuts = range(0, len(every), width)
         return [
             (tuple(every[cut : cut + width]), _inexact(each))
@@ -237,7 +237,7 @@ def _inexact(texts: Sequence[str]) -> dict[str, str] | None:
     found = inexact(texts)
     if found is None:
         return None
-    columns = TICKER_COLUMNS.values()
+    columns = shapes.TICKER_COLUMNS.values()
     return {name: text for name, text in zip(columns, found, strict=True) if text is not None}
 
 

@@ -65,6 +65,22 @@ class Ticker(msgspec.Struct, gc=False):
     best_ask_quantity: str | None = None
 
 
+# The table's column for each number of a ticker.
+TICKER_COLUMNS = {
+    "price": "price",
+    "best_bid": "best_bid",
+    "best_bid_quantity": "best_bid_size",
+    "best_ask": "best_ask",
+    "best_ask_quantity": "best_ask_size",
+    "volume_24_h": "volume_24h",
+    "low_24_h": "low_24h",
+    "high_24_h": "high_24h",
+    "low_52_w": "low_52w",
+    "high_52_w": "high_52w",
+    "price_percent_chg_24_h": "price_percent_chg_24h",
+}
+
+
 class TickerEvent(Typed, gc=False):
     """Tickers, nearly always one."""
 

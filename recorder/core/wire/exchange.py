@@ -286,12 +286,12 @@ _TICKER_NUMBERS = (
     *("price", "best_bid", "best_bid_size", "best_ask", "best_ask_size", "last_size"),
     *("volume_24h", "volume_30d", "low_24h", "high_24h", "open_24h"),
 )
-_TICKER_COLUMNS = dict(zip(_TICKER_NUMBERS, _TICKER_NUMBERS, strict=True))  # the same names
+_TICKER = fields.NumberColumns(dict(zip(_TICKER_NUMBERS, _TICKER_NUMBERS, strict=True)))
 
 
 def _ticker(frame: shapes.Ticker, _us: int | None, problems: list[Problem]) -> Ticker:
     product_id = frame.product_id
-    values, inexact_texts = fields.ticker_numbers(frame, _TICKER_COLUMNS, "ticker", problems)
+    values, inexact_texts = fields.ticker_numbers(frame, _TICKER, "ticker", problems)
     trade_id = _whole("trade_id", frame.trade_id, "ticker", product_id, problems)
     last_side = _SIDES.get(frame.side, frame.side) if frame.side else None
     return Ticker(product_id, False, values, trade_id, last_side, inexact_texts)

@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
-from recorder.core.messages import Problem, Trade
+from recorder.core.messages import ASK, BID, Problem, Trade
 from recorder.core.numbers import (
     DIGITS_EXACT,
     amounts,
     exact_amounts,
+    exact_numbers,
     inexact,
     is_exact,
     number,
     numbers,
 )
+from recorder.core.times import rfc3339_ns
 
 INT64_MAX = 2**63 - 1  # what a column of whole numbers holds
 
@@ -61,6 +64,30 @@ class Numbers(NamedTuple):
     sizes: list[float]
     price_texts: list[str | None] | None
     size_texts: list[str | None] | None
+
+
+def changes(
+    wire: Sequence[Any],
+) -> tuple[list[str], list[float], list[float], list[str]] | None:
+    """The sides, prices, sizes and times of changes whose numbers floats give back.
+
+    ``wire``: with ``side`` (``bid``, or it is an ask), ``price_level``, ``new_quantity`` and
+    ``event_time``. None where a number has more digits than a float, breaks the grammar, or is a
+    price of 0.
+    """
+    sides: list[str] = []
+    texts: list[str] = []
+    times: list[str] = []
+    for each in wire:  # one loop takes a third of four
+        sides.append(BID if each.side == BID else ASK)
+        texts.append(each.price_level)
+        texts.append(each.new_quantity)
+        times.append(each.event_time)
+    numbers = exact_amounts(texts)
+    if numbers is None:
+        return None
+    prices = numbers[::2]
+    return None if 0.0 in prices else (sides, prices, numbers[1::2], times)
 
 
 def levels(price_texts: list[str], size_texts: list[str]) -> Numbers:
@@ -111,32 +138,55 @@ def microseconds(nanoseconds: int | None) -> int | None:
     return None if nanoseconds is None else nanoseconds // 1000
 
 
+def event_times(texts: list[str]) -> list[int | None] | int | None:
+    """Convert the times of the changes to microseconds; one where all are the same, as usual."""
+    if not texts:
+        return None
+    first = texts[0]
+    if texts.count(first) == len(texts):
+        at_ns = rfc3339_ns(first)
+        return None if at_ns is None else at_ns // 1000
+    return [microseconds(rfc3339_ns(text)) for text in texts]
+
+
+class NumberColumns:
+    """The numbers of a ticker: wire key → column of the table `ticker`."""
+
+    __slots__ = ("columns", "names", "texts_of")
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self.columns = columns
+        self.names = tuple(columns.values())
+        self.texts_of = attrgetter(*columns)
+
+
 def ticker_numbers(
-    wire: Any, columns: Mapping[str, str], channel: str, problems: list[Problem]
+    wire: Any, numbered: NumberColumns, channel: str, problems: list[Problem]
 ) -> tuple[dict[str, float | None], dict[str, str] | None]:
     """Convert the numbers of a ticker, each on its own: one that cannot be hurts no other.
 
     Args:
-        wire: the ticker, with a text or None for each key of ``columns``, and a ``product_id``.
-        columns: wire key → column of the table `ticker`.
+        wire: the ticker, with a text or None for each key of ``numbered``, and a ``product_id``.
+        numbered: what its numbers are called.
         channel: the channel that a problem names.
         problems: takes one for each number that breaks the grammar.
 
     Returns:
         ``values`` and ``inexact`` of `Ticker`.
     """
-    texts = [getattr(wire, key) for key in columns]
+    texts: tuple[str | None, ...] = numbered.texts_of(wire)
+    if all(texts):  # nearly always
+        exact = exact_numbers(cast("tuple[str, ...]", texts))
+        if exact is not None:
+            return dict(zip(numbered.names, exact, strict=True)), None
+    columns = numbered.columns
     present = [text for text in texts if text]
     found = numbers(present)
     if found is None:
         return _ticker_numbers_one_by_one(wire, columns, channel, problems)
-    values: dict[str, float | None]
-    if len(found) == len(texts):
-        values = dict(zip(columns.values(), found, strict=True))  # nearly always
-    else:
-        each = iter(found)
-        filled = (next(each) if text else None for text in texts)
-        values = dict(zip(columns.values(), filled, strict=True))
+    each = iter(found)
+    filled = [next(each) if text else None for text in texts]
+    values: dict[str, float | None] = dict(zip(columns.values(), filled, strict=True))
     inexact_texts = {
         column: text
         for column, text in zip(columns.values(), texts, strict=True)

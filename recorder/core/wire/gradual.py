@@ -103,7 +103,7 @@ class _Levels:
             self._sides,
             self._prices,
             self._sizes,
-            advanced.event_times(self._times),
+            fields.event_times(self._times),
             self._price_texts if any(self._price_texts) else None,
             self._size_texts if any(self._size_texts) else None,
         )

@@ -249,6 +249,33 @@ def test_an_error_frame() -> None:
     ]
 
 
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "side": st.sampled_from(["bid", "offer"]),
+                "event_time": st.sampled_from([STAMP, "1970-01-01T00:00:00Z", "soon"]),
+                "price_level": st.sampled_from(["1", "65083.66", "0", "1e5", "12345678.123456789"]),
+                "new_quantity": st.sampled_from(["0", "0.5", "-1", "123456789012345.6"]),
+            }
+        ),
+        max_size=3,
+    ),
+    st.sampled_from(["snapshot", "update"]),
+    st.sampled_from([STAMP, "soon"]),
+    st.sampled_from(["BTC-USD", "btc"]),
+    st.sampled_from([0, 7, -1]),
+)
+def test_changes_that_go_the_short_way(
+    changes: list[dict[str, str]], kind: str, stamp: str, product: str, number: int
+) -> None:
+    """Whichever way a frame goes, the same comes of it."""
+    event = {"type": kind, "product_id": product, "updates": changes}
+    whole = {"channel": "l2_data", "timestamp": stamp, "sequence_num": number, "events": [event]}
+    raw = dump(whole)
+    assert advanced.decode(raw) == advanced.understand(raw, advanced.decode_shape(raw))
+
+
 @each_vector
 def test_a_frame_cut_at_every_byte(name: str) -> None:
     """No piece of a frame is understood, or raises."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.core.messages import ASK, BID, Level2, Ticker, Trades
-from recorder.core.wire import advanced
+from recorder.core.wire import advanced, advanced_shapes
 from recorder.core.wire.advanced_many import ASIDE, CHANGES, OTHER, TICKER, TRADES, decode_many
 from tests.captures import ADVANCED, needs_captures
 from tests.core.scripts import Player
@@ -40,7 +40,7 @@ def check(raws: list[bytes]) -> list[int]:
         elif kind == TICKER:
             assert isinstance(message, Ticker)
             numbers, texts = next(told)
-            named = dict(zip(advanced.TICKER_COLUMNS.values(), numbers, strict=True))
+            named = dict(zip(advanced_shapes.TICKER_COLUMNS.values(), numbers, strict=True))
             assert list(map(repr, message.values.values())) == list(map(repr, named.values()))
             assert (message.values, message.inexact) == (named, texts)
         elif kind == TRADES:

@@ -1,10 +1,14 @@
 """What both venues write alike."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from recorder.core.messages import Problem, Trade
+from recorder.core.messages import ASK, BID, Problem, Trade
+from recorder.core.numbers import DIGITS_EXACT, NUMBER
 from recorder.core.wire import advanced, exchange, fields
 from tests.core.wire.hostile import BAD_NUMBERS, BAD_PRODUCTS
 
@@ -73,7 +77,9 @@ def test_the_numbers_of_a_ticker() -> None:
     """One that cannot be hurts no other; empty ones are not known."""
     long = "123456789.123456789012"
     wire = SimpleNamespace(product_id="A-B", price="1.5", low="NaN", high=None, last="", best=long)
-    columns = {"price": "price", "low": "low_24h", "high": "high", "last": "last", "best": "b"}
+    columns = fields.NumberColumns(
+        {"price": "price", "low": "low_24h", "high": "high", "last": "last", "best": "b"}
+    )
     problems: list[Problem] = []
     values, inexact = fields.ticker_numbers(wire, columns, "ticker", problems)
     assert values == {
@@ -88,6 +94,58 @@ def test_the_numbers_of_a_ticker() -> None:
     wire.best = "-2"
     assert fields.ticker_numbers(wire, columns, "ticker", problems)[1] is None
     assert problems == []
+
+
+ANY_NUMBER = (
+    st.from_regex(NUMBER, fullmatch=True)
+    | st.integers(-(10**17), 10**17).map(str)
+    | st.sampled_from(["-0", "0", "-0.0", "", "NaN", "1,2", "\uff11", "1234567890123456.5"])
+)
+
+
+@given(st.lists(st.none() | ANY_NUMBER, min_size=3, max_size=3))
+def test_numbers_of_a_ticker_that_are_converted_together(texts: list[str | None]) -> None:
+    """Whatever is among them, all come to what each comes to alone, its sign included."""
+    columns = fields.NumberColumns({"price": "price", "low": "low_24h", "best": "b"})
+    wire = SimpleNamespace(product_id="A-B", **dict(zip(columns.columns, texts, strict=True)))
+    problems: list[Problem] = []
+    values, inexact = fields.ticker_numbers(wire, columns, "ticker", problems)
+    alone: list[Problem] = []
+    each_values, each_inexact = fields._ticker_numbers_one_by_one(
+        wire, columns.columns, "ticker", alone
+    )
+    assert (repr(values), inexact, problems) == (repr(each_values), each_inexact, alone)
+
+
+CHANGES = st.fixed_dictionaries(
+    {
+        "side": st.sampled_from(["bid", "offer"]),
+        "price_level": ANY_NUMBER,
+        "new_quantity": ANY_NUMBER,
+        "event_time": st.sampled_from(["2026-11-21T19:32:11.123456Z", "2026-11-21T19:32:12Z"]),
+    }
+)
+
+
+@given(st.lists(CHANGES, max_size=4))
+def test_changes_that_are_converted_together(changes: list[dict[str, str]]) -> None:
+    """They come to what the longer way gives, and need no text; or to nothing."""
+    found = fields.changes([SimpleNamespace(**each) for each in changes])
+    prices = [each["price_level"] for each in changes]
+    sizes = [each["new_quantity"] for each in changes]
+    if found is None:
+        assert not all(map(_is_plain, prices + sizes)) or any(float(each) == 0 for each in prices)
+        return
+    sides, *numbers, times = found
+    assert fields.levels(prices, sizes) == (*numbers, None, None)
+    assert sides == [BID if each["side"] == "bid" else ASK for each in changes]
+    assert times == [each["event_time"] for each in changes]
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a number is of at most 15 digits, and none that a price or size cannot be."""
+    is_amount = re.fullmatch(NUMBER, text) is not None and not text.startswith("-")
+    return is_amount and len(text.replace(".", "")) <= DIGITS_EXACT
 
 
 def test_strange_subscriptions_are_said_once() -> None:
