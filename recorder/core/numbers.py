@@ -22,8 +22,9 @@ _count = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 
 # 15 significant digits always survive the way through a float64; 16 need not (2^53 + 1).
 DIGITS_EXACT = 15
-_DIGITS_AND_POINT = b"0123456789.,"
-_SIGNED = b"-0123456789.,"
+# What arrays of them are written with. A bracket inside a text makes no array of numbers.
+_AMOUNTS = b"0123456789.,[]"
+_NUMBERS = b"-0123456789.,[]"
 # With one letter for digits and points, a number that has more is a run of it. So many digits and
 # a point are none too many; one more digit and no point is a number that is not below the limit.
 _ALIKE = bytes.maketrans(b"123456789.", b"0" * 10)
@@ -55,36 +56,31 @@ def amounts(texts: Sequence[str]) -> list[float]:
     return _floats(array)
 
 
-def exact_amounts(texts: Sequence[str]) -> list[float] | None:
+def exact_amounts(texts: Sequence[str], _letters: bytes = _AMOUNTS) -> list[float] | None:
     """Convert as `amounts` does, if all are of at most 15 digits, so that no text needs keeping.
 
     None where one is longer or breaks the grammar. Nearly all are so short.
     """
-    return _short(texts, _DIGITS_AND_POINT)
-
-
-def exact_numbers(texts: Sequence[str]) -> list[float] | None:
-    """The same of numbers that may be negative."""
-    # JSON takes "-0" for a whole number, which has no sign.
-    return None if "-0" in texts else _short(texts, _SIGNED)
-
-
-def _short(texts: Sequence[str], letters: bytes) -> list[float] | None:
     try:
-        joined = ",".join(texts).encode("ascii")
-        if joined.translate(None, letters):
+        array = f"[{','.join(texts)}]".encode()
+        if array.translate(None, _letters):
             return None
-        alike = joined.translate(_ALIKE)
+        alike = array.translate(_ALIKE)
         may_be_long = _EDGE in alike
         if may_be_long and _LONG in alike:
             return None
-        # Of these letters JSON makes numbers of the grammar alone.
-        found = _floats(b"[%b]" % joined)
+        found = _floats(array)  # of these letters JSON makes numbers of the grammar alone
     except (UnicodeEncodeError, msgspec.MsgspecError):
         return None
     if len(found) != len(texts):  # a comma inside a text makes two
         return None
     return None if may_be_long and max(map(abs, found)) >= _WHOLE_MAX else found
+
+
+def exact_numbers(texts: Sequence[str]) -> list[float] | None:
+    """The same of numbers that may be negative."""
+    # JSON takes "-0" for a whole number, which has no sign.
+    return None if "-0" in texts else exact_amounts(texts, _NUMBERS)
 
 
 def numbers(texts: Sequence[str]) -> list[float] | None:
@@ -94,13 +90,11 @@ def numbers(texts: Sequence[str]) -> list[float] | None:
     if "-0" in texts:  # JSON takes it for a whole number, which has no sign
         return list(map(float, texts)) if all(map(_one, texts)) else None
     try:
-        joined = ",".join(texts).encode("ascii")
-        if joined.translate(None, _SIGNED):
-            return None
-        found = _floats(b"[%b]" % joined)
+        array = f"[{','.join(texts)}]".encode()
+        found = None if array.translate(None, _NUMBERS) else _floats(array)
     except (UnicodeEncodeError, msgspec.MsgspecError):
         return None
-    return found if len(found) == len(texts) else None
+    return found if found is not None and len(found) == len(texts) else None
 
 
 def count(text: str) -> int:

@@ -108,8 +108,7 @@ def _by_block(table: Table, blocks: Sequence[Rows]) -> list[pa.Array]:
     # Turned once: to look into all blocks again for each column takes longer than the rest.
     by_column = zip(*(block.values for block in blocks), strict=True)
     return [
-        _column(values, counts, kind)
-        for values, kind in zip(by_column, _kinds(table), strict=True)
+        _column(values, counts, kind) for values, kind in zip(by_column, _kinds(table), strict=True)
     ]
 
 
