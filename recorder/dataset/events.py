@@ -235,7 +235,7 @@ def level_changes(
     """The events of rows of `level2`; ``ends`` are their `message_ends`, where they are known."""
     ends = message_ends(rows) if ends is None else ends
     begins = np.append(0, ends[:-1])
-    first = rows.take(pa.array(begins))
+    first = rows.select(_OF_MESSAGE).take(pa.array(begins))
     heads = [_values_or_one(first.column(name)) for name in _OF_MESSAGE]
     changes = [_values(rows.column(name)) for name in _OF_CHANGE]
     texts = [_values(rows.column(name)) for name in _TEXTS]

@@ -98,6 +98,18 @@ def _statistics(metadata: Any, among: range) -> Iterator[tuple[int, _Bounds, _Bo
         yield number, bounds[0], bounds[1]
 
 
+def _empty(metadata: Any, groups: Sequence[int]) -> set[str]:
+    """The columns that are null in all rows of row groups: nothing of them has to be read."""
+    found: set[str] = set()
+    for at in range(metadata.num_columns):
+        columns = [metadata.row_group(group).column(at) for group in groups]
+        every = [column.statistics for column in columns]
+        if all(known is not None and known.null_count == column.num_values
+               for known, column in zip(every, columns, strict=True)):  # fmt: skip
+            found.add(columns[0].path_in_schema)
+    return found
+
+
 def groups_in(file: File, parquet: pq.ParquetFile) -> range:
     """The row groups that belong to a file, of one that is open: all, or those of one hour."""
     if isinstance(file, Slice):
@@ -167,9 +179,9 @@ def stream_span(
             return
         if span.held(parquet.metadata, among) >= set(groups):
             wanted = None
-        for batch in parquet.iter_batches(
-            rows_at_once, row_groups=groups, columns=_needed(columns, table, wanted)
-        ):
+        empty = _empty(parquet.metadata, groups)
+        needed = [name for name in _needed(columns, table, wanted) if name not in empty]
+        for batch in parquet.iter_batches(rows_at_once, row_groups=groups, columns=needed):
             yield _chosen(path, table, pa.Table.from_batches([batch]), wanted, columns)
 
 

@@ -39,7 +39,7 @@ ROWS_HELD = 1_000_000
 _ROWS_AT_ONCE = (4_096, 65_536)
 # What so many events are made of stays in the processor's cache; of several streams, which take
 # turns, more, because each turn costs.
-_EVENTS_AT_ONCE = (128, 1_000)
+_EVENTS_AT_ONCE = (256, 1_000)
 
 
 @dataclass(frozen=True, slots=True)
