@@ -83,9 +83,8 @@ def test_nothing_is_kept(tmp_path, hours):
 @pytest.mark.parametrize(("name", "way"), [("pandas", "to_pandas"), ("polars", "to_polars")])
 def test_a_library_that_is_missing_is_named(monkeypatch, name, way):
     """With what works without it."""
-    rows = Once(
-        pa.table({"a": [1]})
-    )  # before: pyarrow looks for pandas where it has values to take
+    # Made before, because pyarrow looks for pandas where it takes values.
+    rows = Once(pa.table({"a": [1]}))
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UsageError, match=rf"{name} is not installed here.*to_arrow\(\)"):
         getattr(rows, way)()
