@@ -46,10 +46,12 @@ def coverage(
 ) -> None:
     """Show what was recorded and what is missing, by product and hour, and how each day is.
 
-    Every hour of every product is a cell: recorded, or the percent that was. In the margin stands
-    the condition of the day: available, degraded, missing, or pending while it is not closed.
-    --days has the reasons; --intervals every stretch of time of every channel, and --gaps those
-    that are missing. Ranges are rounded outwards to whole hours, but for --intervals and --gaps.
+    Every hour of every product is a cell: recorded, a bar where it was so for a part of the hour
+    and nothing was lost, or the percent that was recorded where something was lost. In the margin
+    stands the condition of the day: available, degraded, missing, or pending while it is not
+    closed. --days has the reasons; --intervals every stretch of time of every channel, and --gaps
+    those that are missing. Ranges are rounded outwards to whole hours, but for --intervals and
+    --gaps.
 
     Examples:
         recorder coverage                                   a map on the terminal

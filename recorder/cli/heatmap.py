@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WHOLE, UNVERIFIED, MISSING, AHEAD = "█", "▒", "·", " "
 _STYLES = {"recorded": "blue", "unverified": "cyan", "missing": "dim", "ahead": ""}
 _FEW, _SOME, _MOST = "bold white on red", "black on yellow", "black on bright_yellow"
+_PARTS = "▁▂▃▄▅▆▇"  # so much of an hour, where nothing was lost: nobody recorded before or after
 CONDITION_STYLES = {
     "available": "blue",
     "degraded": "yellow",
@@ -62,7 +63,8 @@ def legend(width: int) -> Text:
             Text("hours in UTC:"),
             Text.assemble((WHOLE * width, _STYLES["recorded"]), " recorded"),
             Text.assemble((UNVERIFIED * width, _STYLES["unverified"]), " recorded, unverified"),
-            Text.assemble((part, _MOST), f" {what}, the rest missing"),
+            Text.assemble((_PARTS[3] * width, _STYLES["recorded"]), " so much of it, nothing lost"),
+            Text.assemble((part, _MOST), f" {what}, some lost"),
             Text.assemble((MISSING * width, _STYLES["missing"]), " nothing recorded"),
             Text("blank: not told of yet"),
         ]
@@ -72,13 +74,16 @@ def legend(width: int) -> Text:
 def cell(hour: "HourCoverage", width: int) -> Text:
     """Give an hour as its characters.
 
-    Where something is missing, the percent that is recorded, rounded down, or the tenths where
-    there is room for one character only.
+    Where something was lost, the percent that is recorded, rounded down, or the tenths where
+    there is room for one character only. Where nothing was, a bar as high as what is recorded.
     """
     plain = {"recorded": WHOLE, "unverified": UNVERIFIED, "missing": MISSING, "ahead": AHEAD}
     if hour.state in plain:
         return Text(plain[hour.state] * width, _STYLES[hour.state])
     part = hour.share.part or 0.0
+    if hour.state == "partly":
+        bar = _PARTS[min(int(part * len(_PARTS)), len(_PARTS) - 1)]
+        return Text(bar * width, _STYLES["recorded"])
     number = min(int(part * 10**width), 10**width - 1)
     style = _FEW if part < 0.5 else _SOME if part < 0.95 else _MOST
     return Text(f"{number:0{width}d}", style)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ROWS_MAX = 1_500
 # Okabe and Ito's, but for what is missing: light, and hatched.
 RECORDED, UNVERIFIED, MISSING, AHEAD = "#0072b2", "#8ec7e8", "#ececec", "#ffffff"
+PARTLY = "#4d9ccb"  # hatched, too: nothing was lost, but nobody recorded for a part of the hour
+HATCHES = {"missing": "#b0b0b0", "partly": "#ffffff"}
 MISSED = ((1.0, "#f0e442"), (0.95, "#e69f00"), (0.5, "#d55e00"))  # of what part recorded, at most
 CONDITIONS = {
     "available": RECORDED,
@@ -84,6 +86,8 @@ def colour_of(hour: HourCoverage) -> str:
             return MISSING
         case "ahead":
             return AHEAD
+        case "partly":
+            return PARTLY
     part = hour.share.part or 0.0
     return min((each for each in MISSED if part <= each[0]), default=MISSED[0])[1]
 
@@ -92,21 +96,22 @@ def _cells(axes: Any, rows: Sequence[Row]) -> None:
     colours = import_module("matplotlib.colors")
     patches = import_module("matplotlib.patches")
     image = np.ones((len(rows), _HOURS, 3))
-    missing: list[tuple[int, int]] = []
+    hatched: dict[str, list[tuple[int, int]]] = {state: [] for state in HATCHES}
     for place, row in enumerate(rows):
         for hour in row.hours:
             image[place, hour.start.hour] = colours.to_rgb(colour_of(hour))
-            if hour.state == "missing":
-                missing.append((place, hour.start.hour))
+            if hour.state in HATCHES:
+                hatched[hour.state].append((place, hour.start.hour))
     axes.imshow(
         image, aspect="auto", interpolation="nearest", extent=(0, _HOURS, len(rows), 0), zorder=1
     )
-    for place, first, last in _runs(missing):
-        axes.add_patch(
-            patches.Rectangle(
-                (first, place), last - first, 1, fill=False, hatch="////", lw=0, ec="#b0b0b0"
+    for state, colour in HATCHES.items():
+        for place, first, last in _runs(hatched[state]):
+            axes.add_patch(
+                patches.Rectangle(
+                    (first, place), last - first, 1, fill=False, hatch="////", lw=0, ec=colour
+                )
             )
-        )
     for edge in range(1, _HOURS):
         axes.axvline(edge, color="white", lw=1.4 if edge % 6 == 0 else 0.5, zorder=2)
     for place, row in enumerate(rows):
@@ -160,11 +165,14 @@ def _legend(figure: Any, height: float) -> None:
     entries = [
         patches.Patch(facecolor=RECORDED, label="recorded"),
         patches.Patch(facecolor=UNVERIFIED, label="recorded, unverified"),
+        patches.Patch(
+            facecolor=PARTLY, hatch="////", edgecolor=HATCHES["partly"], label="in part, no loss"
+        ),
         patches.Patch(facecolor=MISSED[0][1], label="less than 5 % missing"),
         patches.Patch(facecolor=MISSED[1][1], label="up to half missing"),
         patches.Patch(facecolor=MISSED[2][1], label="more missing"),
         patches.Patch(
-            facecolor=MISSING, hatch="////", edgecolor="#b0b0b0", label="nothing recorded"
+            facecolor=MISSING, hatch="////", edgecolor=HATCHES["missing"], label="nothing recorded"
         ),
         patches.Patch(facecolor=AHEAD, edgecolor=PALE, label="not told of yet"),
     ]

@@ -35,7 +35,7 @@ def test_every_state_has_characters_of_its_own(width):
     cells = [heatmap.cell(hour(share), width).plain for share in SHARES]
     assert [len(cell) for cell in cells] == [width] * len(SHARES)
     assert len(set(cells)) == len(cells)
-    words = ["██", "▒▒", "99", "83", "01", "··", "  "]
+    words = ["██", "▒▒", "99", "83", "01", "··", "  ", "▂▂"]
     assert [cell[:width] for cell in cells] == [word[:width] for word in words]
 
 
@@ -44,6 +44,13 @@ def test_a_cell_never_says_more_than_there_is():
     assert heatmap.cell(hour(Share(3600, gaps=1)), 2).plain == "99"
     assert heatmap.cell(hour(Share(3599.999, 0, 0.001, gaps=1)), 1).plain == "9"
     assert heatmap.cell(hour(Share(1, 0, 3599, gaps=1)), 2).plain == "00"
+
+
+def test_an_hour_that_was_recorded_in_part_is_no_loss():
+    """Nobody recorded the rest of it: a bar as high as what there is, not the number of a loss."""
+    bars = [heatmap.cell(hour(Share(part, 0, 0, 3600 - part)), 1).plain for part in (1, 1800, 3599)]
+    assert bars == ["▁", "▄", "▇"]
+    assert heatmap.cell(hour(Share(1800, 0, 1, 1799, gaps=1)), 2).plain == "50"
 
 
 def test_a_line_for_each_day(monkeypatch):
@@ -56,7 +63,7 @@ def test_a_line_for_each_day(monkeypatch):
     assert "2026-11-22" in lines[2]
     assert lines[3].startswith("P1-USD")
     assert lines[5].startswith("heartbeats")
-    assert "██▒▒998301··  ██▒▒" in lines[1]
+    assert "██▒▒998301··  ▂▂██▒▒" in lines[1]
     assert "99" not in lines[5]
 
 
@@ -64,7 +71,7 @@ def test_a_narrow_terminal_has_one_character_an_hour(monkeypatch):
     """80 columns are enough."""
     lines = shown(monkeypatch, 80, colour=False, found=coverage(1, 1)).splitlines()
     assert all(len(line) <= 80 for line in lines)
-    assert "█▒980· █▒980· █▒980· █▒9" in lines[1]
+    assert "█▒980· ▂█▒980· ▂█▒980· ▂" in lines[1]
     assert "tenths" in " ".join(lines)
 
 

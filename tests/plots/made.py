@@ -21,6 +21,7 @@ SHARES = (
     Share(60, 0, 3540, gaps=1),
     Share(0, 0, 0, 3600),
     Share(ahead_s=3600),
+    Share(900, 0, 0, 2700),
 )
 PNG = b"\x89PNG\r\n\x1a\n"
 

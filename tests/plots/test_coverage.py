@@ -14,6 +14,7 @@ COLOURS = (
     "#d55e00",
     drawing.MISSING,
     drawing.AHEAD,
+    drawing.PARTLY,
 )
 
 
