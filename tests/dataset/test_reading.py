@@ -126,3 +126,25 @@ def test_columns_without_any_value_are_not_read(file, monkeypatch):
     found = pa.concat_tables(pieces)
     assert found.equals(read_span(file, TRADES, Span(("A",)), None, names))
     assert found.column("price_text").null_count == found.num_rows == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("taker_side", pa.bool_(), "Unsupported cast from bool"),
+        ("size", SCHEMAS["trades"].field("size").type, "Casting field 'size' with null values"),
+    ],
+)
+def test_columns_without_any_value_are_looked_at_all_the_same(file, name, kind, said):
+    """One of another kind, or that may not be null, is refused as it is where all is read."""
+    rows = pq.ParquetFile(file).read()
+    at = rows.column_names.index(name)
+    rows = rows.set_column(at, pa.field(name, kind), pa.nulls(len(rows), kind))
+    pq.write_table(rows, file, row_group_size=10)
+    names = ["ingest_seq", name]
+    for read in (
+        lambda: read_span(file, TRADES, Span(), None, names),
+        lambda: list(stream_span(file, TRADES, Span(), None, names, 30)),
+    ):
+        with pytest.raises(DataError, match=rf"not a file of the table trades \({said}"):
+            read()
