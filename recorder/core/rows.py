@@ -187,7 +187,8 @@ def trades_rows(
 def ticker_rows(message: Ticker, origin: Origin, first: int) -> Rows:
     """One ticker."""
     values = message.values
-    assert values.keys() <= _TICKER_NUMBERS.keys(), f"no such column in ticker: {', '.join(values)}"
+    known = _TICKER_NUMBERS.keys()
+    assert values.keys() <= known, f"no such column in ticker: {', '.join(values.keys() - known)}"
     return Rows(
         "ticker",
         1,

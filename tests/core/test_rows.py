@@ -135,3 +135,6 @@ def test_a_column_that_the_table_does_not_have() -> None:
     """It is our own mistake, and named."""
     with pytest.raises(AssertionError, match="no such column in faults: nonsense"):
         _block(FAULTS, 1, {"nonsense": 1})
+    odd = Ticker("BTC-USD", False, {"price": 1.5, "nonsense": 1.0})
+    with pytest.raises(AssertionError, match=r"no such column in ticker: nonsense$"):
+        ticker_rows(odd, ORIGIN, 100)
