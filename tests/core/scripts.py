@@ -38,7 +38,8 @@ def frame(channel: str, number: int | None, *events: dict[str, Any]) -> bytes:
     body: dict[str, Any] = {"channel": channel, "timestamp": STAMP}
     if number is not None:
         body["sequence_num"] = number
-    return json.dumps({**body, "events": list(events)}).encode()
+    # As the venue writes it: other spelling goes another way through decoding.
+    return json.dumps({**body, "events": list(events)}, separators=(",", ":")).encode()
 
 
 def level2(number: int, kind: str, changes: Iterable[Change], product: str = "BTC-USD") -> bytes:
