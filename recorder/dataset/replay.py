@@ -292,7 +292,7 @@ def replay_in(
                 require(view, _as_received(each))
         starts = [each.start_ns for each in found if each.start_ns is not None]
         ends = [each.end_ns for each in found if each.end_ns is not None]
-        gaps = {gap for each in found for gap in _as_received(each).gaps}
+        gaps = dict.fromkeys(gap for each in found for gap in _as_received(each).gaps)
         start_ns, end_ns = min(starts, default=0), max(ends, default=0)
         # Intervals end with the microsecond of their last frame.
         end_ns += 1000 if span[1] is None and ends else 0

@@ -155,6 +155,18 @@ def test_a_gap_stands_between_what_is_before_and_behind_it(hours):
     assert all(each.epoch is None for each in inside)
 
 
+def test_gaps_that_begin_together_come_in_an_order(hours):
+    """Every run gives them alike: by channel and product, as they were asked for."""
+    channels, names = ("level2", "ticker", "trades"), ("level2", "ticker", "market_trades")
+    run = recorder.open(hours).replay(PRODUCTS, channels=channels, allow_gaps=True)
+    gaps = [event for event in run if isinstance(event, Gap)]
+    asked = [
+        (gap.start_ns, names.index(gap.channel), PRODUCTS.index(gap.product_id)) for gap in gaps
+    ]
+    assert asked == sorted(asked)
+    assert len({gap.start_ns for gap in gaps}) < len(gaps) - 1
+
+
 def test_gaps_are_refused_before_anything_is_given(hours):
     """The error names all of them, of every channel; nothing has to be run first."""
     db = recorder.open(hours)
