@@ -98,25 +98,6 @@ def _statistics(metadata: Any, among: range) -> Iterator[tuple[int, _Bounds, _Bo
         yield number, bounds[0], bounds[1]
 
 
-def _empty(parquet: pq.ParquetFile, table: Table, groups: Sequence[int]) -> set[str]:
-    """The columns that are null in all rows of row groups: nothing of them has to be read.
-
-    What may not be null, or is of another kind than the table's, is none: reading it tells.
-    """
-    kinds = {field.name: field.type for field in parquet.schema_arrow}
-    known = SCHEMAS[table.name]
-    names = [each.name for each in known if each.nullable and kinds.get(each.name) == each.type]
-    places = {parquet.schema.column(at).path: at for at in range(parquet.metadata.num_columns)}
-    every = [parquet.metadata.row_group(group) for group in groups]
-    return {name for name in names if all(_is_null(each.column(places[name])) for each in every)}
-
-
-def _is_null(column: Any) -> bool:
-    """Whether a column of a row group has no value, as its statistics say; they may be missing."""
-    known = column.statistics
-    return known is not None and known.null_count == column.num_values
-
-
 def groups_in(file: File, parquet: pq.ParquetFile) -> range:
     """The row groups that belong to a file, of one that is open: all, or those of one hour."""
     if isinstance(file, Slice):
@@ -186,9 +167,9 @@ def stream_span(
             return
         if span.held(parquet.metadata, among) >= set(groups):
             wanted = None
-        empty = _empty(parquet, table, groups)
-        needed = [name for name in _needed(columns, table, wanted) if name not in empty]
-        for batch in parquet.iter_batches(rows_at_once, row_groups=groups, columns=needed):
+        for batch in parquet.iter_batches(
+            rows_at_once, row_groups=groups, columns=_needed(columns, table, wanted)
+        ):
             yield _chosen(path, table, pa.Table.from_batches([batch]), wanted, columns)
 
 

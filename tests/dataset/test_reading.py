@@ -110,24 +110,6 @@ def test_a_file_that_cannot_be_read_is_told(file, tmp_path):
         pass
 
 
-def test_columns_without_any_value_are_not_read(file, monkeypatch):
-    """They come as nulls all the same, in pieces and whole."""
-    asked = []
-    plain = pq.ParquetFile.iter_batches
-
-    def watched(parquet, rows, row_groups, columns):
-        asked.append(columns)
-        return plain(parquet, rows, row_groups=row_groups, columns=columns)
-
-    monkeypatch.setattr(pq.ParquetFile, "iter_batches", watched)
-    names = ["ingest_seq", "price_text", "size", "taker_side"]
-    pieces = list(stream_span(file, TRADES, Span(("A",)), None, names, 30))
-    assert asked == [["ingest_seq", "size"]]
-    found = pa.concat_tables(pieces)
-    assert found.equals(read_span(file, TRADES, Span(("A",)), None, names))
-    assert found.column("price_text").null_count == found.num_rows == 50
-
-
 @pytest.mark.parametrize(
     ("name", "kind", "said"),
     [

@@ -84,14 +84,13 @@ is_product = fields.is_product
 
 def decode(raw: bytes) -> Decoded:
     """Decode one frame; never raises, whatever the bytes are."""
+    is_changes = raw.startswith(_CHANGES)  # most are; one shape is read faster than one of many
     try:
-        if raw.startswith(_CHANGES):  # most frames; one shape alone is read faster than one of many
-            changes = _decode_changes(raw)
-            return _plain_changes(changes) or understand(raw, changes)
-        frame = decode_shape(raw)
+        frame: Any = _decode_changes(raw) if is_changes else decode_shape(raw)
     except UNREADABLE as error:
         return _decode_unexpected(raw, error)
-    return understand(raw, frame)
+    plain = _plain_changes(frame) if is_changes else None
+    return plain or understand(raw, frame)
 
 
 def _plain_changes(frame: shapes.L2Data) -> Decoded | None:
